@@ -1,0 +1,185 @@
+/**
+ * The buffer pool: storage buffers are handed out, scoped and used again, and destroyed by us,
+ * because a `GPUBuffer` puts no pressure on the garbage collector.
+ *
+ * @module
+ */
+import { VitrailError } from "../errors.ts";
+
+/** A storage buffer with a number of its own, by which bind groups are cached. */
+export interface PooledBuffer {
+  /** Unique within its device. */
+  readonly id: number;
+  /** The buffer of the WebGPU standard. */
+  readonly raw: GPUBuffer;
+  /** Its size in bytes, which may exceed what was asked for by up to an eighth. */
+  readonly byteLength: number;
+}
+
+/** What the pool holds, in buffers and bytes. */
+export interface MemoryReport {
+  /** Buffers handed out at present. */
+  liveBuffers: number;
+  /** Bytes handed out at present. */
+  liveBytes: number;
+  /** The most bytes that were ever handed out at once. */
+  peakBytes: number;
+  /** Bytes taken from the adapter, handed out or waiting. */
+  reservedBytes: number;
+}
+
+/** Buffers waiting beyond this many times the peak in use are destroyed. */
+const KEEP_FACTOR = 1.25;
+
+/** Hands out storage buffers and takes them back. */
+export class BufferPool {
+  /** Called before a buffer is destroyed. */
+  onDestroy: (buffer: PooledBuffer) => void = () => {};
+  readonly #device: GPUDevice;
+  readonly #waiting = new Map<number, PooledBuffer[]>();
+  readonly #live = new Set<PooledBuffer>();
+  readonly #scopes: Scope[] = [];
+  #nextId = 1;
+  #report: MemoryReport = { liveBuffers: 0, liveBytes: 0, peakBytes: 0, reservedBytes: 0 };
+
+  /** A pool over one device. */
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** A copy of the pool's figures. */
+  get memory(): MemoryReport {
+    return { ...this.#report };
+  }
+
+  /** Starts the peak afresh from what is in use now. */
+  resetPeak(): void {
+    this.#report.peakBytes = this.#report.liveBytes;
+  }
+
+  /**
+   * A buffer of at least `byteLength` bytes and of unspecified contents.
+   *
+   * @throws {VitrailError} if the adapter cannot bind so large a buffer; the limit is named.
+   */
+  allocate(byteLength: number): PooledBuffer {
+    const size = sizeClass(byteLength);
+    const { maxStorageBufferBindingSize: binding, maxBufferSize } = this.#device.limits;
+    const limit = Math.min(binding, maxBufferSize);
+    if (byteLength > limit) {
+      const name = binding <= maxBufferSize ? "maxStorageBufferBindingSize" : "maxBufferSize";
+      throw new VitrailError(
+        `Cannot allocate a buffer of ${byteLength} bytes: this adapter's ${name} is ${limit}; ` +
+          "use a smaller batch, sequence, vocabulary or model, or another adapter",
+      );
+    }
+    const buffer = this.#waiting.get(size)?.pop() ?? this.#create(Math.min(size, limit));
+    this.#live.add(buffer);
+    const report = this.#report;
+    report.liveBuffers++;
+    report.liveBytes += buffer.byteLength;
+    report.peakBytes = Math.max(report.peakBytes, report.liveBytes);
+    this.#scopes.at(-1)?.adopt(buffer);
+    return buffer;
+  }
+
+  /** Takes a buffer back. Work recorded before still sees it as it was. */
+  release(buffer: PooledBuffer): void {
+    if (!this.#live.delete(buffer)) return;
+    this.#report.liveBuffers--;
+    this.#report.liveBytes -= buffer.byteLength;
+    for (const scope of this.#scopes) scope.disown(buffer);
+    const shelf = this.#waiting.get(buffer.byteLength) ?? [];
+    shelf.push(buffer);
+    this.#waiting.set(buffer.byteLength, shelf);
+    if (this.#report.reservedBytes > KEEP_FACTOR * this.#report.peakBytes + (16 << 20)) this.trim();
+  }
+
+  /** Destroys all buffers that wait for use. */
+  trim(): void {
+    for (const shelf of this.#waiting.values()) shelf.forEach((b) => this.#destroy(b));
+    this.#waiting.clear();
+  }
+
+  /** Opens a scope inside the innermost one. */
+  scope(): Scope {
+    const scope = new Scope(this, this.#scopes.at(-1), () => {
+      const at = this.#scopes.indexOf(scope);
+      if (at >= 0) this.#scopes.splice(at, 1);
+    });
+    this.#scopes.push(scope);
+    return scope;
+  }
+
+  /** Runs `make` outside all scopes, for what outlives them: parameters and caches. */
+  persistent<T>(make: () => T): T {
+    const scopes = this.#scopes.splice(0);
+    try {
+      return make();
+    } finally {
+      this.#scopes.push(...scopes);
+    }
+  }
+
+  /** Destroys every buffer. */
+  destroy(): void {
+    for (const buffer of [...this.#live]) this.release(buffer);
+    this.trim();
+  }
+
+  #create(size: number): PooledBuffer {
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const raw = this.#device.createBuffer({ size, usage, label: `pool ${size} bytes` });
+    this.#report.reservedBytes += size;
+    return { id: this.#nextId++, raw, byteLength: size };
+  }
+
+  #destroy(buffer: PooledBuffer): void {
+    this.onDestroy(buffer);
+    buffer.raw.destroy();
+    this.#report.reservedBytes -= buffer.byteLength;
+  }
+}
+
+/** Owns the buffers that are allocated while it is the innermost scope. */
+export class Scope implements Disposable {
+  readonly #pool: BufferPool;
+  readonly #parent: Scope | undefined;
+  readonly #close: () => void;
+  readonly #owned = new Set<PooledBuffer>();
+
+  /** Made by `BufferPool.scope`. */
+  constructor(pool: BufferPool, parent: Scope | undefined, close: () => void) {
+    this.#pool = pool;
+    this.#parent = parent;
+    this.#close = close;
+  }
+
+  /** Makes this scope the owner of a buffer. */
+  adopt(buffer: PooledBuffer): void {
+    this.#owned.add(buffer);
+  }
+
+  /** Forgets a buffer without releasing it. */
+  disown(buffer: PooledBuffer): void {
+    this.#owned.delete(buffer);
+  }
+
+  /** Moves a tensor to the enclosing scope, or out of all scopes. */
+  keep<T extends { buffer: PooledBuffer }>(tensor: T): T {
+    if (this.#owned.delete(tensor.buffer)) this.#parent?.adopt(tensor.buffer);
+    return tensor;
+  }
+
+  /** Gives every owned buffer back to the pool. */
+  [Symbol.dispose](): void {
+    this.#close();
+    for (const buffer of [...this.#owned]) this.#pool.release(buffer);
+  }
+}
+
+/** Rounds up to eighths of a power of two, so that near sizes share a shelf. */
+function sizeClass(byteLength: number): number {
+  const step = Math.max(256, 2 ** (Math.floor(Math.log2(byteLength)) - 3));
+  return Math.ceil(byteLength / step) * step;
+}

@@ -1,0 +1,202 @@
+/**
+ * The command stream: the only place that encodes and submits. Many dispatches go into one
+ * submit; bind groups are cached; the uniforms of a submit travel in a single write.
+ *
+ * @module
+ */
+import { VitrailError } from "../errors.ts";
+import type { PooledBuffer } from "./buffers.ts";
+import type { Device } from "./device.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Overrides, Pipeline } from "./pipelines.ts";
+import type { NumericArray } from "./tensor.ts";
+
+/** What one dispatch binds and how far it reaches. */
+export interface DispatchArguments {
+  /** Buffers by the names of the shader's variables. */
+  bindings: Record<string, { buffer: PooledBuffer }>;
+  /** Members of the uniform struct by name. */
+  uniforms?: Record<string, number>;
+  /** Values of `override` constants by name. */
+  overrides?: Overrides;
+  /** Workgroups in x, y and z. */
+  workgroups: readonly [number, number?, number?];
+}
+
+/** Uniform structs lie this far apart: the most that `minUniformBufferOffsetAlignment` may be. */
+const UNIFORM_STRIDE = 256;
+/** Dispatches in one submit, at most. */
+const MAX_DISPATCHES = 1024;
+/** Cached bind groups, at most; beyond it the oldest goes. */
+const MAX_BIND_GROUPS = 16384;
+
+/** Records work and submits it in order. */
+export class Commands {
+  /** Dispatches recorded since the device was opened. */
+  dispatches = 0;
+  readonly #device: Device;
+  readonly #uniforms: GPUBuffer;
+  readonly #staged = new ArrayBuffer(UNIFORM_STRIDE * MAX_DISPATCHES);
+  readonly #view = new DataView(this.#staged);
+  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  readonly #keysByBuffer = new Map<number, Set<string>>();
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #recorded = 0;
+
+  /** A stream over one device. */
+  constructor(device: Device) {
+    this.#device = device;
+    this.#uniforms = device.raw.createBuffer({
+      label: "uniforms",
+      size: this.#staged.byteLength,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+  }
+
+  /** Records one dispatch. */
+  dispatch(kernel: Kernel, entryPoint: string, args: DispatchArguments): void {
+    const { raw } = this.#device;
+    const pipeline = this.#device.pipelines.get(kernel, entryPoint, args.overrides);
+    const [x, y = 1, z = 1] = args.workgroups;
+    const limit = raw.limits.maxComputeWorkgroupsPerDimension;
+    if (Math.max(x, y, z) > limit) {
+      throw new VitrailError(
+        `Cannot dispatch ${pipeline.label} over (${x}, ${y}, ${z}) workgroups: ` +
+          `this adapter's maxComputeWorkgroupsPerDimension is ${limit}`,
+      );
+    }
+    if (x * y * z === 0) return;
+    if (this.#recorded === MAX_DISPATCHES) this.submit();
+    const offset = this.#recorded * UNIFORM_STRIDE;
+    if (pipeline.entry.uniform) this.#writeUniforms(pipeline, args.uniforms ?? {}, offset);
+    this.#pass ??= this.#encode().beginComputePass();
+    this.#pass.setPipeline(pipeline.raw);
+    this.#pass.setBindGroup(
+      0,
+      this.#bindGroup(pipeline, args.bindings),
+      pipeline.entry.uniform ? [offset] : [],
+    );
+    this.#pass.dispatchWorkgroups(x, y, z);
+    this.#recorded++;
+    this.dispatches++;
+  }
+
+  /** Fills a buffer with zero bytes. */
+  clear(buffer: PooledBuffer): void {
+    this.#endPass();
+    this.#encode().clearBuffer(buffer.raw);
+  }
+
+  /** Copies the first `byteLength` bytes of one buffer over another. */
+  copy(source: PooledBuffer, target: PooledBuffer, byteLength: number, targetOffset = 0): void {
+    this.#endPass();
+    this.#encode().copyBufferToBuffer(source.raw, 0, target.raw, targetOffset, byteLength);
+  }
+
+  /** Writes from the host. What was recorded before is submitted first, to keep the order. */
+  write(buffer: PooledBuffer, data: NumericArray, byteOffset = 0): void {
+    if (this.#encoder) this.submit();
+    this.#device.raw.queue.writeBuffer(buffer.raw, byteOffset, data);
+  }
+
+  /** Hands everything recorded to the device. */
+  submit(): void {
+    if (!this.#encoder) return;
+    this.#endPass();
+    const { queue } = this.#device.raw;
+    if (this.#recorded > 0) {
+      queue.writeBuffer(this.#uniforms, 0, this.#staged, 0, this.#recorded * UNIFORM_STRIDE);
+    }
+    queue.submit([this.#encoder.finish()]);
+    this.#encoder = undefined;
+    this.#recorded = 0;
+  }
+
+  /** Copies buffers to the host with a single wait. */
+  async read(sources: { buffer: PooledBuffer; byteLength: number }[]): Promise<ArrayBuffer[]> {
+    const total = sources.reduce((sum, s) => sum + s.byteLength, 0);
+    const staging = this.#device.raw.createBuffer({
+      label: "read-back",
+      size: Math.max(4, total),
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      this.#endPass();
+      let at = 0;
+      for (const { buffer, byteLength } of sources) {
+        this.#encode().copyBufferToBuffer(buffer.raw, 0, staging, at, byteLength);
+        at += byteLength;
+      }
+      this.submit();
+      await staging.mapAsync(GPUMapMode.READ);
+      const mapped = staging.getMappedRange();
+      at = 0;
+      return sources.map(({ byteLength }) => mapped.slice(at, at += byteLength));
+    } catch (cause) {
+      this.#device.check();
+      throw cause;
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Drops the bind groups that hold a buffer which is about to be destroyed. */
+  forget(buffer: PooledBuffer): void {
+    for (const key of this.#keysByBuffer.get(buffer.id) ?? []) this.#bindGroups.delete(key);
+    this.#keysByBuffer.delete(buffer.id);
+  }
+
+  #encode(): GPUCommandEncoder {
+    return this.#encoder ??= this.#device.raw.createCommandEncoder();
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+
+  #writeUniforms(pipeline: Pipeline, values: Record<string, number>, offset: number): void {
+    for (const { name, offset: at, type } of pipeline.entry.uniform!.members) {
+      const value = values[name];
+      if (value === undefined) {
+        throw new VitrailError(`Cannot dispatch ${pipeline.label}: uniform ${name} is not given`);
+      }
+      if (type === "f32") this.#view.setFloat32(offset + at, value, true);
+      else if (type === "i32") this.#view.setInt32(offset + at, value, true);
+      else this.#view.setUint32(offset + at, value, true);
+    }
+  }
+
+  #bindGroup(pipeline: Pipeline, bindings: DispatchArguments["bindings"]): GPUBindGroup {
+    let key = `${pipeline.id}`;
+    const storage = pipeline.entry.bindings.filter((b) => b.kind !== "uniform");
+    for (const { name } of storage) {
+      const bound = bindings[name];
+      if (!bound) throw new VitrailError(`Cannot dispatch ${pipeline.label}: ${name} is not bound`);
+      key += `,${bound.buffer.id}`;
+    }
+    const cached = this.#bindGroups.get(key);
+    if (cached) return cached;
+    const group = this.#device.raw.createBindGroup({
+      label: pipeline.label,
+      layout: pipeline.layout,
+      entries: pipeline.entry.bindings.map(({ name, index, kind }) => ({
+        binding: index,
+        resource: kind === "uniform"
+          ? { buffer: this.#uniforms, size: pipeline.entry.uniform!.byteLength }
+          : { buffer: bindings[name].buffer.raw },
+      })),
+    });
+    if (this.#bindGroups.size >= MAX_BIND_GROUPS) {
+      this.#bindGroups.delete(this.#bindGroups.keys().next().value!);
+    }
+    this.#bindGroups.set(key, group);
+    for (const { name } of storage) {
+      const { id } = bindings[name].buffer;
+      const keys = this.#keysByBuffer.get(id) ?? new Set();
+      this.#keysByBuffer.set(id, keys.add(key));
+    }
+    return group;
+  }
+}

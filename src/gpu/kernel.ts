@@ -1,0 +1,97 @@
+/**
+ * What the host knows of a shader, read from the WGSL itself: the names of its bindings, the
+ * members of its uniform struct, its workgroup size and its overrides.
+ *
+ * @module
+ */
+import { ResourceType, WgslReflect } from "npm:wgsl_reflect@1.6.0/wgsl_reflect.module.js";
+import { VitrailError } from "../errors.ts";
+
+/** One resource of an entry point. */
+export interface Binding {
+  /** The variable's name in the WGSL. */
+  name: string;
+  /** Its `@binding` number; the group is always 0. */
+  index: number;
+  /** How the shader may use it. */
+  kind: "uniform" | "read" | "read_write";
+}
+
+/** One member of the uniform struct. */
+export interface UniformMember {
+  /** Its name in the WGSL. */
+  name: string;
+  /** Byte offset within the struct. */
+  offset: number;
+  /** Its scalar type. */
+  type: "u32" | "i32" | "f32";
+}
+
+/** An entry point with what it binds. */
+export interface EntryPoint {
+  /** The function's name. */
+  name: string;
+  /** Resources that it reaches, in binding order. */
+  bindings: Binding[];
+  /** The struct bound as `var<uniform>`, if there is one. */
+  uniform: { name: string; byteLength: number; members: UniformMember[] } | undefined;
+}
+
+/** A named WGSL source, reflected when first used. */
+export class Kernel {
+  /** The shader's file name without its ending. */
+  readonly name: string;
+  /** WGSL, exactly as in the file. */
+  readonly source: string;
+  #entries: Map<string, EntryPoint> | undefined;
+  #overrides: Set<string> | undefined;
+
+  /** `name` is the shader's file name, and labels everything made from it. */
+  constructor(name: string, source: string) {
+    this.name = name;
+    this.source = source;
+  }
+
+  /** The entry point called `name`. */
+  entry(name: string): EntryPoint {
+    const entry = (this.#entries ??= this.#reflect()).get(name);
+    if (!entry) throw new VitrailError(`Shader ${this.name} has no entry point ${name}`);
+    return entry;
+  }
+
+  /** Names of the `override` constants. */
+  get overrides(): Set<string> {
+    this.#entries ??= this.#reflect();
+    return this.#overrides!;
+  }
+
+  #reflect(): Map<string, EntryPoint> {
+    const reflected = new WgslReflect(this.source);
+    this.#overrides = new Set(reflected.overrides.map((o: { name: string }) => o.name));
+    const entries = new Map<string, EntryPoint>();
+    for (const fn of reflected.entry.compute) {
+      // deno-lint-ignore no-explicit-any
+      const resources = (fn.resources as any[]).toSorted((a, b) => a.binding - b.binding);
+      const uniform = resources.find((r) => r.resourceType === ResourceType.Uniform);
+      entries.set(fn.name, {
+        name: fn.name,
+        bindings: resources.map((r) => ({
+          name: r.name,
+          index: r.binding,
+          kind: r === uniform ? "uniform" : r.access === "read" ? "read" : "read_write",
+        })),
+        uniform: uniform && {
+          name: uniform.name,
+          byteLength: Math.ceil(uniform.size / 16) * 16,
+          // deno-lint-ignore no-explicit-any
+          members: (uniform.members ?? uniform.type.members).map((m: any) => ({
+            name: m.name,
+            offset: m.offset,
+            type: m.type.name,
+          })),
+        },
+      });
+    }
+    return entries;
+  }
+}

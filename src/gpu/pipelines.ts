@@ -1,0 +1,77 @@
+/**
+ * Compute pipelines, compiled once for each shader, entry point and set of overrides.
+ *
+ * @module
+ */
+import { VitrailError } from "../errors.ts";
+import type { EntryPoint, Kernel } from "./kernel.ts";
+
+/** Values of a shader's `override` constants. */
+export type Overrides = Record<string, number | boolean>;
+
+/** A compiled entry point. */
+export interface Pipeline {
+  /** Unique within its device. */
+  id: number;
+  /** `shader.entry`, as error messages and profiles show it. */
+  label: string;
+  /** The pipeline of the WebGPU standard. */
+  raw: GPUComputePipeline;
+  /** The layout of its one bind group. */
+  layout: GPUBindGroupLayout;
+  /** The reflected entry point. */
+  entry: EntryPoint;
+}
+
+/** Compiles pipelines and keeps them. */
+export class PipelineCache {
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #modules = new Map<Kernel, GPUShaderModule>();
+
+  /** A cache over one device. */
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** The pipeline for an entry point under the given overrides. */
+  get(kernel: Kernel, entryPoint: string, overrides: Overrides = {}): Pipeline {
+    const key = `${kernel.name}.${entryPoint} ${JSON.stringify(overrides)}`;
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) this.#pipelines.set(key, pipeline = this.#compile(kernel, entryPoint, overrides));
+    return pipeline;
+  }
+
+  #compile(kernel: Kernel, entryPoint: string, overrides: Overrides): Pipeline {
+    const entry = kernel.entry(entryPoint);
+    const label = `${kernel.name}.${entryPoint}`;
+    for (const name of Object.keys(overrides)) {
+      if (!kernel.overrides.has(name)) {
+        throw new VitrailError(`Cannot set override ${name} of ${label}: it declares no such name`);
+      }
+    }
+    let module = this.#modules.get(kernel);
+    if (!module) {
+      module = this.#device.createShaderModule({ label: kernel.name, code: kernel.source });
+      this.#modules.set(kernel, module);
+    }
+    const layout = this.#device.createBindGroupLayout({
+      label,
+      entries: entry.bindings.map((binding) => ({
+        binding: binding.index,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: binding.kind === "uniform"
+          ? { type: "uniform", hasDynamicOffset: true, minBindingSize: entry.uniform!.byteLength }
+          : { type: binding.kind === "read" ? "read-only-storage" : "storage" },
+      })),
+    });
+    const constants: Record<string, number> = {};
+    for (const [name, value] of Object.entries(overrides)) constants[name] = Number(value);
+    const raw = this.#device.createComputePipeline({
+      label,
+      layout: this.#device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint, constants },
+    });
+    return { id: this.#pipelines.size, label, raw, layout, entry };
+  }
+}

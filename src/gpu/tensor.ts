@@ -1,0 +1,63 @@
+/**
+ * A shape and an element type over a buffer on the device.
+ *
+ * @module
+ */
+import { VitrailError } from "../errors.ts";
+import type { PooledBuffer } from "./buffers.ts";
+import type { Device } from "./device.ts";
+
+/** Element types; each element takes four bytes. */
+export type DType = "f32" | "u32" | "i32";
+
+/** The host's side of a tensor's contents. */
+export type NumericArray =
+  | Float32Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>;
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
+}
+
+/** A dense row-major array on the device. */
+export class Tensor {
+  /** The device that holds it. */
+  readonly device: Device;
+  /** Its memory; several tensors may be views of one buffer. */
+  readonly buffer: PooledBuffer;
+  /** Length of each dimension, outermost first. */
+  readonly shape: readonly number[];
+  /** Element type. */
+  readonly dtype: DType;
+
+  /** Wraps a buffer; `device.tensor` and `device.upload` are the usual way in. */
+  constructor(device: Device, buffer: PooledBuffer, shape: readonly number[], dtype: DType) {
+    this.device = device;
+    this.buffer = buffer;
+    this.shape = shape;
+    this.dtype = dtype;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** The same memory under another shape of the same size. */
+  reshape(shape: readonly number[]): Tensor {
+    if (sizeOf(shape) !== this.size) {
+      throw new VitrailError(
+        `Cannot reshape (${this.shape.join(", ")}) to (${shape.join(", ")}): ` +
+          `${this.size} elements are not ${sizeOf(shape)}`,
+      );
+    }
+    return new Tensor(this.device, this.buffer, shape, this.dtype);
+  }
+
+  /** Copies the contents to the host. Each call waits for the device: see `Device.read`. */
+  async read(): Promise<NumericArray> {
+    return (await this.device.read(this))[0];
+  }
+}
