@@ -1,0 +1,110 @@
+// Softmax cross-entropy, fused with the mean over the rows whose target is not ignored:
+//
+//   loss = (1/n)·Σ_r (logSumExp(logits[r]) - logits[r, target[r]])
+//   d_logits[r, v] = scale/n·(softmax(logits[r])[v] - [v = target[r]])
+//
+// `forward` leaves a loss and a logSumExp per row; `mean` is one workgroup that adds the losses in a
+// fixed order and writes (loss, n) into result. Lanes share a row as in layer_norm.wgsl.
+// logits, d_logits: (rows, vocabulary). targets, losses, log_sum_exp: (rows). result: (2).
+
+struct Shape { row_count: u32, columns: u32, ignore: i32, scale: f32 }
+
+override lanes: u32 = 32;
+override rows: u32 = 2;
+override slots: u32 = lanes * rows;
+
+var<workgroup> partial: array<f32, slots>;
+
+/// The sum of `value` over the lanes of a row, known to each of them.
+fn row_sum(value: f32, slot: u32, lane: u32) -> f32 {
+  if (lanes == 1) { return value; }
+  partial[slot] = value;
+  workgroupBarrier();
+  for (var s = lanes / 2; s > 0; s /= 2) {
+    if (lane < s) { partial[slot] += partial[slot + s]; }
+    workgroupBarrier();
+  }
+  let total = partial[slot - lane];
+  workgroupBarrier();
+  return total;
+}
+
+/// The same for the maximum.
+fn row_max(value: f32, slot: u32, lane: u32) -> f32 {
+  if (lanes == 1) { return value; }
+  partial[slot] = value;
+  workgroupBarrier();
+  for (var s = lanes / 2; s > 0; s /= 2) {
+    if (lane < s) { partial[slot] = max(partial[slot], partial[slot + s]); }
+    workgroupBarrier();
+  }
+  let most = partial[slot - lane];
+  workgroupBarrier();
+  return most;
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read> targets: array<i32>;
+@group(0) @binding(3) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
+@group(0) @binding(5) var<storage, read_write> result: array<f32>;
+@group(0) @binding(6) var<storage, read_write> d_logits: array<f32>;
+
+@compute @workgroup_size(lanes, rows)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * rows + local.y;
+  let slot = local.y * lanes + local.x;
+  let at = min(row, shape.row_count - 1) * shape.columns;
+  var most = -3e38;
+  for (var i = local.x; i < shape.columns; i += lanes) { most = max(most, logits[at + i]); }
+  most = row_max(most, slot, local.x);
+  var sum = 0.0;
+  for (var i = local.x; i < shape.columns; i += lanes) { sum += exp(logits[at + i] - most); }
+  sum = row_sum(sum, slot, local.x);
+  if (row >= shape.row_count || local.x != 0) { return; }
+  let target_id = targets[row];
+  let total = most + log(sum);
+  log_sum_exp[row] = total;
+  if (target_id == shape.ignore) { losses[row] = 0; }
+  else { losses[row] = total - logits[at + u32(target_id)]; }
+}
+
+@compute @workgroup_size(lanes, rows)
+fn mean(@builtin(local_invocation_id) local: vec3u) {
+  var sum = 0.0;
+  var count = 0.0;
+  for (var r = local.x; r < shape.row_count; r += lanes) {
+    sum += losses[r];
+    count += select(1.0, 0.0, targets[r] == shape.ignore);
+  }
+  let slot = local.y * lanes + local.x;
+  sum = row_sum(sum, slot, local.x);
+  count = row_sum(count, slot, local.x);
+  if (slot == 0) {
+    result[0] = sum / max(count, 1);
+    result[1] = count;
+  }
+}
+
+@compute @workgroup_size(lanes, rows)
+fn backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * rows + local.y;
+  if (row >= shape.row_count) { return; }
+  let at = row * shape.columns;
+  let target_id = targets[row];
+  let scale = select(shape.scale / max(result[1], 1), 0.0, target_id == shape.ignore);
+  let total = log_sum_exp[row];
+  for (var i = local.x; i < shape.columns; i += lanes) {
+    let p = exp(logits[at + i] - total) - select(0.0, 1.0, i32(i) == target_id);
+    d_logits[at + i] = scale * p;
+  }
+}

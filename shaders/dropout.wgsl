@@ -1,0 +1,34 @@
+// Inverted dropout (Srivastava et al. 2014): out = x·keep/(1 - p), keep = [u ≥ p].
+//
+// u comes from a counter, not from a state: u = pcg4d(i, place, step, seed) (Jarzynski & Olano,
+// "Hash Functions for GPU Rendering", JCGT 9(3), 2020). So the backward pass is the forward pass of
+// d_out, and a replay or a resumed run drops the same elements.
+//
+// One invocation computes one element. x, out: (size).
+
+struct Shape { size: u32, place: u32, step: u32, seed: u32, probability: f32 }
+
+override accumulate: bool = false;
+override lanes: u32 = 64;
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+fn pcg4d(seed: vec4u) -> vec4u {
+  var v = seed * 1664525u + 1013904223u;
+  v.x += v.y * v.w; v.y += v.z * v.x; v.z += v.x * v.y; v.w += v.y * v.z;
+  v = v ^ (v >> vec4u(16u));
+  v.x += v.y * v.w; v.y += v.z * v.x; v.z += v.x * v.y; v.w += v.y * v.z;
+  return v;
+}
+
+@compute @workgroup_size(lanes)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * lanes;
+  if (i >= shape.size) { return; }
+  let u = f32(pcg4d(vec4u(i, shape.place, shape.step, shape.seed)).x >> 8u) * 0x1p-24;
+  var v = select(0.0, x[i] / (1 - shape.probability), u >= shape.probability);
+  if (accumulate) { v += out[i]; }
+  out[i] = v;
+}

@@ -1,0 +1,70 @@
+// GELU (Hendrycks & Gimpel 2016, arXiv:1606.08415): gelu(x) = x·Φ(x), with Φ the normal distribution.
+//
+//   erf:   Φ(x) = (1 + erf(x/√2)) / 2
+//   tanh:  Φ(x) ≈ (1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2        (GPT-2's "gelu_new")
+//
+// One invocation computes one element. x, out, d_out, d_x: (size). erf after Abramowitz & Stegun
+// 7.1.26 would be off by 1.5e-7 absolutely, and by much more relatively for x far below zero: so the
+// tail erfc is computed by a rational fit of its own (Numerical Recipes, erfcc: 1.2e-7 relative).
+
+struct Shape { size: u32 }
+
+override exact: bool = false;
+override accumulate: bool = false;
+override lanes: u32 = 64;
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read> d_out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> d_x: array<f32>;
+
+const SQRT_2_OVER_PI = 0.7978845608028654;
+const INVERSE_SQRT_2 = 0.7071067811865476;
+const INVERSE_SQRT_2_PI = 0.3989422804014327;
+
+fn erfc_positive(z: f32) -> f32 {
+  let t = 1 / (1 + 0.5 * z);
+  let p = -1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806 +
+    t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))));
+  return t * exp(-z * z + p);
+}
+
+/// Φ(x).
+fn normal_cdf(x: f32) -> f32 {
+  let half_tail = 0.5 * erfc_positive(abs(x) * INVERSE_SQRT_2);
+  return select(half_tail, 1 - half_tail, x > 0);
+}
+
+fn tanh_argument(x: f32) -> f32 {
+  // Beyond ±10 tanh is ±1 in f32, and some drivers' tanh overflows.
+  return clamp(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x), -10, 10);
+}
+
+@compute @workgroup_size(lanes)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * lanes;
+  if (i >= shape.size) { return; }
+  let v = x[i];
+  if (exact) { out[i] = v * normal_cdf(v); }
+  else { out[i] = 0.5 * v * (1 + tanh(tanh_argument(v))); }
+}
+
+// erf:   gelu'(x) = Φ(x) + x·exp(-x²/2)/√(2π)
+// tanh:  gelu'(x) = (1 + t)/2 + x·(1 - t²)/2·√(2/π)·(1 + 3·0.044715·x²),  t the tanh above
+@compute @workgroup_size(lanes)
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * lanes;
+  if (i >= shape.size) { return; }
+  let v = x[i];
+  var slope: f32;
+  if (exact) {
+    slope = normal_cdf(v) + v * INVERSE_SQRT_2_PI * exp(-0.5 * v * v);
+  } else {
+    let t = tanh(tanh_argument(v));
+    slope = 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * SQRT_2_OVER_PI * (1 + 0.134145 * v * v);
+  }
+  var d = d_out[i] * slope;
+  if (accumulate) { d += d_x[i]; }
+  d_x[i] = d;
+}

@@ -1,0 +1,99 @@
+// Layer norm (Ba, Kiros & Hinton 2016, arXiv:1607.06450, eq. 3-4), over each row of length columns:
+//
+//   out = (x - mean)·rstd·weight + bias,  rstd = 1/√(variance + epsilon)
+//
+// `lanes` invocations share a row and `rows` rows share a workgroup: one lane suits a processor,
+// where a barrier costs more than it gathers. x, out: (rows, columns). mean, rstd: (rows).
+
+struct Shape { row_count: u32, columns: u32, epsilon: f32 }
+
+override accumulate: bool = false;
+
+override lanes: u32 = 32;
+override rows: u32 = 2;
+override slots: u32 = lanes * rows;
+
+var<workgroup> partial: array<f32, slots>;
+
+/// The sum of `value` over the lanes of a row, known to each of them.
+fn row_sum(value: f32, slot: u32, lane: u32) -> f32 {
+  if (lanes == 1) { return value; }
+  partial[slot] = value;
+  workgroupBarrier();
+  for (var s = lanes / 2; s > 0; s /= 2) {
+    if (lane < s) { partial[slot] += partial[slot + s]; }
+    workgroupBarrier();
+  }
+  let total = partial[slot - lane];
+  workgroupBarrier();
+  return total;
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<storage, read> d_out: array<f32>;
+@group(0) @binding(8) var<storage, read_write> d_x: array<f32>;
+
+@compute @workgroup_size(lanes, rows)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * rows + local.y;
+  let slot = local.y * lanes + local.x;
+  // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
+  let at = min(row, shape.row_count - 1) * shape.columns;
+  var sum = 0.0;
+  for (var i = local.x; i < shape.columns; i += lanes) { sum += x[at + i]; }
+  let m = row_sum(sum, slot, local.x) / f32(shape.columns);
+  var squares = 0.0;
+  for (var i = local.x; i < shape.columns; i += lanes) {
+    let d = x[at + i] - m;
+    squares += d * d;
+  }
+  let r = inverseSqrt(row_sum(squares, slot, local.x) / f32(shape.columns) + shape.epsilon);
+  if (row >= shape.row_count) { return; }
+  for (var i = local.x; i < shape.columns; i += lanes) {
+    out[at + i] = (x[at + i] - m) * r * weight[i] + bias[i];
+  }
+  if (local.x == 0) {
+    mean[row] = m;
+    rstd[row] = r;
+  }
+}
+
+// With x̂ = (x - mean)·rstd and g = d_out·weight:  d_x = rstd·(g - mean(g) - x̂·mean(g·x̂))
+@compute @workgroup_size(lanes, rows)
+fn backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * rows + local.y;
+  let slot = local.y * lanes + local.x;
+  let inside = min(row, shape.row_count - 1);
+  let at = inside * shape.columns;
+  let m = mean[inside];
+  let r = rstd[inside];
+  var sum = 0.0;
+  var product = 0.0;
+  for (var i = local.x; i < shape.columns; i += lanes) {
+    let g = d_out[at + i] * weight[i];
+    sum += g;
+    product += g * (x[at + i] - m) * r;
+  }
+  let mean_g = row_sum(sum, slot, local.x) / f32(shape.columns);
+  let mean_gx = row_sum(product, slot, local.x) / f32(shape.columns);
+  if (row >= shape.row_count) { return; }
+  for (var i = local.x; i < shape.columns; i += lanes) {
+    var d = r * (d_out[at + i] * weight[i] - mean_g - (x[at + i] - m) * r * mean_gx);
+    if (accumulate) { d += d_x[at + i]; }
+    d_x[at + i] = d;
+  }
+}

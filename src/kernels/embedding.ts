@@ -1,0 +1,77 @@
+/**
+ * Token and position embeddings.
+ *
+ * @module
+ */
+import source from "../../shaders/embedding.wgsl" with { type: "text" };
+import { Kernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { perElement } from "./launch.ts";
+
+const kernel = new Kernel("embedding", source);
+
+/** Tables to look up. */
+export interface EmbeddingTables {
+  /** (V, C). */
+  token: Tensor;
+  /** (context, C); none leaves out the positions. */
+  position?: Tensor;
+  /** Position of the first token of each sequence; 0 if absent. */
+  offset?: number;
+}
+
+function shapeOf(ids: Tensor, channels: number, offset = 0): Record<string, number> {
+  const time = ids.shape.at(-1)!;
+  return { count: ids.size, channels, time, offset, batch: ids.size / time };
+}
+
+/** `token[ids] + position[offset + t]`: ids (B, T) to (B, T, C). */
+export function embedding(ids: Tensor, tables: EmbeddingTables): Tensor {
+  const { token, position, offset } = tables;
+  const channels = token.shape[1];
+  const out = ids.device.tensor([...ids.shape, channels]);
+  const { overrides, workgroups } = perElement(ids.device, channels, ids.size);
+  ids.device.dispatch(kernel, "forward", {
+    bindings: { ids, token, position: position ?? token, out },
+    uniforms: shapeOf(ids, channels, offset),
+    overrides: { ...overrides, has_position: position !== undefined },
+    workgroups,
+  });
+  return out;
+}
+
+/** Adds the gradient of the token table into `dToken` (V, C), in one fixed order. */
+export function embeddingTokenBackward(ids: Tensor, dOut: Tensor, dToken: Tensor): void {
+  const { device } = ids;
+  const channels = dToken.shape[1];
+  const next = device.tensor([ids.size], "u32");
+  const first = device.tensor([ids.size], "u32");
+  const uniforms = shapeOf(ids, channels);
+  device.dispatch(kernel, "link", {
+    bindings: { ids, next, first },
+    uniforms,
+    ...perElement(device, ids.size, 1),
+  });
+  device.dispatch(kernel, "backward_token", {
+    bindings: { ids, next, first, d_out: dOut, out: dToken },
+    uniforms,
+    ...perElement(device, channels, ids.size),
+  });
+  device.pool.release(next.buffer);
+  device.pool.release(first.buffer);
+}
+
+/** Adds the gradient of the position table into `dPosition` (context, C). */
+export function embeddingPositionBackward(
+  ids: Tensor,
+  dOut: Tensor,
+  options: { dPosition: Tensor; offset?: number },
+): void {
+  const { dPosition, offset } = options;
+  const channels = dPosition.shape[1];
+  ids.device.dispatch(kernel, "backward_position", {
+    bindings: { d_out: dOut, out: dPosition },
+    uniforms: shapeOf(ids, channels, offset),
+    ...perElement(ids.device, channels, ids.shape.at(-1)!),
+  });
+}

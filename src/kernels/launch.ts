@@ -1,0 +1,44 @@
+/**
+ * How far a dispatch reaches: workgroup sizes for this adapter, and the workgroups that cover a size.
+ *
+ * @module
+ */
+import type { Device } from "../gpu/device.ts";
+import type { Overrides } from "../gpu/pipelines.ts";
+
+/** Workgroups in one dimension, at most, on every adapter. */
+const MAX_GROUPS = 65535;
+
+/** Part of a dispatch: its overrides and its workgroups. */
+export interface Launch {
+  /** The workgroup's size. */
+  overrides: Overrides;
+  /** Workgroups in x, y and z. */
+  workgroups: [number, number, number];
+}
+
+/** Invocations in one workgroup: a processor runs eight in one vector, a GPU whole warps. */
+export function lanesOf(device: Device): number {
+  return device.isCpu ? 8 : 64;
+}
+
+/** One invocation for each of `size` elements, times `y` and `z`. */
+export function perElement(device: Device, size: number, y?: number, z?: number): Launch {
+  const lanes = lanesOf(device);
+  const groups = Math.ceil(size / lanes);
+  // Only kernels that take no y of their own fold a long x into it.
+  const workgroups: [number, number, number] = y === undefined
+    ? [Math.min(groups, MAX_GROUPS), Math.ceil(groups / MAX_GROUPS), 1]
+    : [groups, y, z ?? 1];
+  return { overrides: { lanes }, workgroups };
+}
+
+/** One team of lanes for each of `rows` rows. */
+export function perRow(device: Device, rows: number): Launch {
+  const [lanes, perGroup] = device.isCpu ? [1, 8] : [32, 2];
+  const groups = Math.ceil(rows / perGroup);
+  return {
+    overrides: { lanes, rows: perGroup },
+    workgroups: [Math.min(groups, MAX_GROUPS), Math.ceil(groups / MAX_GROUPS), 1],
+  };
+}

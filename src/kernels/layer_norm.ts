@@ -1,0 +1,63 @@
+/**
+ * Layer norm over the last dimension.
+ *
+ * @module
+ */
+import source from "../../shaders/layer_norm.wgsl" with { type: "text" };
+import { VitrailError } from "../errors.ts";
+import { Kernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { perRow } from "./launch.ts";
+
+const kernel = new Kernel("layer_norm", source);
+
+/** What the forward pass leaves for the backward pass. */
+export interface LayerNormResult {
+  /** Normalized rows, of x's shape. */
+  out: Tensor;
+  /** Mean of each row. */
+  mean: Tensor;
+  /** 1/√(variance + epsilon) of each row. */
+  rstd: Tensor;
+}
+
+/** Normalizes each row of x (…, C) and applies weight and bias (C). */
+export function layerNorm(
+  x: Tensor,
+  parameters: { weight: Tensor; bias: Tensor; epsilon: number },
+): LayerNormResult {
+  const { weight, bias, epsilon } = parameters;
+  const columns = x.shape.at(-1)!;
+  if (weight.size !== columns || bias.size !== columns) {
+    throw new VitrailError(
+      `Cannot normalize rows of ${columns} with ${weight.size} weights and ${bias.size} biases: ` +
+        "sizes must match",
+    );
+  }
+  const rows = x.size / columns;
+  const [out, mean, rstd] = [x.shape, [rows], [rows]].map((s) => x.device.tensor(s));
+  x.device.dispatch(kernel, "forward", {
+    bindings: { x, weight, bias, mean, rstd, out },
+    uniforms: { row_count: rows, columns, epsilon },
+    ...perRow(x.device, rows),
+  });
+  return { out, mean, rstd };
+}
+
+/** Writes or adds the gradient of x into `dX`; `column_sum.ts` has those of weight and bias. */
+export function layerNormBackward(
+  dOut: Tensor,
+  saved: { x: Tensor; weight: Tensor; mean: Tensor; rstd: Tensor },
+  options: { dX: Tensor; accumulate: boolean },
+): void {
+  const { x, weight, mean, rstd } = saved;
+  const columns = x.shape.at(-1)!;
+  const rows = x.size / columns;
+  const { overrides, workgroups } = perRow(x.device, rows);
+  x.device.dispatch(kernel, "backward", {
+    bindings: { x, weight, mean, rstd, d_out: dOut, d_x: options.dX },
+    uniforms: { row_count: rows, columns, epsilon: 0 },
+    overrides: { ...overrides, accumulate: options.accumulate },
+    workgroups,
+  });
+}
