@@ -1,0 +1,30 @@
+/**
+ * Token and position embeddings, recorded.
+ *
+ * @module
+ */
+import type { Tensor } from "../../gpu/tensor.ts";
+import {
+  embedding as forward,
+  embeddingPositionBackward,
+  type EmbeddingTables,
+  embeddingTokenBackward,
+} from "../../kernels/embedding.ts";
+import type { Run } from "../run.ts";
+
+/** `token[ids] + position[offset + t]`: ids (B, T) to (B, T, C). */
+export function embedding(run: Run, ids: Tensor, tables: EmbeddingTables): Tensor {
+  const { token, position, offset } = tables;
+  const out = forward(ids, tables);
+  run.record(out, [token, position], (dOut, gradients) => {
+    gradients.into(token, ({ tensor, accumulate }) => {
+      if (!accumulate) ids.device.commands.clear(tensor.buffer);
+      embeddingTokenBackward(ids, dOut, tensor);
+    });
+    gradients.into(position, ({ tensor, accumulate }) => {
+      if (!accumulate) ids.device.commands.clear(tensor.buffer);
+      embeddingPositionBackward(ids, dOut, { dPosition: tensor, offset });
+    });
+  });
+  return out;
+}

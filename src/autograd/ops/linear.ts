@@ -1,0 +1,34 @@
+/**
+ * `x·W + b`, recorded.
+ *
+ * @module
+ */
+import type { Tensor } from "../../gpu/tensor.ts";
+import { columnSum } from "../../kernels/column_sum.ts";
+import { matmul } from "../../kernels/matmul.ts";
+import type { Run } from "../run.ts";
+
+/**
+ * x (…, in) times a weight (in, out), or (out, in) if `transposed`, plus bias (out): (…, out).
+ *
+ * dX = dOut·Wᵀ, dW = Xᵀ·dOut, dB = Σ_rows dOut.
+ */
+export function linear(
+  run: Run,
+  x: Tensor,
+  options: { weight: Tensor; bias?: Tensor; transposed?: boolean },
+): Tensor {
+  const { weight, bias, transposed = false } = options;
+  const out = matmul(x, weight, { transposeB: transposed, bias });
+  run.record(out, [x, weight, bias], (dOut, gradients) => {
+    gradients.into(x, ({ tensor, accumulate }) => {
+      matmul(dOut, weight, { transposeB: !transposed, out: tensor, accumulate });
+    });
+    gradients.into(weight, ({ tensor, accumulate }) => {
+      const [a, b] = transposed ? [dOut, x] : [x, dOut];
+      matmul(a, b, { transposeA: true, out: tensor, accumulate });
+    });
+    gradients.into(bias, ({ tensor, accumulate }) => columnSum(dOut, tensor, { accumulate }));
+  });
+  return out;
+}

@@ -1,0 +1,85 @@
+/**
+ * One forward pass through a model: whether it is recorded, its random numbers and its hooks.
+ *
+ * @module
+ */
+import type { Device } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { DropoutKey } from "../kernels/dropout.ts";
+import { type Backward, Tape } from "./tape.ts";
+
+/** Sees the tensor at a hook point; a tensor that it returns takes its place. */
+export type Hook = (x: Tensor, name: string) => Tensor | void;
+
+/** What a forward pass is for. */
+export interface RunOptions {
+  /** Record for a backward pass. */
+  record?: boolean;
+  /** Apply dropout. */
+  training?: boolean;
+  /** Seed of the random numbers. */
+  seed?: number;
+  /** Number of this pass within the run: a pass of its own has random numbers of its own. */
+  step?: number;
+  /** Hooks by name, named exactly as in TransformerLens. */
+  hooks?: ReadonlyMap<string, Hook>;
+}
+
+/** Passed down a forward pass and never stored in a module. */
+export class Run {
+  /** Where the pass runs. */
+  readonly device: Device;
+  /** The record; absent when nothing asks for gradients. */
+  readonly tape: Tape | undefined;
+  /** Whether dropout applies. */
+  readonly training: boolean;
+  readonly #options: RunOptions;
+  #place: number;
+
+  /** Begins a pass. */
+  constructor(device: Device, options: RunOptions = {}, place = 0) {
+    this.device = device;
+    this.tape = options.record ? new Tape() : undefined;
+    this.training = options.training ?? false;
+    this.#options = options;
+    this.#place = place;
+  }
+
+  /** The place of the next dropout, by which a replay finds the same numbers. */
+  get place(): number {
+    return this.#place;
+  }
+
+  /** Goes on from a place that a replay of this pass has reached. */
+  skipTo(place: number): void {
+    this.#place = place;
+  }
+
+  /** Records an operation, if this pass is recorded. */
+  record(output: Tensor, inputs: (Tensor | undefined)[], backward: Backward): void {
+    this.tape?.record(output, inputs, backward);
+  }
+
+  /** A hook point: returns x, or what its hook puts in its place. */
+  hook(name: string, x: Tensor): Tensor {
+    return this.#options.hooks?.get(name)?.(x, name) || x;
+  }
+
+  /** Whether anyone listens at a hook point. */
+  hooked(name: string): boolean {
+    return this.#options.hooks?.has(name) ?? false;
+  }
+
+  /** The key of the next dropout; absent when nothing is dropped. */
+  dropoutKey(probability: number): DropoutKey | undefined {
+    const place = this.#place++;
+    if (!this.training || probability === 0) return undefined;
+    const { seed = 0, step = 0 } = this.#options;
+    return { probability, seed, step, place };
+  }
+
+  /** A pass like this one from an earlier place on, recorded or not. */
+  replay(place: number, record: boolean): Run {
+    return new Run(this.device, { ...this.#options, record }, place);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The tape: each operation leaves what its backward pass needs, and one walk in reverse runs them.
+ *
+ * @module
+ */
+import type { Tensor } from "../gpu/tensor.ts";
+import { accumulate as addInto } from "../kernels/add.ts";
+import { Parameter } from "./parameter.ts";
+
+/** Where the gradient of one input goes. */
+export interface GradientTarget {
+  /** The tensor to write. */
+  tensor: Tensor;
+  /** Add to what it holds in place of overwriting it. */
+  accumulate: boolean;
+}
+
+/** Given the gradient of an operation's output, hands on those of its inputs. */
+export type Backward = (dOut: Tensor, gradients: Gradients) => void;
+
+interface Node {
+  output: Tensor;
+  backward: Backward;
+}
+
+/** The gradients that a backward pass has reached so far. */
+export class Gradients {
+  readonly #tape: Tape;
+  readonly #byTensor = new Map<Tensor, Tensor>();
+
+  /** Made by `Tape.backward`. */
+  constructor(tape: Tape) {
+    this.#tape = tape;
+  }
+
+  /** The gradient of a tensor, if any has arrived. */
+  get(x: Tensor): Tensor | undefined {
+    return x instanceof Parameter ? x.gradient : this.#byTensor.get(x);
+  }
+
+  /** Runs `write` on the place for x's gradient; skipped, kernel and all, if x wants none. */
+  into(x: Tensor | undefined, write: (target: GradientTarget) => void): void {
+    if (!x || !this.#tape.wants(x)) return;
+    if (x instanceof Parameter) return write({ tensor: x.gradient, accumulate: true });
+    const known = this.#byTensor.get(x);
+    const tensor = known ?? x.device.tensor(x.shape);
+    this.#byTensor.set(x, tensor);
+    write({ tensor, accumulate: known !== undefined });
+  }
+
+  /** Hands on a gradient that is ready; it may be shared, so it is never written again. */
+  pass(x: Tensor, gradient: Tensor): void {
+    if (!this.#tape.wants(x)) return;
+    if (x instanceof Parameter) return addInto(x.gradient, gradient.reshape(x.shape));
+    const known = this.#byTensor.get(x);
+    if (known) return addInto(known, gradient);
+    // A copy of our own: a second path would otherwise add into somebody else's gradient.
+    const own = x.device.tensor(x.shape);
+    x.device.commands.copy(gradient.buffer, own.buffer, x.size * 4);
+    this.#byTensor.set(x, own);
+  }
+
+  /** Takes a gradient over as x's own: no one else may hold it. */
+  give(x: Tensor, gradient: Tensor): void {
+    if (!this.#tape.wants(x)) return;
+    if (x instanceof Parameter || this.#byTensor.has(x)) {
+      this.pass(x, gradient);
+      x.device.pool.release(gradient.buffer);
+    } else {
+      this.#byTensor.set(x, gradient);
+    }
+  }
+
+  /** Gives the memory of a gradient back once nothing can read it. */
+  drop(x: Tensor): void {
+    const gradient = this.#byTensor.get(x);
+    if (gradient) x.device.pool.release(gradient.buffer);
+    this.#byTensor.delete(x);
+  }
+}
+
+/** A record of operations, good for one backward pass. */
+export class Tape {
+  readonly #nodes: Node[] = [];
+  readonly #tracked = new Set<Tensor>();
+
+  /** Whether a gradient for x is asked for: x is trained, or made from what is. */
+  wants(x: Tensor): boolean {
+    return x instanceof Parameter ? !x.frozen : this.#tracked.has(x);
+  }
+
+  /** Asks for the gradient of a tensor that is no parameter. */
+  watch(x: Tensor): void {
+    this.#tracked.add(x);
+  }
+
+  /** Records that `output` was made from `inputs`; nothing, if no input wants a gradient. */
+  record(output: Tensor, inputs: (Tensor | undefined)[], backward: Backward): void {
+    if (!inputs.some((x) => x && this.wants(x))) return;
+    this.#tracked.add(output);
+    this.#nodes.push({ output, backward });
+  }
+
+  /** Walks the record in reverse, from the gradient of `output`. Parameters accumulate theirs. */
+  backward(output: Tensor, dOut?: Tensor): Gradients {
+    const gradients = new Gradients(this);
+    if (dOut) gradients.pass(output, dOut);
+    for (const node of this.#nodes.toReversed()) {
+      const d = node.output === output && !dOut ? output : gradients.get(node.output);
+      if (!d) continue;
+      node.backward(d, gradients);
+      gradients.drop(node.output);
+    }
+    return gradients;
+  }
+}

@@ -1,0 +1,189 @@
+/** The shape of a GPT model and the numbers it is trained with, checked. @module */
+
+import { VitrailError } from "../errors.ts";
+import { quoteValue } from "./messages.ts";
+
+/** The nonlinearity of the MLP: GELU with its tanh approximation (GPT-2), or exact. */
+export type GptActivation = "gelu_new" | "gelu";
+
+/** How a model knows the place of a token: a learned table, a fixed table of sines, or not. */
+export type GptPositions = "learned" | "sinusoidal" | "none";
+
+/** All that a GPT model needs to be built, in Vitrail's words. */
+export interface GptConfig {
+  /** Number of token ids. */
+  vocabularySize: number;
+  /** The longest sequence, in tokens. */
+  contextLength: number;
+  /** Width of the residual stream; a multiple of `heads`. */
+  channels: number;
+  /** Number of blocks. */
+  layers: number;
+  /** Attention heads in each block. */
+  heads: number;
+  /** Width of the hidden layer of each MLP. GPT-2 has four times `channels`. */
+  mlpChannels: number;
+  /** Added to the variance in each layer norm. */
+  layerNormEpsilon: number;
+  /** The nonlinearity of each MLP. */
+  activation: GptActivation;
+  /** How a token's place is added to the residual stream. */
+  positions: GptPositions;
+  /** Whether the unembedding is the token embedding. */
+  tieWeights: boolean;
+  /** Probability of dropping an element after the embeddings, in training. */
+  embeddingDropout: number;
+  /** Probability of dropping an attention weight, in training. */
+  attentionDropout: number;
+  /** Probability of dropping an element of what a sublayer adds to the stream, in training. */
+  residualDropout: number;
+  /** Standard deviation of fresh weights. */
+  initializerRange: number;
+  /** The token that opens a text, where the tokenizer has one. */
+  beginOfTextId?: number;
+  /** The token that ends a text, where the tokenizer has one; generation may stop at it. */
+  endOfTextId?: number;
+}
+
+/** The fields that say how large a model is, and have no default. */
+export type GptSize = Pick<
+  GptConfig,
+  "vocabularySize" | "contextLength" | "channels" | "layers" | "heads"
+>;
+
+/**
+ * Completes a configuration with GPT-2's values: an MLP four times as wide as the stream, dropout
+ * 0.1, epsilon 1e-5, tanh GELU, learned positions, tied weights.
+ *
+ * @param size how large the model is
+ * @param options the fields that differ from GPT-2
+ * @throws {VitrailError} when the whole is not valid, as {@linkcode validateGptConfig} says
+ *
+ * @example
+ * ```ts
+ * import { createGptConfig } from "./gpt_config.ts";
+ *
+ * const config = createGptConfig(
+ *   { vocabularySize: 197, contextLength: 29, channels: 12, layers: 2, heads: 3 },
+ *   { residualDropout: 0 },
+ * );
+ * console.log(config.mlpChannels, config.activation); // 48 "gelu_new"
+ * ```
+ */
+export function createGptConfig(
+  size: GptSize,
+  options: Partial<Omit<GptConfig, keyof GptSize>> = {},
+): GptConfig {
+  const config: GptConfig = {
+    mlpChannels: 4 * size.channels,
+    layerNormEpsilon: 1e-5,
+    activation: "gelu_new",
+    positions: "learned",
+    tieWeights: true,
+    embeddingDropout: 0.1,
+    attentionDropout: 0.1,
+    residualDropout: 0.1,
+    initializerRange: 0.02,
+    ...size,
+    ...options,
+  };
+  validateGptConfig(config);
+  return config;
+}
+
+interface Rule {
+  wanted: string;
+  holds(value: unknown): boolean;
+}
+
+const count: Rule = {
+  wanted: "a whole number from 1",
+  holds: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+};
+const probability: Rule = {
+  wanted: "a number from 0 to below 1",
+  holds: (value) => typeof value === "number" && value >= 0 && value < 1,
+};
+const boolean: Rule = {
+  wanted: "true or false",
+  holds: (value) => typeof value === "boolean",
+};
+
+function oneOf(...words: string[]): Rule {
+  return {
+    wanted: words.map((word) => `"${word}"`).join(" or "),
+    holds: (value) => words.includes(value as string),
+  };
+}
+
+const rules: Record<Exclude<keyof GptConfig, "beginOfTextId" | "endOfTextId">, Rule> = {
+  vocabularySize: count,
+  contextLength: count,
+  channels: count,
+  layers: count,
+  heads: count,
+  mlpChannels: count,
+  layerNormEpsilon: {
+    wanted: "a number above 0",
+    holds: (value) => Number.isFinite(value) && (value as number) > 0,
+  },
+  activation: oneOf("gelu_new", "gelu"),
+  positions: oneOf("learned", "sinusoidal", "none"),
+  tieWeights: boolean,
+  embeddingDropout: probability,
+  attentionDropout: probability,
+  residualDropout: probability,
+  initializerRange: {
+    wanted: "a number from 0",
+    holds: (value) => Number.isFinite(value) && (value as number) >= 0,
+  },
+};
+
+/**
+ * Checks that a model can be built from a configuration.
+ *
+ * @param config the configuration; fields that are absent are faults too
+ * @param options.action what cannot be done when it is not valid, for the error
+ * @param options.fieldNames what a field is called where the user wrote it, where that differs
+ * @throws {VitrailError} at the first field that is absent, of the wrong kind or out of range; it
+ * names the field, its value and the wanted one
+ *
+ * @example
+ * ```ts
+ * import { createGptConfig, validateGptConfig } from "./gpt_config.ts";
+ *
+ * const size = { vocabularySize: 197, contextLength: 29, channels: 12, layers: 2, heads: 3 };
+ * const config = createGptConfig(size);
+ * config.heads = 5;
+ * try {
+ *   validateGptConfig(config);
+ * } catch (error) {
+ *   console.log((error as Error).message); // … channels is 12, wanted a multiple of heads, 5
+ * }
+ * ```
+ */
+export function validateGptConfig(
+  config: GptConfig,
+  options: { action?: string; fieldNames?: Partial<Record<keyof GptConfig, string>> } = {},
+): void {
+  const { action = "Cannot use this GPT configuration", fieldNames = {} } = options;
+  const nameOf = (field: keyof GptConfig): string => fieldNames[field] ?? field;
+  const refuse = (field: keyof GptConfig, wanted: string): never => {
+    const state = `${nameOf(field)} is ${quoteValue(config[field])}`;
+    throw new VitrailError(`${action}: ${state}, wanted ${wanted}`);
+  };
+  for (const [field, rule] of Object.entries(rules) as [keyof typeof rules, Rule][]) {
+    if (!rule.holds(config[field])) refuse(field, rule.wanted);
+  }
+  if (config.channels % config.heads !== 0) {
+    refuse("channels", `a multiple of ${nameOf("heads")}, ${config.heads}`);
+  }
+  for (const field of ["beginOfTextId", "endOfTextId"] as const) {
+    const id = config[field];
+    if (id === undefined) continue;
+    if (!Number.isSafeInteger(id) || id < 0 || id >= config.vocabularySize) {
+      const size = `${nameOf("vocabularySize")}, ${config.vocabularySize}`;
+      refuse(field, `a token id from 0 to below ${size}`);
+    }
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * GPT-2 (Radford et al. 2019): a causal decoder, on one page.
+ *
+ * @module
+ */
+import { checkpoint } from "../autograd/ops/checkpoint.ts";
+import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
+import { dropout } from "../autograd/ops/dropout.ts";
+import { embedding } from "../autograd/ops/embedding.ts";
+import { linear } from "../autograd/ops/linear.ts";
+import type { Parameter } from "../autograd/parameter.ts";
+import type { Run } from "../autograd/run.ts";
+import { type GptConfig, validateGptConfig } from "../formats/gpt_config.ts";
+import type { Device } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { Attention } from "../nn/attention.ts";
+import { Block } from "../nn/block.ts";
+import { LayerCache } from "../nn/cache.ts";
+import { LayerNorm } from "../nn/layer_norm.ts";
+import { Linear } from "../nn/linear.ts";
+import { Mlp } from "../nn/mlp.ts";
+import { checkIds, checkLength } from "./ids.ts";
+import { sinusoids } from "./initialize.ts";
+import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
+
+/** A language model that predicts each token from those before it. */
+export class Gpt {
+  /** Where it lives. */
+  readonly device: Device;
+  /** Its sizes. */
+  readonly config: GptConfig;
+  /** All that is trained, under the names of Hugging Face's GPT-2 files. */
+  readonly parameters: Parameter[];
+  /** Run each block again in the backward pass in place of keeping what it computed. */
+  checkpointing = false;
+  readonly #token: Parameter; // (V, C)
+  readonly #position: Tensor | undefined; // (context, C)
+  readonly #blocks: Block[];
+  readonly #norm: LayerNorm;
+  readonly #head: Parameter; // (V, C)
+
+  /**
+   * Fresh weights by default: normal with `initializerRange`, and less by √(2·layers) for those that
+   * write into the residual stream, which adds up that many of them (Radford et al. 2019, section 2.3).
+   *
+   * @throws {VitrailError} if the configuration makes no sense; the message names the field.
+   */
+  constructor(device: Device, config: GptConfig, source: WeightSource = freshWeights(0)) {
+    validateGptConfig(config);
+    this.device = device;
+    this.config = config;
+    const { vocabularySize: V, contextLength, channels: C, mlpChannels, layers, heads } = config;
+    const list = new ParameterList(device, source);
+    const usual = { deviation: config.initializerRange };
+    const residual = { deviation: config.initializerRange / Math.sqrt(2 * layers) };
+
+    const norm = (name: string): LayerNorm =>
+      new LayerNorm(
+        list.make(`${name}.weight`, [C], { constant: 1 }),
+        list.make(`${name}.bias`, [C], { constant: 0 }),
+        config.layerNormEpsilon,
+      );
+    const affine = (name: string, shape: [number, number], initial = usual): Linear =>
+      new Linear(
+        list.make(`${name}.weight`, shape, initial),
+        list.make(`${name}.bias`, [shape[1]], { constant: 0 }),
+      );
+
+    this.#token = list.make("transformer.wte.weight", [V, C], usual);
+    if (config.positions === "learned") {
+      this.#position = list.make("transformer.wpe.weight", [contextLength, C], usual);
+    } else if (config.positions === "sinusoidal") {
+      const table = sinusoids(contextLength, C);
+      this.#position = device.pool.persistent(() => device.upload(table, [contextLength, C]));
+    }
+    this.#blocks = Array.from({ length: layers }, (_, i) => {
+      const h = `transformer.h.${i}`;
+      return new Block(`blocks.${i}.`, {
+        norm1: norm(`${h}.ln_1`),
+        attention: new Attention(
+          affine(`${h}.attn.c_attn`, [C, 3 * C]),
+          affine(`${h}.attn.c_proj`, [C, C], residual),
+          { ...config, heads, causal: true },
+        ),
+        norm2: norm(`${h}.ln_2`),
+        mlp: new Mlp(
+          affine(`${h}.mlp.c_fc`, [C, mlpChannels]),
+          affine(`${h}.mlp.c_proj`, [mlpChannels, C], residual),
+          { ...config, activation: config.activation === "gelu" ? "erf" : "tanh" },
+        ),
+      });
+    });
+    this.#norm = norm("transformer.ln_f");
+    this.#head = config.tieWeights ? this.#token : list.make("lm_head.weight", [V, C], usual);
+    this.parameters = list.all;
+  }
+
+  /** Number of trained numbers. */
+  get parameterCount(): number {
+    return this.parameters.reduce((sum, p) => sum + p.size, 0);
+  }
+
+  /**
+   * Token ids (B, T) as a tensor.
+   *
+   * @throws {VitrailError} if an id is not in the vocabulary; the message names it and its place.
+   */
+  ids(ids: ArrayLike<number>, shape: readonly number[] = [1, ids.length]): Tensor {
+    checkIds(ids, { vocabularySize: this.config.vocabularySize, time: shape.at(-1)! });
+    return this.device.upload(Uint32Array.from(ids), shape);
+  }
+
+  /** Ids (B, T) to logits (B, T, V). With a cache, ids continue what it holds. */
+  forward(run: Run, ids: Tensor, options: { cache?: GptCache; mask?: Tensor } = {}): Tensor {
+    return this.unembed(run, this.hidden(run, ids, options));
+  }
+
+  /** Ids (B, T) to the normalized residual stream (B, T, C), which the head reads. */
+  hidden(run: Run, ids: Tensor, options: { cache?: GptCache; mask?: Tensor } = {}): Tensor {
+    const { cache, mask } = options;
+    const offset = cache?.length ?? 0;
+    checkLength(offset + ids.shape[1], this.config.contextLength);
+    const embedded = embedding(run, ids, { token: this.#token, position: this.#position, offset });
+    let x = dropout(run, run.hook("hook_embed", embedded), this.config.embeddingDropout); // (B, T, C)
+    this.#blocks.forEach((block, i) => {
+      const settings = { mask, cache: cache?.layers[i] };
+      x = this.checkpointing && !cache
+        ? checkpoint(run, x, (inner, y) => block.forward(inner, y, settings))
+        : block.forward(run, x, settings);
+    });
+    return run.hook("ln_final.hook_normalized", this.#norm.forward(run, x));
+  }
+
+  /** The residual stream (…, C) to logits (…, V). */
+  unembed(run: Run, x: Tensor): Tensor {
+    return linear(run, x, { weight: this.#head, transposed: true });
+  }
+
+  /** Mean cross-entropy of predicting targets (B, T), in nats; -100 is ignored. */
+  loss(run: Run, ids: Tensor, options: { targets: Tensor; scale?: number; mask?: Tensor }): Loss {
+    return crossEntropy(run, this.forward(run, ids, { mask: options.mask }), options);
+  }
+
+  /** An empty cache for `batch` sequences of up to `capacity` places. */
+  cache(batch: number, capacity: number = this.config.contextLength): GptCache {
+    const { channels, layers } = this.config;
+    return new GptCache(
+      Array.from({ length: layers }, () => new LayerCache(this.device, { batch, capacity, channels })),
+    );
+  }
+}
+
+/** Keys and values of every layer. */
+export class GptCache {
+  /** One cache a layer. */
+  readonly layers: LayerCache[];
+
+  /** `Gpt.cache` is the usual way in. */
+  constructor(layers: LayerCache[]) {
+    this.layers = layers;
+  }
+
+  /** Places filled so far. */
+  get length(): number {
+    return this.layers[0]?.length ?? 0;
+  }
+}

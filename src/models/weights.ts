@@ -1,0 +1,77 @@
+/**
+ * Where a model's parameters come from, and how they go to a file.
+ *
+ * @module
+ */
+import { Parameter } from "../autograd/parameter.ts";
+import { VitrailError } from "../errors.ts";
+import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { Device } from "../gpu/device.ts";
+import { sizeOf } from "../gpu/tensor.ts";
+import { normals } from "./initialize.ts";
+
+/** How a parameter begins when no file has it: a constant, or normal with a standard deviation. */
+export type Initial = { constant: number } | { deviation: number };
+
+/** Gives the initial contents of a parameter. */
+export type WeightSource = (
+  name: string,
+  shape: readonly number[],
+  initial: Initial,
+) => Float32Array<ArrayBuffer>;
+
+/** Fresh weights; the seed and the name decide each number. */
+export function freshWeights(seed: number): WeightSource {
+  return (name, shape, initial) =>
+    "constant" in initial
+      ? new Float32Array(sizeOf(shape)).fill(initial.constant)
+      : normals(sizeOf(shape), { deviation: initial.deviation, seed, name });
+}
+
+/**
+ * Weights from a file. `prefix` is tried before each name and left out where the file has none, as
+ * the original GPT-2 files do.
+ */
+export function storedWeights(file: SafetensorsFile, prefix = ""): WeightSource {
+  return (name, shape) => {
+    const short = name.startsWith(prefix) ? name.slice(prefix.length) : name;
+    const found = [name, short].find((n) => file.has(n));
+    if (!found) {
+      throw new VitrailError(
+        `Cannot load the model: its file has no tensor ${name}; ` +
+          "config.json and model.safetensors must belong together",
+      );
+    }
+    const stored = file.info(found).shape;
+    if (stored.join() !== shape.join()) {
+      throw new VitrailError(
+        `Cannot load ${found}: the file has shape (${stored.join(", ")}), ` +
+          `config.json asks for (${shape.join(", ")})`,
+      );
+    }
+    return file.read(found);
+  };
+}
+
+/** Makes a model's parameters, outside all scopes, and lists them in the order they were made. */
+export class ParameterList {
+  /** Every parameter so far. */
+  readonly all: Parameter[] = [];
+  readonly #device: Device;
+  readonly #source: WeightSource;
+
+  /** Parameters on `device` with contents from `source`. */
+  constructor(device: Device, source: WeightSource) {
+    this.#device = device;
+    this.#source = source;
+  }
+
+  /** A new parameter. */
+  make(name: string, shape: readonly number[], initial: Initial): Parameter {
+    const data = this.#source(name, shape, initial);
+    const value = this.#device.pool.persistent(() => this.#device.upload(data, shape));
+    const parameter = new Parameter(name, value);
+    this.all.push(parameter);
+    return parameter;
+  }
+}

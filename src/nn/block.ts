@@ -1,0 +1,51 @@
+/**
+ * One block of a Transformer.
+ *
+ * @module
+ */
+import { add } from "../autograd/ops/add.ts";
+import type { Run } from "../autograd/run.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { Attention } from "./attention.ts";
+import type { LayerCache } from "./cache.ts";
+import type { LayerNorm } from "./layer_norm.ts";
+import type { Mlp } from "./mlp.ts";
+
+/** Attention and MLP, each behind a norm and beside a residual connection (pre-norm, as in GPT-2). */
+export class Block {
+  /** Prefix of its hook points. */
+  readonly name: string;
+  /** Before attention. */
+  readonly norm1: LayerNorm;
+  /** Looks at other places. */
+  readonly attention: Attention;
+  /** Before the MLP. */
+  readonly norm2: LayerNorm;
+  /** Works on each place. */
+  readonly mlp: Mlp;
+
+  /** Takes its layers from the model that owns them. */
+  constructor(name: string, layers: Pick<Block, "norm1" | "attention" | "norm2" | "mlp">) {
+    this.name = name;
+    this.norm1 = layers.norm1;
+    this.attention = layers.attention;
+    this.norm2 = layers.norm2;
+    this.mlp = layers.mlp;
+  }
+
+  /** (B, T, C) to (B, T, C). */
+  forward(run: Run, x: Tensor, options: { mask?: Tensor; cache?: LayerCache } = {}): Tensor {
+    const { name } = this;
+    const before = run.hook(`${name}hook_resid_pre`, x);
+    const attended = this.attention.forward(run, this.norm1.forward(run, before), { name, ...options });
+    const middle = run.hook(
+      `${name}hook_resid_mid`,
+      add(run, before, run.hook(`${name}hook_attn_out`, attended)),
+    );
+    const thought = this.mlp.forward(run, this.norm2.forward(run, middle), name);
+    return run.hook(
+      `${name}hook_resid_post`,
+      add(run, middle, run.hook(`${name}hook_mlp_out`, thought)),
+    );
+  }
+}

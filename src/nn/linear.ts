@@ -1,0 +1,31 @@
+/**
+ * A linear layer.
+ *
+ * @module
+ */
+import { linear } from "../autograd/ops/linear.ts";
+import type { Parameter } from "../autograd/parameter.ts";
+import type { Run } from "../autograd/run.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+
+/** `x·W + b` with W (in, out), as GPT-2's files have it, or (out, in) if `transposed`, as BERT's do. */
+export class Linear {
+  /** (in, out), or (out, in) if `transposed`. */
+  readonly weight: Parameter;
+  /** (out). */
+  readonly bias: Parameter | undefined;
+  /** Whether the weight is stored (out, in). */
+  readonly transposed: boolean;
+
+  /** Takes its parameters from the model that owns them. */
+  constructor(weight: Parameter, bias?: Parameter, options: { transposed?: boolean } = {}) {
+    this.weight = weight;
+    this.bias = bias;
+    this.transposed = options.transposed ?? false;
+  }
+
+  /** (…, in) to (…, out). */
+  forward(run: Run, x: Tensor): Tensor {
+    return linear(run, x, this);
+  }
+}

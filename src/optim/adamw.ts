@@ -1,0 +1,72 @@
+/**
+ * The optimizer: AdamW over all parameters of a model, with global-norm clipping.
+ *
+ * @module
+ */
+import type { Parameter } from "../autograd/parameter.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { adamw } from "../kernels/adamw.ts";
+import { createGradientNorm, type GradientNorm } from "../kernels/gradient_norm.ts";
+
+/** Rates of the optimizer. */
+export interface AdamWOptions {
+  /** Decay rates of the two moments. */
+  betas?: [number, number];
+  /** Added to the root of the second moment. */
+  epsilon?: number;
+  /** Decoupled decay of tensors with two or more dimensions; biases and norms do not decay. */
+  weightDecay?: number;
+  /** Largest global gradient norm; 0 does not clip. */
+  clip?: number;
+}
+
+/** First and second moments of one parameter. */
+export interface Moments {
+  /** Mean of the gradient. */
+  m: Tensor;
+  /** Mean of its square. */
+  v: Tensor;
+}
+
+/** AdamW (Loshchilov & Hutter 2019) with its state on the device. */
+export class AdamW {
+  /** What it trains. */
+  readonly parameters: Parameter[];
+  /** By parameter, in the same order. */
+  readonly moments: Moments[];
+  /** Norms of the last step's gradients. */
+  readonly norm: GradientNorm;
+  /** Updates done so far. */
+  steps = 0;
+  readonly #options: Required<AdamWOptions>;
+
+  /** Moments begin at zero. */
+  constructor(parameters: Parameter[], options: AdamWOptions = {}) {
+    this.parameters = parameters.filter((p) => !p.frozen);
+    this.#options = { betas: [0.9, 0.95], epsilon: 1e-8, weightDecay: 0.1, clip: 1, ...options };
+    const { device } = parameters[0];
+    [this.moments, this.norm] = device.pool.persistent(() => [
+      this.parameters.map((p) => ({ m: device.zeros(p.shape), v: device.zeros(p.shape) })),
+      createGradientNorm(this.parameters.map((p) => p.size), parameters[0]),
+    ]);
+  }
+
+  /** Clears all gradients; before the first micro-step of a step. */
+  clearGradients(): void {
+    for (const p of this.parameters) p.clearGradient();
+  }
+
+  /** Clips and applies the gradients. Gradients that are not finite change nothing. */
+  step(lr: number): void {
+    const { betas: [beta1, beta2], epsilon, weightDecay, clip } = this.#options;
+    this.steps++;
+    this.norm.compute(this.parameters.map((p) => p.gradient), clip);
+    this.parameters.forEach((value, i) => {
+      const decay = value.shape.length >= 2 ? weightDecay : 0;
+      adamw(
+        { value, gradient: value.gradient, ...this.moments[i], clip: this.norm.clip },
+        { lr, beta1, beta2, epsilon, decay, step: this.steps },
+      );
+    });
+  }
+}
