@@ -88,10 +88,16 @@ export class Commands {
     this.#encode().clearBuffer(buffer.raw);
   }
 
-  /** Copies the first `byteLength` bytes of one buffer over another. */
-  copy(source: PooledBuffer, target: PooledBuffer, byteLength: number, targetOffset = 0): void {
+  /** Copies bytes from one buffer to another, from the given byte offsets on. */
+  copy(
+    source: PooledBuffer,
+    target: PooledBuffer,
+    byteLength: number,
+    offsets: { source?: number; target?: number } = {},
+  ): void {
+    const { source: from = 0, target: to = 0 } = offsets;
     this.#endPass();
-    this.#encode().copyBufferToBuffer(source.raw, 0, target.raw, targetOffset, byteLength);
+    this.#encode().copyBufferToBuffer(source.raw, from, target.raw, to, byteLength);
   }
 
   /** Writes from the host. What was recorded before is submitted first, to keep the order. */

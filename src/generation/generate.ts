@@ -1,0 +1,115 @@
+/**
+ * Generation: tokens are drawn on the device and read back in chunks, because every read costs
+ * 11 ms under Deno however little it reads.
+ *
+ * @module
+ */
+import { Run } from "../autograd/run.ts";
+import { VitrailError } from "../errors.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { sample, type SampleSettings } from "../kernels/sample.ts";
+import type { Gpt } from "../models/gpt.ts";
+import { lastRow } from "./last_row.ts";
+
+/** How to continue a prompt. */
+export interface GenerateOptions extends Partial<SampleSettings> {
+  /** Tokens to add, at most. */
+  maxNewTokens?: number;
+  /** Sequences to write from the one prompt. */
+  samples?: number;
+  /** A sequence ends before any of these ids. */
+  stopIds?: number[];
+  /** Called for each sequence with its new tokens as they arrive; true ends that sequence. */
+  onTokens?: (sequence: number, ids: number[]) => boolean | void;
+  /** Tokens between two reads. */
+  chunk?: number;
+}
+
+/**
+ * Continues `prompt` (token ids) and returns the new ids of each sequence, without the prompt.
+ *
+ * @throws {VitrailError} if the prompt is empty, holds an id outside the vocabulary, or leaves no room
+ * in the model's context for `maxNewTokens`.
+ */
+export async function generate(
+  model: Gpt,
+  prompt: ArrayLike<number>,
+  options: GenerateOptions = {},
+): Promise<number[][]> {
+  const { maxNewTokens = 100, samples = 1, stopIds = [], onTokens, chunk = 16 } = options;
+  const settings = checkSettings(options);
+  const { contextLength, vocabularySize } = model.config;
+  if (prompt.length === 0) {
+    throw new VitrailError("Cannot continue an empty prompt: give at least one token");
+  }
+  if (prompt.length + maxNewTokens > contextLength) {
+    throw new VitrailError(
+      `Cannot write ${maxNewTokens} tokens after a prompt of ${prompt.length}: the model's context ` +
+        `is ${contextLength}; ask for ${Math.max(0, contextLength - prompt.length)} at most, ` +
+        "or shorten the prompt",
+    );
+  }
+  const { device } = model;
+  using _all = device.scope();
+  const run = new Run(device);
+  const repeated = Array.from({ length: samples }, () => Array.from(prompt)).flat();
+  const cache = model.cache(samples, prompt.length + maxNewTokens);
+  const tensors = {
+    seen: device.upload(seenIds(prompt, vocabularySize, samples), [samples, vocabularySize]),
+    ids: device.tensor([samples, 1], "u32"),
+    tokens: device.tensor([samples, Math.max(1, maxNewTokens)], "u32"),
+  };
+  const out: number[][] = Array.from({ length: samples }, () => []);
+  const ended = new Array<boolean>(samples).fill(false);
+  let input: Tensor = model.ids(repeated, [samples, prompt.length]);
+  for (let done = 0; done < maxNewTokens && !ended.every(Boolean);) {
+    const end = Math.min(done + chunk, maxNewTokens);
+    for (let position = done; position < end; position++) {
+      using _step = device.scope();
+      const hidden = lastRow(model.hidden(run, input, { cache })); // (B, 1, C)
+      const logits = model.unembed(run, hidden);
+      sample({ ...tensors, logits }, { ...settings, position });
+      input = tensors.ids;
+    }
+    const read = await tensors.tokens.read();
+    for (let s = 0; s < samples; s++) {
+      if (ended[s]) continue;
+      const fresh = Array.from(read.slice(s * maxNewTokens + done, s * maxNewTokens + end));
+      const stop = fresh.findIndex((id) => stopIds.includes(id));
+      const kept = stop < 0 ? fresh : fresh.slice(0, stop);
+      out[s].push(...kept);
+      ended[s] = (onTokens?.(s, kept) ?? false) || stop >= 0;
+    }
+    done = end;
+  }
+  return out;
+}
+
+function seenIds(prompt: ArrayLike<number>, vocabulary: number, samples: number): Uint32Array<ArrayBuffer> {
+  const seen = new Uint32Array(samples * vocabulary);
+  for (let s = 0; s < samples; s++) {
+    for (let i = 0; i < prompt.length; i++) seen[s * vocabulary + prompt[i]] = 1;
+  }
+  return seen;
+}
+
+function checkSettings(options: GenerateOptions): SampleSettings {
+  const settings: SampleSettings = {
+    temperature: options.temperature ?? 1,
+    topK: options.topK ?? 0,
+    topP: options.topP ?? 1,
+    minP: options.minP ?? 0,
+    repetitionPenalty: options.repetitionPenalty ?? 1,
+    seed: options.seed ?? 0,
+  };
+  const want = (name: string, value: number, holds: boolean, wanted: string): void => {
+    if (!holds) throw new VitrailError(`Cannot sample with ${name} ${value}: wanted ${wanted}`);
+  };
+  const { temperature, topK, topP, minP, repetitionPenalty } = settings;
+  want("temperature", temperature, temperature >= 0, "0 (greedy) or more");
+  want("top-k", topK, Number.isInteger(topK) && topK >= 0, "a whole number, 0 for all");
+  want("top-p", topP, topP > 0 && topP <= 1, "more than 0 and at most 1");
+  want("min-p", minP, minP >= 0 && minP <= 1, "0 to 1");
+  want("repetition penalty", repetitionPenalty, repetitionPenalty > 0, "more than 0");
+  return settings;
+}
