@@ -1,0 +1,142 @@
+/**
+ * The training loop: when to step, to evaluate, to save and to stop.
+ *
+ * @module
+ */
+import type { Gpt } from "../models/gpt.ts";
+import type { AdamWOptions } from "../optim/adamw.ts";
+import { loadCheckpoint, saveCheckpoint, saveGpt, type TrainingState } from "./checkpoint.ts";
+import { evaluate, type Evaluation } from "./evaluate.ts";
+import { learningRateAt } from "./schedule.ts";
+import { type Batch, type StepFigures, Trainer } from "./trainer.ts";
+
+/** Rates and rhythm of a run. */
+export interface TrainSettings extends AdamWOptions {
+  /** Updates in all. */
+  steps: number;
+  /** T: tokens in a sequence. */
+  sequence: number;
+  /** Highest learning rate. */
+  learningRate: number;
+  /** Lowest learning rate, at the end. */
+  minimumLearningRate: number;
+  /** Steps of linear warm-up. */
+  warmupSteps: number;
+  /** Shape of the decay. */
+  schedule: "cosine" | "linear" | "constant";
+  /** Micro-steps a step. */
+  accumulation: number;
+  /** Steps between evaluations. */
+  evaluateEvery: number;
+  /** Steps between checkpoints. */
+  saveEvery: number;
+  /** Evaluations without improvement before the run stops; 0 never stops. */
+  patience: number;
+  /** Seed of dropout. */
+  seed: number;
+}
+
+/** What a run reads and whom it tells. */
+export interface TrainIO {
+  /** The n-th micro-batch of the run; the same n gives the same batch. */
+  batchAt: (index: number) => Batch;
+  /** Batches of held-out text. */
+  validation?: () => Iterable<Batch>;
+  /** Where checkpoints and the model go; nothing is written without it. */
+  directory?: string;
+  /** Continue from the checkpoint in `directory`. */
+  resume?: boolean;
+  /** Told where a resumed run begins, before its first step. */
+  onStart?: (state: TrainingState) => void;
+  /** Told each step's figures, in order. */
+  onSteps?: (figures: (StepFigures & { learningRate: number })[]) => void | Promise<void>;
+  /** Told each evaluation. */
+  onEvaluation?: (step: number, evaluation: Evaluation) => void | Promise<void>;
+  /** Asks for an early end: the run saves a checkpoint and leaves. */
+  signal?: AbortSignal;
+}
+
+/** How a run ended. */
+export interface TrainResult {
+  /** Steps done. */
+  step: number;
+  /** Why it ended. */
+  reason: "finished" | "interrupted" | "no improvement";
+  /** Lowest validation loss. */
+  bestLoss: number | null;
+}
+
+/** Milliseconds between two looks at the figures, about: each look costs 11 of them under Deno. */
+const LOOK_EVERY = 500;
+
+/**
+ * Trains a model. With patience, model.safetensors holds the weights of the best evaluation; without,
+ * the latest. The checkpoint always holds the latest.
+ *
+ * @throws {VitrailError} at a loss or gradient that is not finite; the last checkpoint stays.
+ */
+export async function train(
+  model: Gpt,
+  settings: TrainSettings,
+  io: TrainIO,
+): Promise<TrainResult> {
+  const { steps, patience } = settings;
+  const trainer = new Trainer(model, settings);
+  let state: TrainingState = { step: 0, bestLoss: null, evaluationsSinceBest: 0 };
+  if (io.resume && io.directory) state = loadCheckpoint(trainer, io.directory);
+  io.onStart?.(state);
+  let looked = performance.now();
+  const rate = (step: number): number =>
+    learningRateAt(step, {
+      peak: settings.learningRate,
+      minimum: settings.minimumLearningRate,
+      warmupSteps: settings.warmupSteps,
+      totalSteps: steps,
+      kind: settings.schedule,
+    });
+  const look = async (): Promise<void> => {
+    const figures = await trainer.figures();
+    looked = performance.now();
+    if (figures.length === 0) return;
+    await io.onSteps?.(figures.map((f) => ({ ...f, learningRate: rate(f.step - 1) })));
+  };
+  const save = async (): Promise<void> => {
+    if (!io.directory) return;
+    if (patience === 0 || state.bestLoss === null) await saveGpt(model, io.directory);
+    await saveCheckpoint(trainer, io.directory, state);
+  };
+  const assess = async (): Promise<void> => {
+    if (!io.validation) return;
+    const found = await evaluate(model, io.validation(), settings);
+    const better = state.bestLoss === null || found.loss < state.bestLoss;
+    state.bestLoss = better ? found.loss : state.bestLoss;
+    state.evaluationsSinceBest = better ? 0 : state.evaluationsSinceBest + 1;
+    if (better && patience > 0 && io.directory) await saveGpt(model, io.directory);
+    await io.onEvaluation?.(state.step, found);
+  };
+  let reason: TrainResult["reason"] = "finished";
+  while (state.step < steps) {
+    const { accumulation } = settings;
+    const batches = Array.from(
+      { length: accumulation },
+      (_, micro) => io.batchAt(state.step * accumulation + micro),
+    );
+    trainer.step(batches, rate(state.step));
+    state.step++;
+    const last = state.step === steps;
+    const evaluates = last || state.step % settings.evaluateEvery === 0;
+    const saves = last || state.step % settings.saveEvery === 0;
+    if (evaluates || saves || trainer.full || performance.now() - looked > LOOK_EVERY) await look();
+    if (evaluates) await assess();
+    if (evaluates && patience > 0 && state.evaluationsSinceBest >= patience) {
+      reason = "no improvement";
+    }
+    if (io.signal?.aborted && !last) reason = "interrupted";
+    if (saves || reason !== "finished") {
+      await look();
+      await save();
+    }
+    if (reason !== "finished") break;
+  }
+  return { step: state.step, reason, bestLoss: state.bestLoss };
+}

@@ -1,0 +1,311 @@
+/**
+ * The launcher, with stand-ins for the tools it calls: what it installs, what it grants, and that
+ * `./vitrail test` closes with the count.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { formatCount, parseSummary, testArguments } from "../scripts/test.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const ignore = Deno.build.os === "windows";
+
+/** Real tools the launcher uses, by name; everything else on its PATH is a stand-in. */
+const REAL = "sh env mkdir mv rm sed awk tr dirname readlink chmod cat touch".split(" ");
+const FAKE_DENO = (version: string) =>
+  `if [ "$1" = --version ]; then echo "deno ${version} (stable, release)"; exit 0; fi
+for argument in "$@"; do printf '[%s]\\n' "$argument"; done
+printf 'DENO_DIR=%s\\nXDG_RUNTIME_DIR=%s\\nwd=%s\\n' "\${DENO_DIR-}" "\${XDG_RUNTIME_DIR-}" "$PWD"
+exit 7`;
+
+interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A checkout with a space in its path, a home, and a PATH that holds only what it is given. */
+class Bare {
+  readonly folder = Deno.makeTempDirSync({ prefix: "vitrail launcher " });
+  readonly checkout = `${this.folder}/a checkout`;
+  readonly home = `${this.folder}/home`;
+  readonly bin = `${this.folder}/bin`;
+  env: Record<string, string> = {
+    PATH: this.bin,
+    HOME: this.home,
+    XDG_DATA_HOME: `${this.folder}/share`,
+  };
+
+  constructor({ deno = "2.9.6", driver = true }: { deno?: string; driver?: boolean } = {}) {
+    for (const f of ["a checkout", "home", "bin", "share/vulkan/icd.d"]) {
+      Deno.mkdirSync(`${this.folder}/${f}`, { recursive: true });
+    }
+    Deno.writeTextFileSync(`${this.folder}/share/vulkan/icd.d/lvp.json`, "{}");
+    Deno.copyFileSync(new URL("vitrail", ROOT), `${this.checkout}/vitrail`);
+    Deno.chmodSync(`${this.checkout}/vitrail`, 0o755);
+    const link = 'cd "$1" && shift && for t; do ln -s "$(command -v "$t")" .; done';
+    assert.ok(
+      new Deno.Command("sh", { args: ["-c", link, "sh", this.bin, ...REAL] }).outputSync().success,
+    );
+    if (deno) this.tool("deno", FAKE_DENO(deno));
+    this.tool("uname", 'case "$1" in -s) echo Linux ;; *) echo x86_64 ;; esac');
+    this.tool("id", "echo 0");
+    this.tool("ldconfig", `[ ! -e '${this.folder}/loader' ] || echo 'libvulkan.so.1 => /lib'`);
+    if (driver) Deno.writeTextFileSync(`${this.folder}/loader`, "");
+  }
+
+  /** Puts a stand-in on the PATH. */
+  tool(name: string, script: string): void {
+    Deno.writeTextFileSync(`${this.bin}/${name}`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+
+  /** An npm that brings what npm 11 brings without install scripts: the platform's package. */
+  npm(after = "exit 0"): void {
+    this.tool(
+      "npm",
+      `echo "npm $*" >> '${this.folder}/log'; echo noise
+[ "$2" = --prefix ] && mkdir -p "$3/node_modules/@deno/linux-x64-glibc"
+cat > "$3/node_modules/@deno/linux-x64-glibc/deno" <<'END'
+#!/bin/sh
+${FAKE_DENO("2.9.6")}
+END
+chmod +x "$3/node_modules/@deno/linux-x64-glibc/deno"; ${after}`,
+    );
+  }
+
+  aptGet(): void {
+    this.tool(
+      "apt-get",
+      `echo "apt-get $*" >> '${this.folder}/log'; echo noise
+case "$*" in *install*) touch '${this.folder}/loader' ;; esac`,
+    );
+  }
+
+  log(): string {
+    try {
+      return Deno.readTextFileSync(`${this.folder}/log`);
+    } catch {
+      return "";
+    }
+  }
+
+  run(args: string[], { script = `${this.checkout}/vitrail`, cwd = this.home } = {}): Result {
+    const env = Object.entries(this.env).map(([name, value]) => `${name}=${value}`);
+    const out = new Deno.Command("sh", {
+      args: ["-c", 'exec env -i "$@"', "sh", ...env, script, ...args],
+      cwd,
+    }).outputSync();
+    const text = (bytes: Uint8Array<ArrayBuffer>) => new TextDecoder().decode(bytes);
+    return { code: out.code, stdout: text(out.stdout), stderr: text(out.stderr) };
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+const test = (name: string, fn: () => void | Promise<void>) => Deno.test({ name, ignore, fn });
+
+test("arguments arrive whole, the exit code comes back, and nothing is said", () => {
+  using bare = new Bare();
+  const { code, stdout, stderr } = bare.run(["generate", "--prompt", "Call me  'Ishmael'", "*"]);
+  assert.equal(code, 7);
+  assert.equal(stderr, "");
+  const lines = stdout.split("\n");
+  const at = lines.indexOf(`[${bare.checkout}/cli.ts]`);
+  assert.deepEqual(lines.slice(at + 1, at + 5), [
+    "[generate]",
+    "[--prompt]",
+    "[Call me  'Ishmael']",
+    "[*]",
+  ]);
+  assert.ok(lines.includes(`wd=${Deno.realPathSync(bare.home)}`), stdout);
+  assert.ok(lines.includes("DENO_DIR="), "a home that can be written is left to Deno");
+});
+
+/** The permissions among Deno's arguments. */
+const granted = (text: string) => text.match(/(?<=^|[\s[])(-A|-P|--(allow|deny)-[^\s\]]+)/gm) ?? [];
+
+test("it grants reading, a few variables, and writing where the user is or points", () => {
+  using bare = new Bare();
+  const usual = [
+    "--allow-read",
+    "--allow-write=.",
+    "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES",
+  ];
+  const extra = (...args: string[]) => {
+    const all = granted(bare.run(args).stdout);
+    assert.deepEqual(all.slice(0, 3), usual);
+    return all.slice(3);
+  };
+  assert.deepEqual(extra("train", "--out", "runs/a", "--lr=1e-3"), []);
+  assert.deepEqual(extra("train", "--out", "/big/runs/a"), ["--allow-write=/big/runs"]);
+  assert.deepEqual(extra("train", "--out=/big/runs/a/"), ["--allow-write=/big/runs"]);
+  assert.deepEqual(extra("train", "--out", "../a"), ["--allow-write=.."]);
+  assert.deepEqual(extra("train", "--out", "/a"), ["--allow-write=/a"]);
+  assert.deepEqual(extra("train", "--prompt", "/"), []);
+});
+
+test("the tasks of deno.json grant what the launcher grants", () => {
+  using bare = new Bare();
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
+  const launcher = granted(bare.run(["train"]).stdout);
+  for (const name of ["demo", "train", "generate", "doctor"]) {
+    const task: string = tasks[name].command ?? tasks[name];
+    assert.deepEqual(granted(task), launcher, name);
+    assert.match(task, new RegExp(`cli\\.ts ${name}$`));
+  }
+});
+
+test("it finds its checkout through symbolic links, from anywhere", () => {
+  using bare = new Bare();
+  Deno.symlinkSync("../a checkout/vitrail", `${bare.home}/first link`);
+  Deno.symlinkSync(`${bare.home}/first link`, `${bare.bin}/vitrail`);
+  for (const script of ["vitrail", "./first link"]) {
+    const { stdout, stderr } = bare.run(["doctor"], { script });
+    assert.ok(stdout.includes(`[${Deno.realPathSync(bare.checkout)}/cli.ts]`), stdout + stderr);
+  }
+});
+
+test("without a home, Deno's downloads and the runtime folder lie in the checkout", () => {
+  using bare = new Bare();
+  for (const home of ["", "/nonexistent", undefined]) {
+    if (home === undefined) delete bare.env.HOME;
+    else bare.env.HOME = home;
+    const { stdout } = bare.run(["doctor"]);
+    const local = `${Deno.realPathSync(bare.checkout)}/.deno`;
+    assert.ok(stdout.includes(`DENO_DIR=${local}/cache\n`), stdout);
+    assert.ok(stdout.includes(`XDG_RUNTIME_DIR=${local}/run\n`), stdout);
+    assert.equal(Deno.statSync(`${local}/run`).mode! & 0o777, 0o700);
+  }
+});
+
+test("2.8.3 is new enough, and so is all that is newer", () => {
+  using bare = new Bare({ deno: "2.8.3" });
+  for (const version of ["2.8.3", "2.9.0", "2.10.1", "3.0.0", "2.9.0-rc.1"]) {
+    bare.tool("deno", FAKE_DENO(version));
+    assert.equal(bare.run(["doctor"]).code, 7, version);
+  }
+  for (const version of ["2.8.2", "2.7.14", "1.46.3"]) {
+    bare.tool("deno", FAKE_DENO(version));
+    const { code, stderr } = bare.run(["doctor"]);
+    assert.equal(code, 1, version);
+    assert.ok(stderr.includes(`(Deno ${version} is too old)`), stderr);
+  }
+});
+
+for (const deno of ["", "2.8.2"]) {
+  test(`Deno ${deno || "missing"}: it is installed once, and stdout stays clean`, () => {
+    using bare = new Bare({ deno });
+    bare.npm();
+    const first = bare.run(["generate"]);
+    assert.equal(first.code, 7, first.stderr);
+    assert.match(first.stderr, /installing Deno 2\.9\.6 from npm into .*a checkout\/\.deno/);
+    assert.ok(!first.stdout.includes("noise"), first.stdout);
+    assert.match(bare.log(), /^npm install .*@deno\/linux-x64-glibc@2\.9\.6\n$/);
+    const second = bare.run(["generate"]);
+    assert.equal(second.stderr, "");
+    assert.equal(second.stdout, first.stdout);
+    assert.equal(bare.log().split("\n").length, 2, "npm ran once");
+  });
+}
+
+test("a failed download leaves nothing behind and says what to do", () => {
+  using bare = new Bare({ deno: "" });
+  bare.npm("exit 1");
+  const { code, stderr } = bare.run(["train"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /Cannot install Deno from npm .* or install Deno 2\.8\.3 or newer from/);
+  assert.deepEqual([...Deno.readDirSync(`${bare.checkout}/.deno`)].map((e) => e.name), ["run"]);
+});
+
+test("without npm, or told to install nothing, it says what is missing and stops", () => {
+  using bare = new Bare({ deno: "" });
+  assert.match(bare.run(["train"]).stderr, /^vitrail: Cannot find Deno .* nor npm to install it/);
+  bare.npm();
+  bare.env.VITRAIL_NO_INSTALL = "1";
+  const { code, stderr } = bare.run(["train"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /this installs it: npm install --prefix '.*' @deno\/linux-x64-glibc@2/);
+  assert.equal(bare.log(), "");
+});
+
+test("a missing driver is installed by root, and by sudo if it asks for no password", () => {
+  for (const user of ["0", "1000"]) {
+    using bare = new Bare({ driver: false });
+    bare.aptGet();
+    bare.tool("id", `echo ${user}`);
+    bare.tool("sudo", `echo sudo >> '${bare.folder}/log'; shift; [ "$1" = true ] || exec "$@"`);
+    const { code, stdout, stderr } = bare.run(["train"]);
+    assert.equal(code, 7, stderr);
+    assert.match(stderr, /running (sudo )?apt-get install mesa-vulkan-drivers libvulkan1/);
+    assert.match(bare.log(), /apt-get .*update\n(sudo\n)?apt-get .*install .*mesa-vulkan-drivers/);
+    assert.equal(bare.log().includes("sudo"), user !== "0");
+    assert.ok(!stdout.includes("noise"));
+  }
+});
+
+test("a driver that cannot be installed stops what needs a GPU, and nothing else", () => {
+  using bare = new Bare({ driver: false });
+  bare.aptGet();
+  bare.tool("id", "echo 1000");
+  bare.tool("sudo", "exit 1");
+  for (const args of [["train"], ["test"], ["train", "--", "--help"]]) {
+    const { code, stderr } = bare.run(args);
+    assert.equal(code, 1, args.join(" "));
+    assert.match(stderr, /: sudo apt-get install mesa-vulkan-drivers libvulkan1\n$/);
+  }
+  for (const args of [[], ["help"], ["--help"], ["train", "-h"], ["--version"]]) {
+    const { code, stderr } = bare.run(args);
+    assert.deepEqual([code, stderr], [7, ""], args.join(" "));
+  }
+  const doctor = bare.run(["doctor"]);
+  assert.equal(doctor.code, 7);
+  assert.match(doctor.stderr, /No Vulkan driver was found/);
+  assert.equal(bare.log(), "");
+});
+
+test("variables that name no driver are told apart from a driver that is missing", () => {
+  using bare = new Bare();
+  bare.env.VK_DRIVER_FILES = "/nonexistent/icd.json";
+  assert.match(bare.run(["train"]).stderr, /names no existing file; unset it/);
+  bare.env.VK_DRIVER_FILES += `:${bare.folder}/share/vulkan/icd.d/lvp.json`;
+  assert.equal(bare.run(["train"]).code, 7);
+});
+
+test("the summary of deno test becomes the count", () => {
+  const count = (line: string) => formatCount(parseSummary(line)!);
+  assert.equal(count("ok | 197 passed | 0 failed (3s)"), "197 passed, 0 failed, 0 skipped");
+  assert.equal(
+    count(
+      "\x1b[31mFAILED\x1b[0m | 29 passed (4 steps) | 3 failed (1 step) | 2 ignored | 5 filtered out (7ms)",
+    ),
+    "29 passed, 3 failed, 2 skipped",
+  );
+  assert.equal(parseSummary("a test that says ok | 3 passed"), undefined);
+  assert.ok(testArguments([], () => true).includes("mod.ts"));
+  assert.ok(!testArguments(["tests/a_test.ts"], () => true).includes("mod.ts"));
+});
+
+test("the count is the last line, and the exit code is kept", () => {
+  const folder = Deno.makeTempDirSync();
+  const script = new URL("scripts/test.ts", ROOT).pathname;
+  const runner = ["run", "--allow-run=deno", "--allow-read=.", script];
+  const last = (source: string) => {
+    Deno.writeTextFileSync(`${folder}/x_test.ts`, source);
+    const { stdout, code } = new Deno.Command("deno", {
+      args: [...runner, "x_test.ts"],
+      cwd: folder,
+    })
+      .outputSync();
+    return [new TextDecoder().decode(stdout).trimEnd().split("\n").at(-1), code];
+  };
+  const passing = "Deno.test('a', () => {}); Deno.test.ignore('b', () => {});";
+  assert.deepEqual(last(passing), ["1 passed, 0 failed, 1 skipped", 0]);
+  assert.deepEqual(last(`${passing} Deno.test('c', () => { throw new Error('no'); });`), [
+    "1 passed, 1 failed, 1 skipped",
+    1,
+  ]);
+  assert.deepEqual(last("this is no TypeScript"), ["0 passed, 0 failed, 0 skipped", 1]);
+  Deno.removeSync(folder, { recursive: true });
+});
