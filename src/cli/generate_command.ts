@@ -1,0 +1,113 @@
+/**
+ * `vitrail generate`: continue a text.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { VitrailError } from "../errors.ts";
+import { generate } from "../generation/generate.ts";
+import { openDevice } from "../gpu/device.ts";
+import { loadTokenizer } from "../tokenizers/tokenizer.ts";
+import { loadGpt } from "../training/checkpoint.ts";
+import { idList, real, whole } from "./numbers.ts";
+
+interface GenerateFlags {
+  model: string;
+  prompt?: string;
+  ids?: number[];
+  maxNewTokens: number;
+  greedy: boolean;
+  temperature: number;
+  topK: number;
+  topP: number;
+  minP: number;
+  repetitionPenalty: number;
+  stop: string[];
+  samples: number;
+  seed: number;
+  json: boolean;
+}
+
+/** Adds the command to the program. */
+export function addGenerate(program: Command): void {
+  program.command("generate")
+    .description("continue a text with a model of ours or of Hugging Face")
+    .requiredOption("--model <directory>", "the model")
+    .option("--prompt <text>", "text to continue")
+    .option("--ids <list>", "token ids to continue, such as 54,38,0: prints ids", idList)
+    .option("--max-new-tokens <n>", "tokens to add", whole(1), 100)
+    .option("--greedy", "always take the likeliest token", false)
+    .option("--temperature <x>", "divides the logits; 0 is greedy", real(0), 0.8)
+    .option("--top-k <n>", "draw from the n likeliest; 0 for all", whole(0), 40)
+    .option("--top-p <p>", "draw from the fewest that reach this probability", real(0, 1), 1)
+    .option("--min-p <p>", "draw from those of this part of the largest probability", real(0, 1), 0)
+    .option("--repetition-penalty <x>", "makes ids that occurred less likely", real(0.01), 1)
+    .option("--stop <text...>", "end before this text", [])
+    .option("--samples <n>", "continuations", whole(1), 1)
+    .option("--seed <n>", "seed of the draws", whole(0), 0)
+    .option("--json", "print one JSON object", false)
+    .action(async (flags: GenerateFlags) => {
+      const device = await openDevice();
+      try {
+        await run(flags, device);
+      } finally {
+        device.destroy();
+      }
+    });
+}
+
+async function run(flags: GenerateFlags, device: Awaited<ReturnType<typeof openDevice>>): Promise<void> {
+  if ((flags.prompt === undefined) === (flags.ids === undefined)) {
+    throw new VitrailError("Cannot generate: give either --prompt TEXT or --ids 54,38,0");
+  }
+  const model = loadGpt(device, flags.model);
+  const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
+  if (flags.ids) {
+    const out = await generate(model, flags.ids, options);
+    if (flags.json) console.log(JSON.stringify({ prompt: flags.ids, ids: out }));
+    else for (const ids of out) console.log(ids.join(","));
+    return;
+  }
+  const tokenizer = await loadTokenizer(flags.model);
+  const prompt = tokenizer.encode(flags.prompt!);
+  const streams = Array.from({ length: flags.samples }, () => tokenizer.stream());
+  const texts = streams.map(() => "");
+  const live = flags.samples === 1 && !flags.json;
+  const encoder = new TextEncoder();
+  const show = (text: string): void => {
+    if (live) Deno.stdout.writeSync(encoder.encode(text));
+  };
+  show(flags.prompt!);
+  let shown = 0;
+  // What could still turn out to begin a stop string is not shown yet.
+  const held = Math.max(0, ...flags.stop.map((s) => s.length - 1));
+  const ended = (sequence: number): boolean => {
+    const cuts = flags.stop.map((s) => texts[sequence].indexOf(s)).filter((at) => at >= 0);
+    if (cuts.length === 0) return false;
+    texts[sequence] = texts[sequence].slice(0, Math.min(...cuts));
+    return true;
+  };
+  await generate(model, prompt, {
+    ...options,
+    stopIds: tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText],
+    onTokens: (sequence, ids) => {
+      texts[sequence] += streams[sequence].push(ids);
+      const done = ended(sequence);
+      const end = done ? texts[sequence].length : Math.max(shown, texts[sequence].length - held);
+      if (live) show(texts[sequence].slice(shown, end));
+      shown = end;
+      return done;
+    },
+  });
+  texts.forEach((_, sequence) => {
+    texts[sequence] += streams[sequence].end();
+    ended(sequence);
+  });
+  if (flags.json) {
+    console.log(JSON.stringify({ prompt: flags.prompt, texts }));
+  } else if (live) {
+    show(texts[0].slice(shown) + "\n");
+  } else {
+    texts.forEach((text, i) => console.log(`--- ${i + 1}\n${flags.prompt}${text}`));
+  }
+}

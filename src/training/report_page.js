@@ -1,0 +1,173 @@
+/** Draws the charts of a report, in the browser. uPlot stands in the page before this script. */
+"use strict";
+/* global uPlot */
+
+(() => {
+  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+  const height = (width) => Math.round(Math.min(Math.max(width * 0.5, 200), 340));
+  document.documentElement.classList.add("scripted");
+
+  /** A number for an axis or the readout, in few characters. */
+  const short = (value, digits = 5) => {
+    if (value == null) return "–";
+    const size = Math.abs(value);
+    if (value !== 0 && (size < 1e-3 || size >= 1e9)) {
+      return value.toExponential(digits - 1).replace(/\.?0+e/, "e").replace("e+", "e");
+    }
+    return value.toLocaleString("en-US", {
+      maximumSignificantDigits: Number.isInteger(value) ? 21 : digits,
+    });
+  };
+
+  /** What the axis of values looks like; a compact one for millions. */
+  const tick = (value) => {
+    if (value == null) return "";
+    return Math.abs(value) >= 1e5
+      ? value.toLocaleString("en-US", { notation: "compact" })
+      : short(value, 4);
+  };
+
+  /** The curves over one row of steps, without what a logarithm does not know. */
+  const align = (curves, logarithmic) =>
+    uPlot.join(
+      curves.map(({ steps, values }) => [
+        steps,
+        logarithmic ? values.map((v) => v > 0 ? v : null) : values,
+      ]),
+      curves.map(() => [2, 2]),
+    );
+
+  const axis = (side, values) => ({
+    side,
+    values,
+    stroke: () => colour("--quiet"),
+    grid: { stroke: () => colour("--rule"), width: 1 },
+    ticks: { stroke: () => colour("--rule"), width: 1, size: 4 },
+    font: "12px system-ui, sans-serif",
+    // Wide enough for its longest label, and no wider.
+    ...(side === 3
+      ? {
+        size: (_, labels) => 14 + 7 * Math.max(3, ...(labels ?? []).map((l) => l?.length ?? 0)),
+      }
+      : { size: 28 }),
+  });
+
+  for (const section of document.querySelectorAll("[data-chart]")) {
+    const { curves } = charts[section.dataset.chart];
+    const plot = section.querySelector(".plot");
+    const readout = section.querySelector(".readout");
+    const single = curves.every(({ steps }) => steps.length === 1);
+    let chart;
+
+    const fields = curves.map(({ label, style }) => {
+      const field = document.createElement("span");
+      const mark = document.createElement("i");
+      mark.className = style;
+      mark.style.color = `var(--${style})`;
+      field.append(mark, label, " ", document.createElement("b"));
+      return field;
+    });
+    const place = document.createElement("span");
+    readout.replaceChildren(place, ...fields);
+
+    /** Shows the values under the cursor; a curve without one there shows its latest before. */
+    const show = (u) => {
+      const index = u.cursor.idx;
+      place.textContent = index == null ? "" : `Step ${short(u.data[0][index])}`;
+      place.hidden = index == null;
+      fields.forEach((field, i) => {
+        let at = index;
+        while (at > 0 && u.data[i + 1][at] === undefined) at--;
+        field.lastChild.textContent = index == null ? "" : short(u.data[i + 1][at]);
+      });
+    };
+
+    const draw = (logarithmic) => {
+      chart?.destroy();
+      const width = plot.clientWidth;
+      chart = new uPlot(
+        {
+          width,
+          height: height(width),
+          legend: { show: false },
+          cursor: { y: false, drag: { x: true, y: false } },
+          scales: {
+            x: { time: false, ...(single && { range: (_, a, b) => [a - 1, b + 1] }) },
+            y: { distr: logarithmic ? 3 : 1 },
+          },
+          axes: [
+            { ...axis(2, (_, splits) => splits.map((v) => Number.isInteger(v) ? tick(v) : "")) },
+            { ...axis(3, (_, splits) => splits.map(tick)) },
+          ],
+          series: [
+            {},
+            ...curves.map(({ label, style, steps }) => ({
+              label,
+              stroke: () => colour(`--${style}`),
+              width: style === "faint" ? 1 : 2,
+              dash: style === "validation" ? [6, 4] : undefined,
+              points: {
+                show: steps.length === 1 || (style === "validation" && steps.length <= 60),
+                size: 6,
+                fill: () => colour("--paper"),
+              },
+            })),
+          ],
+          hooks: { setCursor: [show] },
+        },
+        align(curves, logarithmic),
+        plot,
+      );
+      show(chart);
+    };
+
+    const move = (index) => {
+      const steps = chart.data[0];
+      const at = Math.min(Math.max(index, 0), steps.length - 1);
+      chart.setCursor({ left: chart.valToPos(steps[at], "x"), top: 0 });
+    };
+    const zoom = (factor) => {
+      const { min, max } = chart.scales.x;
+      const steps = chart.data[0];
+      const [first, last] = [steps[0], steps[steps.length - 1]];
+      const middle = steps[chart.cursor.idx ?? -1] ?? (min + max) / 2;
+      const half = Math.max((max - min) * factor / 2, 1);
+      chart.setScale("x", {
+        min: Math.max(first, middle - half),
+        max: Math.min(last, middle + half),
+      });
+    };
+    plot.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const steps = chart.data[0];
+      const index = chart.cursor.idx ?? -1;
+      // A key moves by what can be seen: points are often closer than pixels.
+      const [from, to] = chart.series[0].idxs ?? [0, steps.length - 1];
+      const stride = Math.max(1, Math.round((to - from) / (event.shiftKey ? 20 : 200)));
+      const action = {
+        ArrowRight: () => move(index < 0 ? from : Math.min(index + stride, to)),
+        ArrowLeft: () => move(index < 0 ? to : Math.max(index - stride, from)),
+        Home: () => move(from),
+        End: () => move(to),
+        "+": () => zoom(0.5),
+        "=": () => zoom(0.5),
+        "-": () => zoom(2),
+        "0": () => chart.setData(chart.data),
+      }[event.key];
+      if (!action) return;
+      event.preventDefault();
+      action();
+    });
+    section.querySelector(".scale")?.addEventListener("change", (event) => {
+      draw(event.target.value === "logarithmic");
+    });
+    draw(false);
+    new ResizeObserver(() => {
+      const width = plot.clientWidth;
+      if (width > 0 && width !== chart.width) chart.setSize({ width, height: height(width) });
+    }).observe(plot);
+    dark.addEventListener("change", () => chart.redraw(false, true));
+  }
+})();

@@ -1,0 +1,181 @@
+/** From the records of a run to the curves of its report. @module */
+
+import { metricNumber, type MetricsRecord } from "./metrics.ts";
+
+/** One curve; a value of null is a gap, for a number that is not finite. */
+export interface Curve {
+  /** What the legend calls it. */
+  label: string;
+  /** How it is drawn: `train` and `validation` differ by more than their colour. */
+  style: "train" | "faint" | "validation";
+  /** Steps, ascending. */
+  steps: number[];
+  /** The value at each step. */
+  values: (number | null)[];
+}
+
+/** One figure of the report. */
+export interface Chart {
+  /** Its heading. */
+  title: string;
+  /** Whether a switch between a linear and a logarithmic axis is offered. */
+  logarithmic: boolean;
+  /** What is drawn, the last on top. */
+  curves: Curve[];
+  /** What the reader should know about the values, in sentences. */
+  notes: string[];
+}
+
+/** Points of a curve beyond which a page would only grow, as no screen can show more. */
+export const MOST_POINTS = 4000;
+/** Points from which a noisy curve gets a smoothed one on top. */
+const SMOOTHED_FROM = 60;
+
+const KNOWN: Record<string, string> = {
+  learningRate: "Learning rate",
+  gradientNorm: "Gradient norm",
+  tokensPerSecond: "Tokens per second",
+};
+
+const words = (name: string): string => {
+  const spaced = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+};
+
+/** A field of all records that have it as a number, by step; a later record wins. */
+function pick(records: readonly MetricsRecord[], name: string): Map<number, number> {
+  const found = new Map<number, number>();
+  for (const record of records) {
+    const value = metricNumber(record[name]);
+    if (value !== undefined) found.set(record.step, value);
+  }
+  return new Map([...found].sort(([a], [b]) => a - b));
+}
+
+/**
+ * Thins a curve to about {@linkcode MOST_POINTS}: of every group of points, the lowest and the
+ * highest stay, so that no spike is lost, and a gap stays a gap.
+ */
+export function thin(curve: Curve): Curve {
+  const { steps, values } = curve;
+  if (values.length <= MOST_POINTS) return curve;
+  const size = Math.ceil(values.length / (MOST_POINTS / 2));
+  const kept = new Set<number>([0, values.length - 1]);
+  for (let from = 0; from < values.length; from += size) {
+    let [low, high] = [-1, -1];
+    for (let i = from; i < Math.min(from + size, values.length); i++) {
+      const value = values[i];
+      if (value === null) {
+        kept.add(i);
+        continue;
+      }
+      if (low < 0 || value < values[low]!) low = i;
+      if (high < 0 || value > values[high]!) high = i;
+    }
+    if (low >= 0) kept.add(low).add(high);
+  }
+  const indices = [...kept].sort((a, b) => a - b);
+  return { ...curve, steps: indices.map((i) => steps[i]), values: indices.map((i) => values[i]) };
+}
+
+/**
+ * The mean of each point and of `reach` points on either side; of fewer towards the ends, so that
+ * the mean neither lags nor leads. Gaps stay and do not count.
+ */
+export function smooth(values: readonly (number | null)[], reach: number): (number | null)[] {
+  const sums = [0];
+  const counts = [0];
+  values.forEach((value, i) => {
+    sums.push(sums[i] + (value ?? 0));
+    counts.push(counts[i] + (value === null ? 0 : 1));
+  });
+  return values.map((value, i) => {
+    if (value === null) return null;
+    const side = Math.min(reach, i, values.length - 1 - i);
+    const [from, to] = [i - side, i + side + 1];
+    return (sums[to] - sums[from]) / (counts[to] - counts[from]);
+  });
+}
+
+/** Whether a curve goes up and down many times, so that its course is hard to see. */
+function noisy(values: readonly (number | null)[]): boolean {
+  const finite = values.filter((value) => value !== null);
+  if (finite.length < SMOOTHED_FROM) return false;
+  let [low, high, way] = [Infinity, -Infinity, 0];
+  finite.forEach((value, i) => {
+    [low, high] = [Math.min(low, value), Math.max(high, value)];
+    way += i > 0 ? Math.abs(value - finite[i - 1]) : 0;
+  });
+  return way > 5 * (high - low);
+}
+
+/** The curve alone, or faintly behind its mean. */
+function withMean(curve: Curve): Curve[] {
+  const { label, values } = curve;
+  if (values.length === 0) return [];
+  if (!noisy(values)) return [curve];
+  const reach = Math.min(Math.max(Math.round(values.length / 80), 2), 100);
+  return [
+    { ...curve, label: `${label}, each step`, style: "faint" },
+    { ...curve, label: `${label}, mean of ${2 * reach + 1}`, values: smooth(values, reach) },
+  ];
+}
+
+/** A curve of a field and the note about values that cannot be drawn. */
+function curveOf(
+  found: Map<number, number>,
+  label: string,
+  style: Curve["style"],
+): { curve: Curve; notes: string[] } {
+  const all = [...found];
+  const values = all.map(([, value]) => Number.isFinite(value) ? value : null);
+  const bad = all.filter(([, value]) => !Number.isFinite(value));
+  const notes = bad.length === 0 ? [] : [
+    `${label}: ${bad.length} of ${all.length} values ${bad.length === 1 ? "is" : "are"} not ` +
+    `finite, the first at step ${bad[0][0]} (${bad[0][1]}).`,
+  ];
+  return { curve: { label, style, steps: all.map(([step]) => step), values }, notes };
+}
+
+const thinned = (curves: Curve[]): string[] =>
+  curves.some(({ values }) => values.length > MOST_POINTS)
+    ? ["Thinned for drawing: the lowest and the highest of neighbouring values are shown."]
+    : [];
+
+function lossChart(train: Map<number, number>, validation: Map<number, number>): Chart {
+  const { curve, notes } = curveOf(train, "Training", "train");
+  const curves = withMean(curve);
+  if (validation.size > 0) {
+    const held = curveOf(validation, "Validation", "validation");
+    curves.push(held.curve);
+    notes.push(...held.notes);
+  }
+  return {
+    title: "Loss",
+    logarithmic: true,
+    curves: curves.map(thin),
+    notes: [...notes, ...thinned(curves)],
+  };
+}
+
+/**
+ * The charts that records give: the loss, then whatever else was recorded as a number, the learning
+ * rate, the gradient norm and the speed first.
+ *
+ * @param records as {@linkcode MetricsRecord}, with the fields `loss` and `validationLoss` for the
+ * chart of the loss; records of one step may stand in several lines
+ */
+export function chartsOf(records: readonly MetricsRecord[]): Chart[] {
+  const [train, validation] = [pick(records, "loss"), pick(records, "validationLoss")];
+  const charts = train.size + validation.size > 0 ? [lossChart(train, validation)] : [];
+  const names = new Set([...Object.keys(KNOWN), ...records.flatMap(Object.keys)]);
+  for (const name of ["step", "loss", "validationLoss"]) names.delete(name);
+  for (const name of names) {
+    const title = KNOWN[name] ?? words(name);
+    const { curve, notes } = curveOf(pick(records, name), title, "train");
+    if (curve.values.length === 0) continue;
+    notes.push(...thinned([curve]));
+    charts.push({ title, logarithmic: false, curves: withMean(curve).map(thin), notes });
+  }
+  return charts;
+}
