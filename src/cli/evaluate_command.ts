@@ -46,17 +46,23 @@ export function addEvaluate(program: Command): void {
         read: (offset: number, count: number) => all.subarray(offset, offset + count),
       };
       const bar = new ProgressBar({ total: all.length - 1, label: "evaluate" });
-      const found = await evaluate(model, sequentialBatches(tokens, { batch: flags.batch, sequence }), {
-        sequence,
-        onBatch: (done) => bar.update(done, {}),
-      });
+      const found = await evaluate(
+        model,
+        sequentialBatches(tokens, { batch: flags.batch, sequence }),
+        {
+          sequence,
+          onBatch: (done) => bar.update(done, {}),
+        },
+      );
       bar.finish();
       const bitsPerByte = found.loss * found.tokens / Math.LN2 / bytes;
       const result = { ...found, bytes, bitsPerByte };
       console.log(
         flags.json
           ? JSON.stringify(result)
-          : `loss ${found.loss.toFixed(4)} nats a token, perplexity ${found.perplexity.toFixed(2)}, ` +
+          : `loss ${found.loss.toFixed(4)} nats a token, perplexity ${
+            found.perplexity.toFixed(2)
+          }, ` +
             `${bitsPerByte.toFixed(4)} bits per byte (${found.tokens} tokens, ${bytes} bytes)`,
       );
       device.destroy();

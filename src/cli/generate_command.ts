@@ -56,7 +56,10 @@ export function addGenerate(program: Command): void {
     });
 }
 
-async function run(flags: GenerateFlags, device: Awaited<ReturnType<typeof openDevice>>): Promise<void> {
+async function run(
+  flags: GenerateFlags,
+  device: Awaited<ReturnType<typeof openDevice>>,
+): Promise<void> {
   if ((flags.prompt === undefined) === (flags.ids === undefined)) {
     throw new VitrailError("Cannot generate: give either --prompt TEXT or --ids 54,38,0");
   }

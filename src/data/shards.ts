@@ -116,7 +116,10 @@ export async function tokenizeCorpus(
     const { endOfText } = encoder;
     const whole = endOfText === undefined ? ids : Uint32Array.from([...ids, endOfText]);
     writers[side].write(whole, utf8.encode(text).length);
-    const { train, validation } = { train: writers.train.index, validation: writers.validation.index };
+    const { train, validation } = {
+      train: writers.train.index,
+      validation: writers.validation.index,
+    };
     onProgress?.({
       documents: train.documents + validation.documents,
       bytes: train.bytes + validation.bytes,
@@ -132,7 +135,9 @@ export async function tokenizeCorpus(
       waiting = document;
     }
     if (!waiting) {
-      throw new VitrailError("Cannot tokenize an empty corpus: give at least one text with words in it");
+      throw new VitrailError(
+        "Cannot tokenize an empty corpus: give at least one text with words in it",
+      );
     }
     const side = sideOf(waiting, validationFraction);
     const other: Side = side === "train" ? "validation" : "train";

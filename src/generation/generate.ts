@@ -85,7 +85,11 @@ export async function generate(
   return out;
 }
 
-function seenIds(prompt: ArrayLike<number>, vocabulary: number, samples: number): Uint32Array<ArrayBuffer> {
+function seenIds(
+  prompt: ArrayLike<number>,
+  vocabulary: number,
+  samples: number,
+): Uint32Array<ArrayBuffer> {
   const seen = new Uint32Array(samples * vocabulary);
   for (let s = 0; s < samples; s++) {
     for (let i = 0; i < prompt.length; i++) seen[s * vocabulary + prompt[i]] = 1;

@@ -89,7 +89,9 @@ export class Device {
   write(target: Tensor, data: NumericArray): void {
     if (data.length !== target.size) {
       throw new VitrailError(
-        `Cannot write ${data.length} numbers into a tensor of shape (${target.shape.join(", ")}): ` +
+        `Cannot write ${data.length} numbers into a tensor of shape (${
+          target.shape.join(", ")
+        }): ` +
           `it holds ${target.size}`,
       );
     }

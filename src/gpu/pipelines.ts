@@ -38,7 +38,9 @@ export class PipelineCache {
   get(kernel: Kernel, entryPoint: string, overrides: Overrides = {}): Pipeline {
     const key = `${kernel.name}.${entryPoint} ${JSON.stringify(overrides)}`;
     let pipeline = this.#pipelines.get(key);
-    if (!pipeline) this.#pipelines.set(key, pipeline = this.#compile(kernel, entryPoint, overrides));
+    if (!pipeline) {
+      this.#pipelines.set(key, pipeline = this.#compile(kernel, entryPoint, overrides));
+    }
     return pipeline;
   }
 

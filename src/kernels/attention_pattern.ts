@@ -93,7 +93,9 @@ function dispatch(
     },
     overrides: {
       ...launch.overrides,
-      ...(entry === "scores" ? { causal: shape.causal ?? false, has_mask: mask !== undefined } : {}),
+      ...(entry === "scores"
+        ? { causal: shape.causal ?? false, has_mask: mask !== undefined }
+        : {}),
     },
     workgroups: launch.workgroups,
   });
@@ -108,7 +110,11 @@ export function attentionScores(x: Rows, y: Rows, shape: PatternShape): Tensor {
 }
 
 /** Writes `scale·w·y` for each head into `out`. */
-export function attentionMix(w: Tensor, y: Rows, options: { shape: PatternShape; out: Rows }): void {
+export function attentionMix(
+  w: Tensor,
+  y: Rows,
+  options: { shape: PatternShape; out: Rows },
+): void {
   dispatch("mix", options.shape, { x: y, y, out: options.out, w });
 }
 

@@ -93,6 +93,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
 function chooseVariant(m: number, n: number, transposeA: boolean, isCpu: boolean): MatmulVariant {
   if (m <= 4 && !transposeA) return "row";
   if (!isCpu) return "shared";
-  // A workgroup spans eight tiles of a row, and below two such workgroups a core stands idle.
-  return m * n >= 32 * 32 * 8 * 2 && n >= 128 ? "registers32" : "registers16";
+  // The larger tile loads less for each product, but its workgroup spans 32 rows and 256 columns:
+  // a smaller result leaves cores idle. Transposed, its loads cost more than they save (measured).
+  return m >= 256 && n >= 256 && !transposeA ? "registers32" : "registers16";
 }

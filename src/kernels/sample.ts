@@ -39,7 +39,10 @@ export interface SampleTensors {
 }
 
 /** Draws one token for each sequence; `position` keys the random numbers as well. */
-export function sample(tensors: SampleTensors, settings: SampleSettings & { position: number }): void {
+export function sample(
+  tensors: SampleTensors,
+  settings: SampleSettings & { position: number },
+): void {
   const { logits, tokens } = tensors;
   const { temperature, topK, topP, minP, repetitionPenalty, seed, position } = settings;
   logits.device.dispatch(kernel, "forward", {
@@ -59,4 +62,3 @@ export function sample(tensors: SampleTensors, settings: SampleSettings & { posi
     workgroups: [tensors.ids.size],
   });
 }
-

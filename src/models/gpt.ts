@@ -145,7 +145,10 @@ export class Gpt {
   cache(batch: number, capacity: number = this.config.contextLength): GptCache {
     const { channels, layers } = this.config;
     return new GptCache(
-      Array.from({ length: layers }, () => new LayerCache(this.device, { batch, capacity, channels })),
+      Array.from(
+        { length: layers },
+        () => new LayerCache(this.device, { batch, capacity, channels }),
+      ),
     );
   }
 }

@@ -5,7 +5,12 @@
  */
 
 /** The pcg4d hash of four 32-bit numbers (Jarzynski & Olano, JCGT 9(3), 2020). */
-export function pcg4d(a: number, b: number, c: number, d: number): [number, number, number, number] {
+export function pcg4d(
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): [number, number, number, number] {
   const lcg = (v: number): number => (Math.imul(v, 1664525) + 1013904223) | 0;
   let [x, y, z, w] = [lcg(a), lcg(b), lcg(c), lcg(d)];
   const mix = (): void => {

@@ -39,7 +39,11 @@ export class Attention {
   }
 
   /** (B, T, C) to (B, T, C). `name` is the block's prefix of hook points, such as `blocks.0.`. */
-  forward(run: Run, x: Tensor, options: { name: string; mask?: Tensor; cache?: LayerCache }): Tensor {
+  forward(
+    run: Run,
+    x: Tensor,
+    options: { name: string; mask?: Tensor; cache?: LayerCache },
+  ): Tensor {
     const { name, mask, cache } = options;
     const { heads, causal, attentionDropout, residualDropout } = this.config;
     const hooks = { scores: `${name}attn.hook_attn_scores`, pattern: `${name}attn.hook_pattern` };
@@ -53,6 +57,10 @@ export class Attention {
     } else {
       z = attention(run, qkv, settings);
     }
-    return dropout(run, this.projection.forward(run, run.hook(`${name}attn.hook_z`, z)), residualDropout);
+    return dropout(
+      run,
+      this.projection.forward(run, run.hook(`${name}attn.hook_z`, z)),
+      residualDropout,
+    );
   }
 }

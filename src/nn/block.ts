@@ -37,7 +37,10 @@ export class Block {
   forward(run: Run, x: Tensor, options: { mask?: Tensor; cache?: LayerCache } = {}): Tensor {
     const { name } = this;
     const before = run.hook(`${name}hook_resid_pre`, x);
-    const attended = this.attention.forward(run, this.norm1.forward(run, before), { name, ...options });
+    const attended = this.attention.forward(run, this.norm1.forward(run, before), {
+      name,
+      ...options,
+    });
     const middle = run.hook(
       `${name}hook_resid_mid`,
       add(run, before, run.hook(`${name}hook_attn_out`, attended)),

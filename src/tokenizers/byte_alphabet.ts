@@ -20,4 +20,5 @@ export const CHARACTER_TO_BYTE: ReadonlyMap<string, number> = new Map(
 );
 
 /** How GPT-2 cuts text into words before it merges bytes. */
-export const GPT2_WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+export const GPT2_WORDS =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;

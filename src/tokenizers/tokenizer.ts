@@ -184,7 +184,12 @@ export function tokenizerJson(
 export function byteLevelJson(
   parts: { vocabulary: Record<string, number>; merges: string[]; specialTokens: string[] },
 ): unknown {
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+  const byteLevel = {
+    type: "ByteLevel",
+    add_prefix_space: false,
+    trim_offsets: true,
+    use_regex: true,
+  };
   return tokenizerJson({
     model: { vocab: parts.vocabulary, merges: parts.merges },
     preTokenizer: byteLevel,

@@ -21,7 +21,11 @@ export interface Loss {
  * `tape.backward(loss.result)` starts from `scale`, not from the contents of `result`: 1/A for each of
  * A micro-steps.
  */
-export function crossEntropy(run: Run, logits: Tensor, options: { targets: Tensor; scale?: number }): Loss {
+export function crossEntropy(
+  run: Run,
+  logits: Tensor,
+  options: { targets: Tensor; scale?: number },
+): Loss {
   const { targets, scale = 1 } = options;
   const saved = forward(logits, targets);
   run.record(saved.result, [logits], (_dOut, gradients) => {

@@ -1,0 +1,86 @@
+/**
+ * A GPT-2 of odd sizes beside PyTorch's own figures.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { type Hook, Run } from "../../src/autograd/run.ts";
+import { openSafetensors } from "../../src/formats/safetensors.ts";
+import { generate } from "../../src/generation/generate.ts";
+import { openDevice } from "../../src/gpu/device.ts";
+import { loadGpt } from "../../src/training/checkpoint.ts";
+import { Trainer } from "../../src/training/trainer.ts";
+import { assertClose, relativeError } from "../compare.ts";
+
+const FIXTURE = new URL("../fixtures/gpt2", import.meta.url).pathname;
+const device = await openDevice();
+const file = openSafetensors(`${FIXTURE}/fixture.safetensors`);
+const integers = (name: string) => new Int32Array(file.readRaw(name).buffer);
+const listen: Hook = () => {};
+
+for (const mode of ["fused", "with its pattern", "checkpointed"]) {
+  Deno.test(`logits and every gradient equal PyTorch's, attention ${mode}`, async () => {
+    using _scope = device.scope();
+    const model = loadGpt(device, `${FIXTURE}/model`);
+    model.checkpointing = mode === "checkpointed";
+    const hooks = new Map(
+      mode === "with its pattern"
+        ? [0, 1].map((i) => [`blocks.${i}.attn.hook_pattern`, listen])
+        : [],
+    );
+    const run = new Run(device, { record: true, hooks });
+    const ids = model.ids(integers("ids"), [3, 29]);
+    const targets = device.upload(integers("targets"), [3, 29]);
+    const logits = await model.forward(new Run(device, { hooks }), ids).read();
+    assertClose(logits, file.read("logits"), { bound: 1e-4, label: "logits" });
+    const { result } = model.loss(run, ids, { targets });
+    run.tape!.backward(result);
+    assertClose((await result.read()).slice(0, 1), file.read("loss"), {
+      bound: 1e-5,
+      label: "loss",
+    });
+    for (const p of model.parameters) {
+      const expected = file.read(`grad.${p.name}`);
+      assertClose(await p.gradient.read(), expected, { bound: 1e-3, label: p.name });
+    }
+  });
+}
+
+Deno.test("twenty AdamW losses equal PyTorch's", async () => {
+  const model = loadGpt(device, `${FIXTURE}/model`);
+  const trainer = new Trainer(model, { sequence: 29, clip: 1, weightDecay: 0.1 });
+  const [ids, targets] = [integers("step_ids"), integers("step_targets")];
+  const size = 3 * 29;
+  for (let i = 0; i < 20; i++) {
+    const [begin, end] = [i * size, (i + 1) * size];
+    trainer.step([{
+      inputs: Uint32Array.from(ids.slice(begin, end)),
+      targets: targets.slice(begin, end),
+    }], 1e-3);
+  }
+  const losses = (await trainer.figures()).map((f) => f.loss);
+  const expected = file.read("losses");
+  losses.forEach((loss, i) => {
+    assert.ok(Math.abs(loss / expected[i] - 1) < 1e-4, `step ${i}: ${loss}, wanted ${expected[i]}`);
+  });
+});
+
+Deno.test("greedy generation gives the ids of transformers", async () => {
+  const model = loadGpt(device, `${FIXTURE}/model`);
+  const out = await generate(model, [54, 38, 0], { maxNewTokens: 12, temperature: 0, samples: 3 });
+  for (const ids of out) assert.deepEqual(ids, Array.from(integers("greedy")));
+});
+
+Deno.test("a prompt in pieces through the cache gives the logits of the whole", async () => {
+  using _scope = device.scope();
+  const model = loadGpt(device, `${FIXTURE}/model`);
+  const ids = integers("ids").slice(0, 29);
+  const whole = await model.forward(new Run(device), model.ids(ids)).read();
+  const cache = model.cache(1);
+  let last: Float32Array | undefined;
+  for (const [from, to] of [[0, 11], [11, 14], [14, 15], [15, 29]]) {
+    const logits = model.forward(new Run(device), model.ids(ids.slice(from, to)), { cache });
+    last = (await logits.read() as Float32Array).slice(-197);
+  }
+  assert.ok(relativeError(last!, whole.slice(-197)) < 1e-5);
+});
