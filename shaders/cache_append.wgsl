@@ -6,7 +6,7 @@ struct Shape { channels: u32, time: u32, row: u32, offset: u32, past: u32, capac
 
 override lanes: u32 = 64;
 
-@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> cache: array<f32>;
 

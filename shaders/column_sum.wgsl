@@ -11,7 +11,7 @@ struct Shape { rows: u32, columns: u32, chunk: u32, chunks: u32 }
 override accumulate: bool = false;
 override lanes: u32 = 64;
 
-@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> d_out: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read> mean: array<f32>;

@@ -11,7 +11,7 @@ struct Shape { size: u32, place: u32, step: u32, seed: u32, probability: f32 }
 override accumulate: bool = false;
 override lanes: u32 = 64;
 
-@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 

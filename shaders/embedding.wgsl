@@ -14,7 +14,7 @@ override lanes: u32 = 64;
 
 const NONE = 0xffffffffu;
 
-@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> ids: array<u32>;
 @group(0) @binding(2) var<storage, read> token: array<f32>;
 @group(0) @binding(3) var<storage, read> position: array<f32>;

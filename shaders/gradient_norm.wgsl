@@ -11,7 +11,7 @@ struct Shape { size: u32, stride: u32, start: u32, tensors: u32, limit: f32 }
 
 override lanes: u32 = 64;
 
-@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(3) var<storage, read> starts: array<u32>;

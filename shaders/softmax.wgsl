@@ -40,7 +40,7 @@ fn row_max(value: f32, slot: u32, lane: u32) -> f32 {
   return most;
 }
 
-@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<storage, read> d_out: array<f32>;

@@ -23,7 +23,7 @@ export interface DispatchArguments {
   workgroups: readonly [number, number?, number?];
 }
 
-/** Uniform structs lie this far apart: the most that `minUniformBufferOffsetAlignment` may be. */
+/** Uniform structs lie this far apart: the most that `minStorageBufferOffsetAlignment` may be. */
 const UNIFORM_STRIDE = 256;
 /** Dispatches in one submit, at most. */
 const MAX_DISPATCHES = 1024;
@@ -50,7 +50,7 @@ export class Commands {
     this.#uniforms = device.raw.createBuffer({
       label: "uniforms",
       size: this.#staged.byteLength,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
     });
   }
 

@@ -1,10 +1,14 @@
 /**
  * What the host knows of a shader, read from the WGSL itself: the names of its bindings, the
- * members of its uniform struct, its workgroup size and its overrides.
+ * members of the struct that carries its sizes, and its overrides.
+ *
+ * The struct lies in read-only storage rather than in a uniform buffer: lavapipe writes what it finds in
+ * uniform buffers into the shader as constants, and compiles it again (25 ms and more) at every
+ * dispatch whose loops or branches hang on them.
  *
  * @module
  */
-import { ResourceType, WgslReflect } from "npm:wgsl_reflect@1.6.0/wgsl_reflect.module.js";
+import { WgslReflect } from "npm:wgsl_reflect@1.6.0/wgsl_reflect.module.js";
 import { VitrailError } from "../errors.ts";
 
 /** One resource of an entry point. */
@@ -72,7 +76,7 @@ export class Kernel {
     for (const fn of reflected.entry.compute) {
       // deno-lint-ignore no-explicit-any
       const resources = (fn.resources as any[]).toSorted((a, b) => a.binding - b.binding);
-      const uniform = resources.find((r) => r.resourceType === ResourceType.Uniform);
+      const uniform = resources.find((r) => r.type.isStruct);
       entries.set(fn.name, {
         name: fn.name,
         bindings: resources.map((r) => ({

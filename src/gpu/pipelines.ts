@@ -63,7 +63,11 @@ export class PipelineCache {
         binding: binding.index,
         visibility: GPUShaderStage.COMPUTE,
         buffer: binding.kind === "uniform"
-          ? { type: "uniform", hasDynamicOffset: true, minBindingSize: entry.uniform!.byteLength }
+          ? {
+            type: "read-only-storage",
+            hasDynamicOffset: true,
+            minBindingSize: entry.uniform!.byteLength,
+          }
           : { type: binding.kind === "read" ? "read-only-storage" : "storage" },
       })),
     });

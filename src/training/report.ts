@@ -68,7 +68,8 @@ function chartSection(chart: Chart, index: number): string {
   const scale = (name: string, checked: string): string =>
     `<label><input type="radio" name="scale-${index}" value="${name.toLowerCase()}"${checked}> ` +
     `${name}</label>`;
-  const last = curves.map(({ label, values }) => {
+  // A single step of a noisy curve says little, its mean stands beside it.
+  const last = curves.filter(({ style }) => style !== "faint").map(({ label, values }) => {
     const value = values.findLast((v) => v !== null);
     return `${label} ends at ${value == null ? "no finite value" : showValue(value)}`;
   });

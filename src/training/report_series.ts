@@ -79,8 +79,9 @@ export function thin(curve: Curve): Curve {
 }
 
 /**
- * The mean of each point and of `reach` points on either side; of fewer towards the ends, so that
- * the mean neither lags nor leads. Gaps stay and do not count.
+ * The mean of each point and of `reach` points on either side. At the beginning, where curves are
+ * steep, fewer are taken on both sides, so that the mean neither lags nor leads; at the end, where
+ * one point should not speak for all, the later ones are missing. Gaps stay and do not count.
  */
 export function smooth(values: readonly (number | null)[], reach: number): (number | null)[] {
   const sums = [0];
@@ -91,8 +92,8 @@ export function smooth(values: readonly (number | null)[], reach: number): (numb
   });
   return values.map((value, i) => {
     if (value === null) return null;
-    const side = Math.min(reach, i, values.length - 1 - i);
-    const [from, to] = [i - side, i + side + 1];
+    const side = Math.min(reach, i);
+    const [from, to] = [i - side, Math.min(i + side + 1, values.length)];
     return (sums[to] - sums[from]) / (counts[to] - counts[from]);
   });
 }
