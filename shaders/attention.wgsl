@@ -153,14 +153,22 @@ fn out_of(p: Place, t: u32) -> u32 {
   return ((p.b * shape.time + t) * shape.heads + p.h) * shape.head_size;
 }
 
-/// out = out·shrink + values for four queries; the first block overwrites.
+/// out = out·shrink + value for one query; the first block overwrites.
+fn gather_row(p: Place, t: u32, d: u32, value: vec4f, shrink: f32, overwrite: bool) {
+  if (t >= shape.time) { return; }
+  let i = out_of(p, t) + d;
+  out[i] = select(out[i] * shrink, 0.0, overwrite) + value.x;
+  if (d + 1 < shape.head_size) { out[i + 1] = select(out[i + 1] * shrink, 0.0, overwrite) + value.y; }
+  if (d + 2 < shape.head_size) { out[i + 2] = select(out[i + 2] * shrink, 0.0, overwrite) + value.z; }
+  if (d + 3 < shape.head_size) { out[i + 3] = select(out[i + 3] * shrink, 0.0, overwrite) + value.w; }
+}
+
+/// The same for four queries.
 fn gather(p: Place, t: u32, d: u32, values: mat4x4f, shrink: vec4f, overwrite: bool) {
-  for (var r = 0u; r < min(4u, shape.time - min(t, shape.time)); r++) {
-    let i = out_of(p, t + r) + d;
-    for (var j = 0u; j < min(4u, shape.head_size - d); j++) {
-      out[i + j] = select(out[i + j] * shrink[r], 0.0, overwrite) + values[r][j];
-    }
-  }
+  gather_row(p, t, d, values[0], shrink.x, overwrite);
+  gather_row(p, t + 1, d, values[1], shrink.y, overwrite);
+  gather_row(p, t + 2, d, values[2], shrink.z, overwrite);
+  gather_row(p, t + 3, d, values[3], shrink.w, overwrite);
 }
 
 fn finish(p: Place, t: u32, most: vec4f, sum: vec4f) {

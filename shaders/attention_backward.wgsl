@@ -91,10 +91,6 @@ fn kept(p: Place, query: u32, key: u32) -> f32 {
   return select(0.0, 1 / (1 - shape.probability), u >= shape.probability);
 }
 
-fn allowed(p: Place, query: u32, key: u32) -> bool {
-  return key < shape.time && query < shape.time && !(causal && key > query);
-}
-
 fn mask_at(p: Place, query: u32, key: u32) -> f32 {
   if (!has_mask) { return 0; }
   return mask[p.b * shape.mask_batch + p.h * shape.mask_head + query * shape.mask_query + key];
@@ -124,23 +120,53 @@ fn statistic(p: Place, t: u32) -> u32 {
   return (p.b * shape.heads + p.h) * shape.time + min(t, shape.time - 1);
 }
 
-/// One weight P and one gradient dS, from the two products that belong to them.
-fn pair(p: Place, product: f32, d_product: f32, query: u32, key: u32) -> vec2f {
-  if (!allowed(p, query, key)) { return vec2f(); }
-  let s = product * shape.scale + mask_at(p, query, key);
-  if (s <= MASKED) { return vec2f(); }
-  let i = statistic(p, query);
-  let w = exp(s - log_sum_exp[i]);
-  var factor = 1.0;
-  if (has_dropout) { factor = kept(p, query, key); }
-  return vec2f(w * factor, w * (factor * d_product - delta[i]) * shape.scale);
+fn four_statistics(p: Place, t: u32) -> vec4u {
+  let at = (p.b * shape.heads + p.h) * shape.time;
+  return at + min(vec4u(t, t + 1, t + 2, t + 3), vec4u(shape.time - 1));
+}
+
+/// Four weights P, and four gradients dS.
+struct Pairs { w: vec4f, ds: vec4f }
+
+fn pairs(p: Place, product: vec4f, d_product: vec4f, query: vec4u, key: vec4u, total: vec4f, d: vec4f) -> Pairs {
+  var s = product * shape.scale;
+  if (has_mask) {
+    s += vec4f(
+      mask_at(p, query.x, key.x),
+      mask_at(p, query.y, key.y),
+      mask_at(p, query.z, key.z),
+      mask_at(p, query.w, key.w),
+    );
+  }
+  var seen = (key < vec4u(shape.time)) & (query < vec4u(shape.time)) & (s > vec4f(MASKED));
+  if (causal) { seen = seen & (key <= query); }
+  let w = select(vec4f(), exp(s - total), seen);
+  var factor = vec4f(1);
+  if (has_dropout) {
+    factor = vec4f(
+      kept(p, query.x, key.x),
+      kept(p, query.y, key.y),
+      kept(p, query.z, key.z),
+      kept(p, query.w, key.w),
+    );
+  }
+  return Pairs(w * factor, w * (factor * d_product - d) * shape.scale);
+}
+
+fn add_row(p: Place, t: u32, part: u32, d: u32, value: vec4f) {
+  if (t >= shape.time) { return; }
+  let i = row_of(p, t, part) + d;
+  d_qkv[i] += value.x;
+  if (d + 1 < shape.head_size) { d_qkv[i + 1] += value.y; }
+  if (d + 2 < shape.head_size) { d_qkv[i + 2] += value.z; }
+  if (d + 3 < shape.head_size) { d_qkv[i + 3] += value.w; }
 }
 
 fn add_rows(p: Place, t: u32, part: u32, d: u32, values: mat4x4f) {
-  for (var r = 0u; r < min(4u, shape.time - min(t, shape.time)); r++) {
-    let i = row_of(p, t + r, part) + d;
-    for (var j = 0u; j < min(4u, shape.head_size - d); j++) { d_qkv[i + j] += values[r][j]; }
-  }
+  add_row(p, t, part, d, values[0]);
+  add_row(p, t + 1, part, d, values[1]);
+  add_row(p, t + 2, part, d, values[2]);
+  add_row(p, t + 3, part, d, values[3]);
 }
 
 fn clear_rows(p: Place, part: u32) {
@@ -149,18 +175,35 @@ fn clear_rows(p: Place, part: u32) {
   }
 }
 
-/// dS of four queries (columns) against four keys.
+/// dS of one query against four keys.
+fn query_row(p: Place, s: vec4f, ds: vec4f, query: u32, key: u32) -> vec4f {
+  let i = statistic(p, query);
+  let four_keys = vec4u(key, key + 1, key + 2, key + 3);
+  return pairs(p, s, ds, vec4u(query), four_keys, vec4f(log_sum_exp[i]), vec4f(delta[i])).ds;
+}
+
 fn query_block(p: Place, s: mat4x4f, ds: mat4x4f, query: u32, key: u32) -> mat4x4f {
-  var g = mat4x4f();
-  for (var i = 0u; i < 4; i++) {
-    g[i] = vec4f(
-      pair(p, s[i].x, ds[i].x, query + i, key).y,
-      pair(p, s[i].y, ds[i].y, query + i, key + 1).y,
-      pair(p, s[i].z, ds[i].z, query + i, key + 2).y,
-      pair(p, s[i].w, ds[i].w, query + i, key + 3).y,
-    );
-  }
-  return g;
+  return mat4x4f(
+    query_row(p, s[0], ds[0], query, key),
+    query_row(p, s[1], ds[1], query + 1, key),
+    query_row(p, s[2], ds[2], query + 2, key),
+    query_row(p, s[3], ds[3], query + 3, key),
+  );
+}
+
+/// P and dS of four keys (columns) against four queries.
+struct KeyBlock { w: mat4x4f, ds: mat4x4f }
+
+fn key_block(p: Place, s: mat4x4f, ds: mat4x4f, query: u32, key: u32) -> KeyBlock {
+  let i = four_statistics(p, query);
+  let total = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
+  let d = vec4f(delta[i.x], delta[i.y], delta[i.z], delta[i.w]);
+  let q = vec4u(query, query + 1, query + 2, query + 3);
+  let k0 = pairs(p, s[0], ds[0], q, vec4u(key), total, d);
+  let k1 = pairs(p, s[1], ds[1], q, vec4u(key + 1), total, d);
+  let k2 = pairs(p, s[2], ds[2], q, vec4u(key + 2), total, d);
+  let k3 = pairs(p, s[3], ds[3], q, vec4u(key + 3), total, d);
+  return KeyBlock(mat4x4f(k0.w, k1.w, k2.w, k3.w), mat4x4f(k0.ds, k1.ds, k2.ds, k3.ds));
 }
 
 @compute @workgroup_size(lanes)
@@ -219,23 +262,15 @@ fn keys(@builtin(global_invocation_id) id: vec3u) {
       ds0 += d_outs * four_rows(p, key, 2, d);
       ds1 += d_outs * four_rows(p, key + 4, 2, d);
     }
-    for (var i = 0u; i < 4; i++) {
-      for (var j = 0u; j < 4; j++) {
-        let near = pair(p, s0[i][j], ds0[i][j], q + j, key + i);
-        let far = pair(p, s1[i][j], ds1[i][j], q + j, key + 4 + i);
-        s0[i][j] = near.x;
-        ds0[i][j] = near.y;
-        s1[i][j] = far.x;
-        ds1[i][j] = far.y;
-      }
-    }
+    let near = key_block(p, s0, ds0, q, key);
+    let far = key_block(p, s1, ds1, q, key + 4);
     for (var d = 0u; d < shape.head_size; d += 4) {
       let queries = four_rows(p, q, 0, d);
       let d_outs = four_rows_d_out(p, q, d);
-      add_rows(p, key, 1, d, queries * ds0);
-      add_rows(p, key + 4, 1, d, queries * ds1);
-      add_rows(p, key, 2, d, d_outs * s0);
-      add_rows(p, key + 4, 2, d, d_outs * s1);
+      add_rows(p, key, 1, d, queries * near.ds);
+      add_rows(p, key + 4, 1, d, queries * far.ds);
+      add_rows(p, key, 2, d, d_outs * near.w);
+      add_rows(p, key + 4, 2, d, d_outs * far.w);
     }
   }
 }

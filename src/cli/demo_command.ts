@@ -12,7 +12,7 @@ export function addDemo(program: Command): void {
   program.command("demo")
     .description("download Moby-Dick, train a small GPT on it, and show what it writes")
     .option("--out <directory>", "where the model goes", "runs/demo")
-    .option("--steps <n>", "updates", whole(1), 600)
+    .option("--steps <n>", "updates", whole(1), 350)
     .action(async (flags) => {
       await runTrain({
         data: "moby-dick",
