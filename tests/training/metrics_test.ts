@@ -45,6 +45,7 @@ Deno.test("numbers that JSON lacks survive as strings, others to the last bit", 
       file.append({ step: 3, a: NaN, b: Infinity, c: -Infinity, d: null, e: 0.1 + 0.2, f: "x" });
     }
     const [record] = readMetrics(path);
+    const values = ["a", "b", "c", "d", "e", "f", "g"].map((name) => metricNumber(record[name]));
     assert.deepEqual(record, {
       step: 3,
       a: "NaN",
@@ -54,7 +55,6 @@ Deno.test("numbers that JSON lacks survive as strings, others to the last bit", 
       e: 0.30000000000000004,
       f: "x",
     });
-    const values = ["a", "b", "c", "d", "e", "f", "g"].map((name) => metricNumber(record[name]));
     assert.deepEqual(values, [
       NaN,
       Infinity,
