@@ -35,7 +35,7 @@ Deno.test("a terminal gets one line with bar, count, rate, time left and fields"
   clock.time = 2000;
   bar.update(58, { loss: 3.14159, "tok/s": 12345, note: "a\x1b[31mb" });
   assert.deepEqual(writes, [
-    "\rtrain  ████████░░░░░░░░░░░░░░░░░░   29%  58/197 steps  29.0 steps/s  ETA 0:05  loss 3.142" +
+    "\rtrain  ███████░░░░░░░░░░░░░░░░░   29%  58/197 steps  29.0 steps/s  ETA 0:05  loss 3.142" +
     "  12345 tok/s  note a\\u001b[31mb\x1b[K",
   ]);
 });
