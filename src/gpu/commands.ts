@@ -10,11 +10,15 @@ import type { Device } from "./device.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Overrides, Pipeline } from "./pipelines.ts";
 import type { NumericArray } from "./tensor.ts";
+import { type ScratchTexture, TEXELS_PER_ROW } from "./textures.ts";
+
+/** What a variable of a shader may be bound to: a tensor, or a texture. */
+export type Bindable = { buffer: PooledBuffer } | ScratchTexture;
 
 /** What one dispatch binds and how far it reaches. */
 export interface DispatchArguments {
-  /** Buffers by the names of the shader's variables. */
-  bindings: Record<string, { buffer: PooledBuffer }>;
+  /** Tensors and textures by the names of the shader's variables. */
+  bindings: Record<string, Bindable>;
   /** Members of the uniform struct by name. */
   uniforms?: Record<string, number>;
   /** Values of `override` constants by name. */
@@ -39,7 +43,7 @@ export class Commands {
   readonly #staged = new ArrayBuffer(UNIFORM_STRIDE * MAX_DISPATCHES);
   readonly #view = new DataView(this.#staged);
   readonly #bindGroups = new Map<string, GPUBindGroup>();
-  readonly #keysByBuffer = new Map<number, Set<string>>();
+  readonly #keysOf = new Map<PooledBuffer | ScratchTexture, Set<string>>();
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #recorded = 0;
@@ -100,6 +104,28 @@ export class Commands {
     this.#encode().copyBufferToBuffer(source.raw, from, target.raw, to, byteLength);
   }
 
+  /** Copies the beginning of a buffer into a texture, four numbers to a texel. */
+  copyToTexture(source: PooledBuffer, { texture }: ScratchTexture, texels: number): void {
+    this.#endPass();
+    const rows = Math.floor(texels / TEXELS_PER_ROW);
+    const rest = texels % TEXELS_PER_ROW;
+    const bytesPerRow = TEXELS_PER_ROW * 16;
+    if (rows > 0) {
+      this.#encode().copyBufferToTexture(
+        { buffer: source.raw, bytesPerRow },
+        { texture },
+        [TEXELS_PER_ROW, rows],
+      );
+    }
+    if (rest > 0) {
+      this.#encode().copyBufferToTexture(
+        { buffer: source.raw, offset: rows * bytesPerRow },
+        { texture, origin: [0, rows] },
+        [rest, 1],
+      );
+    }
+  }
+
   /** Writes from the host. What was recorded before is submitted first, to keep the order. */
   write(buffer: PooledBuffer, data: NumericArray, byteOffset = 0): void {
     if (this.#encoder) this.submit();
@@ -147,10 +173,10 @@ export class Commands {
     }
   }
 
-  /** Drops the bind groups that hold a buffer which is about to be destroyed. */
-  forget(buffer: PooledBuffer): void {
-    for (const key of this.#keysByBuffer.get(buffer.id) ?? []) this.#bindGroups.delete(key);
-    this.#keysByBuffer.delete(buffer.id);
+  /** Drops the bind groups that hold a buffer or texture which is about to be destroyed. */
+  forget(resource: PooledBuffer | ScratchTexture): void {
+    for (const key of this.#keysOf.get(resource) ?? []) this.#bindGroups.delete(key);
+    this.#keysOf.delete(resource);
   }
 
   #encode(): GPUCommandEncoder {
@@ -176,11 +202,13 @@ export class Commands {
 
   #bindGroup(pipeline: Pipeline, bindings: DispatchArguments["bindings"]): GPUBindGroup {
     let key = `${pipeline.id}`;
-    const storage = pipeline.entry.bindings.filter((b) => b.kind !== "uniform");
-    for (const { name } of storage) {
-      const bound = bindings[name];
-      if (!bound) throw new VitrailError(`Cannot dispatch ${pipeline.label}: ${name} is not bound`);
-      key += `,${bound.buffer.id}`;
+    const bound: (PooledBuffer | ScratchTexture)[] = [];
+    for (const { name, kind } of pipeline.entry.bindings) {
+      if (kind === "uniform") continue;
+      const given = bindings[name];
+      if (!given) throw new VitrailError(`Cannot dispatch ${pipeline.label}: ${name} is not bound`);
+      bound.push("buffer" in given ? given.buffer : given);
+      key += "buffer" in given ? `,${given.buffer.id}` : `,t${given.id}`;
     }
     const cached = this.#bindGroups.get(key);
     if (cached) return cached;
@@ -191,18 +219,21 @@ export class Commands {
         binding: index,
         resource: kind === "uniform"
           ? { buffer: this.#uniforms, size: pipeline.entry.uniform!.byteLength }
-          : { buffer: bindings[name].buffer.raw },
+          : resourceOf(bindings[name]),
       })),
     });
     if (this.#bindGroups.size >= MAX_BIND_GROUPS) {
       this.#bindGroups.delete(this.#bindGroups.keys().next().value!);
     }
     this.#bindGroups.set(key, group);
-    for (const { name } of storage) {
-      const { id } = bindings[name].buffer;
-      const keys = this.#keysByBuffer.get(id) ?? new Set();
-      this.#keysByBuffer.set(id, keys.add(key));
+    for (const resource of bound) {
+      const keys = this.#keysOf.get(resource) ?? new Set();
+      this.#keysOf.set(resource, keys.add(key));
     }
     return group;
   }
+}
+
+function resourceOf(bound: Bindable): GPUBindingResource {
+  return "buffer" in bound ? { buffer: bound.buffer.raw } : bound.view;
 }

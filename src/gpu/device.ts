@@ -9,6 +9,7 @@ import { Commands, type DispatchArguments } from "./commands.ts";
 import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
+import { ScratchTextures } from "./textures.ts";
 
 /** Limits we ask the adapter for at their full value: the defaults of WebGPU are for phones. */
 const WANTED_LIMITS = [
@@ -20,6 +21,7 @@ const WANTED_LIMITS = [
   "maxComputeWorkgroupSizeX",
   "maxComputeWorkgroupSizeY",
   "maxComputeWorkgroupsPerDimension",
+  "maxTextureDimension2D",
 ] as const;
 
 /** How {@linkcode openDevice} chooses its adapter. */
@@ -40,6 +42,8 @@ export class Device {
   readonly isCpu: boolean;
   /** All buffers come from here and go back here. */
   readonly pool: BufferPool;
+  /** Textures that hold copies of buffers for a while. */
+  readonly textures: ScratchTextures;
   /** Records dispatches and submits them. */
   readonly commands: Commands;
   /** Compiled pipelines by shader, entry point and overrides. */
@@ -55,6 +59,12 @@ export class Device {
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);
     this.pool.onDestroy = (buffer) => this.commands.forget(buffer);
+    this.textures = new ScratchTextures(raw);
+    this.textures.onDestroy = (texture) => {
+      // What is recorded may still read it.
+      this.commands.submit();
+      this.commands.forget(texture);
+    };
     raw.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#fault ??= describeFault((event as GPUUncapturedErrorEvent).error);
@@ -140,6 +150,7 @@ export class Device {
   /** Destroys every buffer and the device itself. */
   destroy(): void {
     this.pool.destroy();
+    this.textures.destroy();
     this.raw.destroy();
   }
 }

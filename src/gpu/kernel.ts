@@ -18,7 +18,7 @@ export interface Binding {
   /** Its `@binding` number; the group is always 0. */
   index: number;
   /** How the shader may use it. */
-  kind: "uniform" | "read" | "read_write";
+  kind: "uniform" | "read" | "read_write" | "texture" | "texture_write";
 }
 
 /** One member of the uniform struct. */
@@ -82,7 +82,7 @@ export class Kernel {
         bindings: resources.map((r) => ({
           name: r.name,
           index: r.binding,
-          kind: r === uniform ? "uniform" : r.access === "read" ? "read" : "read_write",
+          kind: r === uniform ? "uniform" : kindOf(r.type.name, r.access),
         })),
         uniform: uniform && {
           name: uniform.name,
@@ -98,4 +98,10 @@ export class Kernel {
     }
     return entries;
   }
+}
+
+function kindOf(type: string, access: string): Binding["kind"] {
+  if (type.startsWith("texture_storage")) return "texture_write";
+  if (type.startsWith("texture")) return "texture";
+  return access === "read" ? "read" : "read_write";
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import type { EntryPoint, Kernel } from "./kernel.ts";
+import type { Binding, EntryPoint, Kernel } from "./kernel.ts";
 
 /** Values of a shader's `override` constants. */
 export type Overrides = Record<string, number | boolean>;
@@ -62,13 +62,7 @@ export class PipelineCache {
       entries: entry.bindings.map((binding) => ({
         binding: binding.index,
         visibility: GPUShaderStage.COMPUTE,
-        buffer: binding.kind === "uniform"
-          ? {
-            type: "read-only-storage",
-            hasDynamicOffset: true,
-            minBindingSize: entry.uniform!.byteLength,
-          }
-          : { type: binding.kind === "read" ? "read-only-storage" : "storage" },
+        ...bindingLayout(binding, entry),
       })),
     });
     const constants: Record<string, number> = {};
@@ -79,5 +73,21 @@ export class PipelineCache {
       compute: { module, entryPoint, constants },
     });
     return { id: this.#pipelines.size, label, raw, layout, entry };
+  }
+}
+
+/** What may be bound in a place. */
+function bindingLayout(binding: Binding, entry: EntryPoint): Partial<GPUBindGroupLayoutEntry> {
+  switch (binding.kind) {
+    case "uniform": {
+      const minBindingSize = entry.uniform!.byteLength;
+      return { buffer: { type: "read-only-storage", hasDynamicOffset: true, minBindingSize } };
+    }
+    case "texture":
+      return { texture: { sampleType: "unfilterable-float" } };
+    case "texture_write":
+      return { storageTexture: { access: "write-only", format: "rgba32float" } };
+    default:
+      return { buffer: { type: binding.kind === "read" ? "read-only-storage" : "storage" } };
   }
 }

@@ -3,28 +3,22 @@
  *
  * @module
  */
-import registers16 from "../../shaders/matmul_registers_16.wgsl" with { type: "text" };
-import registers32 from "../../shaders/matmul_registers_32.wgsl" with { type: "text" };
 import row from "../../shaders/matmul_row.wgsl" with { type: "text" };
 import shared from "../../shaders/matmul_shared.wgsl" with { type: "text" };
+import texelTiles from "../../shaders/matmul_texels.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import type { DispatchArguments } from "../gpu/commands.ts";
+import { texels } from "./texels.ts";
 
-/** The variants of the family. */
-export type MatmulVariant = "registers16" | "registers32" | "row" | "shared";
+/** The variants of the family: for one row or a few, for a GPU, for a processor. */
+export type MatmulVariant = "row" | "shared" | "texels";
 
-interface Variant {
-  kernel: Kernel;
-  /** Rows and columns of `out` that one workgroup covers. */
-  tile: readonly [number, number];
-}
-
-const VARIANTS: Record<MatmulVariant, Variant> = {
-  registers16: { kernel: new Kernel("matmul_registers_16", registers16), tile: [16, 16 * 8] },
-  registers32: { kernel: new Kernel("matmul_registers_32", registers32), tile: [32, 32 * 8] },
-  row: { kernel: new Kernel("matmul_row", row), tile: [1, 4 * 64] },
-  shared: { kernel: new Kernel("matmul_shared", shared), tile: [64, 64] },
+const KERNELS: Record<MatmulVariant, Kernel> = {
+  row: new Kernel("matmul_row", row),
+  shared: new Kernel("matmul_shared", shared),
+  texels: new Kernel("matmul_texels", texelTiles),
 };
 
 /** How the operands lie and what is added to their product. */
@@ -74,26 +68,54 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
       `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
     );
   }
-  const chosen = options.variant ?? chooseVariant(m, n, transposeA, a.device.isCpu);
-  const { kernel, tile } = VARIANTS[chosen];
-  a.device.dispatch(kernel, "forward", {
-    bindings: { a, b, bias: bias ?? b, out },
-    uniforms: { m, n, k },
-    overrides: {
-      ...(chosen === "row" ? {} : { transpose_a: transposeA }),
-      transpose_b: transposeB,
-      has_bias: bias !== undefined,
-      accumulate,
-    },
-    workgroups: [Math.ceil(n / tile[1]), Math.ceil(m / tile[0])],
+  const launch = LAUNCHES[options.variant ?? chooseVariant(m, transposeA, a.device.isCpu)];
+  launch({ a, b, bias: bias ?? b, out }, { m, n, k }, {
+    transpose_a: transposeA,
+    transpose_b: transposeB,
+    has_bias: bias !== undefined,
+    accumulate,
   });
   return out;
 }
 
-function chooseVariant(m: number, n: number, transposeA: boolean, isCpu: boolean): MatmulVariant {
+type Operands = Record<"a" | "b" | "bias" | "out", Tensor>;
+type Sizes = Record<"m" | "n" | "k", number>;
+type Flags = Record<"transpose_a" | "transpose_b" | "has_bias" | "accumulate", boolean>;
+
+const LAUNCHES: Record<MatmulVariant, (x: Operands, sizes: Sizes, flags: Flags) => void> = {
+  row(bindings, { m, n, k }, { transpose_a: _, ...overrides }) {
+    bindings.a.device.dispatch(KERNELS.row, "forward", {
+      bindings,
+      uniforms: { m, n, k },
+      overrides,
+      workgroups: [Math.ceil(n / (4 * 64)), m],
+    });
+  },
+  shared(bindings, { m, n, k }, overrides) {
+    bindings.a.device.dispatch(KERNELS.shared, "forward", {
+      bindings,
+      uniforms: { m, n, k },
+      overrides,
+      workgroups: [Math.ceil(n / 64), Math.ceil(m / 64)],
+    });
+  },
+  texels({ a, b, bias, out }, { m, n, k }, flags) {
+    const [left, right] = [texels(a, 0), texels(b, 1)];
+    // Eight lanes are one vector: as many tiles side by side as there are, the others below.
+    const [across, down] = [Math.ceil(n / 16), Math.ceil(m / 16)];
+    const lanesX = across >= 5 ? 8 : across >= 3 ? 4 : across;
+    const lanesY = 8 / lanesX;
+    const args: DispatchArguments = {
+      bindings: { a: left.texture, b: right.texture, bias, out, bias_odd: bias, out_odd: out },
+      uniforms: { m, n, k, a_stride: left.stride, b_stride: right.stride },
+      overrides: { ...flags, odd_k: k % 4 !== 0, lanes_x: lanesX, lanes_y: lanesY },
+      workgroups: [Math.ceil(across / lanesX), Math.ceil(down / lanesY)],
+    };
+    a.device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", args);
+  },
+};
+
+function chooseVariant(m: number, transposeA: boolean, isCpu: boolean): MatmulVariant {
   if (m <= 4 && !transposeA) return "row";
-  if (!isCpu) return "shared";
-  // The larger tile loads less for each product, but its workgroup spans 32 rows and 256 columns:
-  // a smaller result leaves cores idle. Transposed, its loads cost more than they save (measured).
-  return m >= 256 && n >= 256 && !transposeA ? "registers32" : "registers16";
+  return isCpu ? "texels" : "shared";
 }

@@ -1,0 +1,150 @@
+// out = op(a) · op(b) [+ bias] [+ out], row-major: op(a) is (m, k), op(b) is (k, n), out is (m, n).
+//
+// One invocation computes a 16×16 tile of out, held in registers as 4×4 matrices of 4×4. The
+// operands are textures of four numbers to a texel: on adapters that run on a processor a texel
+// comes by straight vector code, where a load from a buffer is a loop with a branch for each lane.
+//
+// mat4x4f lists columns, and a texel is four numbers of a row: so each matrix here holds the
+// transpose of its block, and (A·B)ᵀ = Bᵀ·Aᵀ makes the step `c += b * a`.
+//
+// a: (m, k), or (k, m) if transpose_a; b: (k, n), or (n, k) if transpose_b; their rows lie a_stride
+// and b_stride texels apart. bias: (n). A ragged k sets odd_k; for a ragged n there is forward_odd.
+// A workgroup has lanes_x tiles side by side and lanes_y below one another.
+
+struct Shape { m: u32, n: u32, k: u32, a_stride: u32, b_stride: u32 }
+
+override transpose_a: bool = false;
+override transpose_b: bool = false;
+override odd_k: bool = false;
+override has_bias: bool = false;
+override accumulate: bool = false;
+override lanes_x: u32 = 8;
+override lanes_y: u32 = 1;
+
+@group(0) @binding(0) var<storage, read> shape: Shape;
+@group(0) @binding(1) var a: texture_2d<f32>;
+@group(0) @binding(2) var b: texture_2d<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias_odd: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out_odd: array<f32>;
+
+/// Four rows of out, 16 columns wide.
+struct Strip { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
+/// 16 rows.
+struct Tile { s0: Strip, s1: Strip, s2: Strip, s3: Strip }
+
+fn texel_a(i: u32) -> vec4f { return textureLoad(a, vec2u(i & 2047u, i >> 11u), 0); }
+fn texel_b(i: u32) -> vec4f { return textureLoad(b, vec2u(i & 2047u, i >> 11u), 0); }
+
+/// Rows row..row+3 of op(a), columns k..k+3. What lies past the edges is never written to out.
+fn block_a(row: u32, k: u32, size: Shape) -> mat4x4f {
+  let stride = size.a_stride;
+  let zero = vec4f();
+  if (transpose_a) {
+    let i = k * stride + row / 4u;
+    var t = mat4x4f(texel_a(i), texel_a(i + stride), texel_a(i + 2u * stride), texel_a(i + 3u * stride));
+    // Rows beyond k hold whatever was there before, and 0 · NaN would be NaN.
+    if (odd_k) { t = mat4x4f(t[0], select(zero, t[1], k + 1u < size.k), select(zero, t[2], k + 2u < size.k), select(zero, t[3], k + 3u < size.k)); }
+    return transpose(t);
+  }
+  let i = row * stride + k / 4u;
+  return mat4x4f(texel_a(i), texel_a(i + stride), texel_a(i + 2u * stride), texel_a(i + 3u * stride));
+}
+
+/// Rows k..k+3 of op(b), columns column..column+3.
+fn block_b(k: u32, column: u32, size: Shape) -> mat4x4f {
+  let stride = size.b_stride;
+  let zero = vec4f();
+  if (transpose_b) {
+    let i = column * stride + k / 4u;
+    return transpose(mat4x4f(texel_b(i), texel_b(i + stride), texel_b(i + 2u * stride), texel_b(i + 3u * stride)));
+  }
+  let i = k * stride + column / 4u;
+  let t = mat4x4f(texel_b(i), texel_b(i + stride), texel_b(i + 2u * stride), texel_b(i + 3u * stride));
+  if (odd_k) { return mat4x4f(t[0], select(zero, t[1], k + 1u < size.k), select(zero, t[2], k + 2u < size.k), select(zero, t[3], k + 3u < size.k)); }
+  return t;
+}
+
+fn multiply_add(c: Strip, b: Strip, a: mat4x4f) -> Strip {
+  return Strip(c.c0 + b.c0 * a, c.c1 + b.c1 * a, c.c2 + b.c2 * a, c.c3 + b.c3 * a);
+}
+
+fn product(row: u32, column: u32, size: Shape) -> Tile {
+  var c = Tile();
+  for (var k = 0u; k < size.k; k += 4u) {
+    let strip = Strip(block_b(k, column, size), block_b(k, column + 4u, size), block_b(k, column + 8u, size), block_b(k, column + 12u, size));
+    c.s0 = multiply_add(c.s0, strip, block_a(row, k, size));
+    c.s1 = multiply_add(c.s1, strip, block_a(row + 4u, k, size));
+    c.s2 = multiply_add(c.s2, strip, block_a(row + 8u, k, size));
+    c.s3 = multiply_add(c.s3, strip, block_a(row + 12u, k, size));
+  }
+  return c;
+}
+
+fn write_four(row: u32, column: u32, size: Shape, value: vec4f) {
+  if (row >= size.m || column >= size.n) { return; }
+  let i = (row * size.n + column) / 4u;
+  var v = value;
+  if (has_bias) { v += bias[column / 4u]; }
+  if (accumulate) { v += out[i]; }
+  out[i] = v;
+}
+fn write_block(row: u32, column: u32, size: Shape, t: mat4x4f) {
+  write_four(row, column, size, t[0]);
+  write_four(row + 1u, column, size, t[1]);
+  write_four(row + 2u, column, size, t[2]);
+  write_four(row + 3u, column, size, t[3]);
+}
+fn write_strip(row: u32, column: u32, size: Shape, s: Strip) {
+  write_block(row, column, size, s.c0);
+  write_block(row, column + 4u, size, s.c1);
+  write_block(row, column + 8u, size, s.c2);
+  write_block(row, column + 12u, size, s.c3);
+}
+
+@compute @workgroup_size(lanes_x, lanes_y)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+  let size = shape;
+  let row = id.y * 16u;
+  let column = id.x * 16u;
+  if (row >= size.m || column >= size.n) { return; }
+  let c = product(row, column, size);
+  write_strip(row, column, size, c.s0);
+  write_strip(row + 4u, column, size, c.s1);
+  write_strip(row + 8u, column, size, c.s2);
+  write_strip(row + 12u, column, size, c.s3);
+}
+
+fn write_four_odd(row: u32, column: u32, size: Shape, value: vec4f) {
+  if (row >= size.m || column >= size.n) { return; }
+  for (var j = 0u; j < min(4u, size.n - column); j++) {
+    let i = row * size.n + column + j;
+    var v = value[j];
+    if (has_bias) { v += bias_odd[column + j]; }
+    if (accumulate) { v += out_odd[i]; }
+    out_odd[i] = v;
+  }
+}
+fn write_block_odd(row: u32, column: u32, size: Shape, t: mat4x4f) {
+  for (var i = 0u; i < 4u; i++) { write_four_odd(row + i, column, size, t[i]); }
+}
+fn write_strip_odd(row: u32, column: u32, size: Shape, s: Strip) {
+  write_block_odd(row, column, size, s.c0);
+  write_block_odd(row, column + 4u, size, s.c1);
+  write_block_odd(row, column + 8u, size, s.c2);
+  write_block_odd(row, column + 12u, size, s.c3);
+}
+
+@compute @workgroup_size(lanes_x, lanes_y)
+fn forward_odd(@builtin(global_invocation_id) id: vec3u) {
+  let size = shape;
+  let row = id.y * 16u;
+  let column = id.x * 16u;
+  if (row >= size.m || column >= size.n) { return; }
+  let c = product(row, column, size);
+  write_strip_odd(row, column, size, c.s0);
+  write_strip_odd(row + 4u, column, size, c.s1);
+  write_strip_odd(row + 8u, column, size, c.s2);
+  write_strip_odd(row + 12u, column, size, c.s3);
+}
