@@ -1,0 +1,73 @@
+/**
+ * AdamW, several updates on end.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { adamw, type AdamWRates } from "../../src/kernels/adamw.ts";
+import { assertClose, numbers } from "../compare.ts";
+import { adamw as reference, type AdamWState } from "../reference/adamw.ts";
+import { assertSameBytes } from "./checks.ts";
+import { openDevices, upload } from "./devices.ts";
+
+const SIZES = [1, 9, 65, 29 * 197, 65535 * 8 + 3];
+/** Rates that f32 holds exactly, so that what is measured is the update and not their rounding. */
+const rates: Omit<AdamWRates, "step"> = {
+  lr: 2 ** -7,
+  beta1: 0.875,
+  beta2: 1 - 2 ** -10,
+  epsilon: 2 ** -27,
+  decay: 0.125,
+};
+
+for (const [name, device] of await openDevices()) {
+  Deno.test(`adamw, ${name}: value and moments after each of three clipped updates`, async () => {
+    for (const size of SIZES) {
+      using _scope = device.scope();
+      const start = numbers(size, 1);
+      let state: AdamWState = {
+        value: Float64Array.from(start),
+        m: new Float64Array(size),
+        v: new Float64Array(size),
+      };
+      const value = upload(device, start);
+      const [m, v] = [device.zeros([size]), device.zeros([size])];
+      for (let step = 1; step <= 3; step++) {
+        // Gradients of ordinary size: in 1e-3, where epsilon must not show.
+        const gradient = numbers(size, 10 + step).map((g) => 1e-3 * g);
+        const factor = [1, 0.375, 1][step - 1];
+        const clip = upload(device, new Float32Array([0, factor, 0]));
+        adamw({ value, gradient: upload(device, gradient), m, v, clip }, { ...rates, step });
+        state = reference(state, gradient, { ...rates, step, factor });
+        const found = await device.read(value, m, v);
+        const label = `size ${size}, step ${step}`;
+        assertClose(found[0], state.value, { bound: 1e-6, label: `${label} value` });
+        assertClose(found[1], state.m, { bound: 1e-6, label: `${label} m` });
+        assertClose(found[2], state.v, { bound: 1e-6, label: `${label} v` });
+      }
+    }
+  });
+
+  Deno.test(`adamw, ${name}: a norm that is not finite changes not a byte`, async () => {
+    using _scope = device.scope();
+    const start = [1, 2, 3].map((seed) => numbers(197, seed));
+    const [value, m, v] = start.map((data) => upload(device, data));
+    const gradient = upload(device, new Float32Array(197).fill(NaN));
+    const clip = upload(device, new Float32Array([NaN, NaN, 1]));
+    adamw({ value, gradient, m, v, clip }, { ...rates, step: 4 });
+    const found = await device.read(value, m, v);
+    found.forEach((data, i) => assert.deepEqual(data, start[i]));
+  });
+
+  Deno.test(`adamw, ${name}: same bytes twice`, async () => {
+    using _scope = device.scope();
+    const gradient = upload(device, numbers(5713, 2));
+    const clip = upload(device, new Float32Array([1, 0.5, 0]));
+    await assertSameBytes(device, () => {
+      const value = upload(device, numbers(5713, 1));
+      const [m, v] = [device.zeros([5713]), device.zeros([5713])];
+      adamw({ value, gradient, m, v, clip }, { ...rates, step: 1 });
+      return [value, m, v];
+    });
+  });
+}

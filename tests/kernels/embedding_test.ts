@@ -1,0 +1,93 @@
+/**
+ * Token and position embeddings, forward and backward.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import {
+  embedding,
+  embeddingPositionBackward,
+  embeddingTokenBackward,
+} from "../../src/kernels/embedding.ts";
+import { assertClose, numbers } from "../compare.ts";
+import { embedding as reference, embeddingBackward as backward } from "../reference/embedding.ts";
+import { assertSameBytes } from "./checks.ts";
+import { openDevices, poison, upload } from "./devices.ts";
+
+/** Batch, time, channels, vocabulary, context, offset. */
+const SHAPES = [
+  [1, 1, 1, 1, 1, 0],
+  [3, 29, 36, 197, 64, 0], // a common one
+  [2, 65, 9, 5, 130, 65], // the last positions of the table
+  [1, 130, 1031, 197, 131, 1],
+];
+
+/** Ids that reach the first and the last of the vocabulary and occur again. */
+function idsOf(count: number, vocabulary: number): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(count).map((_, n) =>
+    (n * n + (n % 3 === 0 ? vocabulary - 1 : n)) % vocabulary
+  );
+}
+
+for (const [name, device] of await openDevices()) {
+  Deno.test(`embedding, ${name}: forward with and without positions, to the last bit`, async () => {
+    for (const [batch, time, channels, vocabulary, context, offset] of SHAPES) {
+      using _scope = device.scope();
+      const ids = idsOf(batch * time, vocabulary);
+      const [token, position] = [numbers(vocabulary * channels, 1), numbers(context * channels, 2)];
+      const where = upload(device, ids, [batch, time]);
+      const tables = {
+        token: upload(device, token, [vocabulary, channels]),
+        position: upload(device, position, [context, channels]),
+      };
+      poison(device, [batch, time, channels], [batch, time, channels]);
+      const out = embedding(where, { ...tables, offset });
+      const bare = embedding(where, { token: tables.token });
+      const shape = { channels, time, offset };
+      const [found, foundBare] = await device.read(out, bare);
+      const label = `${batch}×${time}×${channels}`;
+      const expected = new Float32Array(reference(ids, { token, position }, shape));
+      assert.equal(expected.findIndex((v, i) => v !== found[i]), -1, label);
+      const expectedBare = reference(ids, { token }, shape);
+      assert.equal(expectedBare.findIndex((v, i) => v !== foundBare[i]), -1, `${label} bare`);
+    }
+  });
+
+  Deno.test(`embedding, ${name}: backward adds into both tables`, async () => {
+    for (const [batch, time, channels, vocabulary, context, offset] of SHAPES) {
+      using _scope = device.scope();
+      const ids = idsOf(batch * time, vocabulary);
+      const d = numbers(batch * time * channels, 1);
+      const [token, position] = [numbers(vocabulary * channels, 2), numbers(context * channels, 3)];
+      const where = upload(device, ids, [batch, time]);
+      const dOut = upload(device, d, [batch, time, channels]);
+      const dToken = upload(device, token, [vocabulary, channels]);
+      const dPosition = upload(device, position, [context, channels]);
+      poison(device, [batch * time]);
+      embeddingTokenBackward(where, dOut, dToken);
+      embeddingPositionBackward(where, dOut, { dPosition, offset });
+      const [foundToken, foundPosition] = await device.read(dToken, dPosition);
+      const expected = backward(ids, d, {
+        channels,
+        time,
+        offset,
+        dToken: token,
+        dPosition: position,
+      });
+      const label = `${batch}×${time}×${channels}`;
+      assertClose(foundToken, expected.dToken, { bound: 1e-6, label: `${label} dToken` });
+      assertClose(foundPosition, expected.dPosition, { bound: 1e-6, label: `${label} dPosition` });
+    }
+  });
+
+  Deno.test(`embedding, ${name}: same bytes twice where every id occurs often`, async () => {
+    using _scope = device.scope();
+    const ids = upload(device, idsOf(3 * 130, 5), [3, 130]);
+    const dOut = upload(device, numbers(3 * 130 * 36, 1), [3, 130, 36]);
+    await assertSameBytes(device, () => {
+      const dToken = device.zeros([5, 36]);
+      embeddingTokenBackward(ids, dOut, dToken);
+      return [dToken];
+    });
+  });
+}

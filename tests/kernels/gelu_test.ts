@@ -1,0 +1,73 @@
+/**
+ * GELU, exact and approximate, forward and backward.
+ *
+ * @module
+ */
+import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
+import { assertClose, numbers } from "../compare.ts";
+import { gelu as reference, geluBackward as referenceBackward } from "../reference/gelu.ts";
+import { assertEach, assertSameBytes } from "./checks.ts";
+import { openDevices, poison, upload } from "./devices.ts";
+
+const SIZES = [1, 9, 65, 29 * 197, 65535 * 8 + 3];
+/** Far out, at the switches of the fit and of the clamp, and around zero. */
+const EXTREMES = [0, 1e-20, 1e-4, 0.5, 2.9, 5, 8, 9.9, 13, 30, 80, 1000, 1e6]
+  .flatMap((x) => [x, -x]);
+
+/** 1 + tanh cancels below zero: what is left is good to some units in the last place of one, times x. */
+const forward = { absolute: 1e-6, relative: 1e-6 };
+/** The slope multiplies 1 - tanh² by up to x·0.4·(1 + 0.134·x²), 10 where tanh still moves. */
+const BACKWARD = {
+  erf: { absolute: 1e-6, relative: 1e-6 },
+  tanh: { absolute: 3e-6, relative: 1e-6 },
+};
+
+for (const [name, device] of await openDevices()) {
+  for (const kind of ["erf", "tanh"] as const) {
+    Deno.test(`gelu ${kind}, ${name}: forward, backward, accumulating`, async () => {
+      for (const size of SIZES) {
+        using _scope = device.scope();
+        const [x, d] = [numbers(size, 1).map((v) => 5 * v), numbers(size, 2)];
+        const before = numbers(size, 3);
+        const [xs, ds, into] = [x, d, before].map((data) => upload(device, data));
+        poison(device, [size], [size]);
+        const out = gelu(xs, kind);
+        const dX = device.tensor([size]);
+        geluBackward(xs, ds, { kind, dX, accumulate: false });
+        geluBackward(xs, ds, { kind, dX: into, accumulate: true });
+        const [found, foundD, foundSum] = await device.read(out, dX, into);
+        const expected = referenceBackward(x, d, kind);
+        const label = `size ${size}`;
+        assertEach(found, reference(x, kind), { ...forward, label });
+        assertEach(foundD, expected, { ...BACKWARD[kind], label: `${label} dX` });
+        if (size === 1) continue;
+        assertClose(found, reference(x, kind), { bound: 1e-6, label });
+        assertClose(foundD, expected, { bound: 1e-6, label: `${label} dX` });
+        const sum = expected.map((v, i) => v + before[i]);
+        assertClose(foundSum, sum, { bound: 1e-6, label: `${label} accumulated` });
+      }
+    });
+
+    Deno.test(`gelu ${kind}, ${name}: far from zero and near it`, async () => {
+      using _scope = device.scope();
+      const x = new Float32Array(EXTREMES);
+      const ones = new Float32Array(x.length).fill(1);
+      const [xs, dX] = [upload(device, x), device.tensor([x.length])];
+      const out = gelu(xs, kind);
+      geluBackward(xs, upload(device, ones), { kind, dX, accumulate: false });
+      const [found, foundD] = await device.read(out, dX);
+      assertEach(found, reference(x, kind), { ...forward, label: "out" });
+      assertEach(foundD, referenceBackward(x, ones, kind), { ...BACKWARD[kind], label: "dX" });
+    });
+  }
+
+  Deno.test(`gelu, ${name}: same bytes twice`, async () => {
+    using _scope = device.scope();
+    const [x, d] = [upload(device, numbers(5713, 1)), upload(device, numbers(5713, 2))];
+    await assertSameBytes(device, () => {
+      const dX = device.tensor([5713]);
+      geluBackward(x, d, { kind: "erf", dX, accumulate: false });
+      return [gelu(x, "erf"), dX];
+    });
+  });
+}

@@ -1,0 +1,63 @@
+/**
+ * The global gradient norm and the factor that clips it.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { createGradientNorm } from "../../src/kernels/gradient_norm.ts";
+import { assertClose, numbers } from "../compare.ts";
+import { gradientNorm as reference } from "../reference/gradient_norm.ts";
+import { assertSameBytes } from "./checks.ts";
+import { openDevices, upload } from "./devices.ts";
+
+// On both sides of 64 elements a sum, and beyond 4096 sums a tensor.
+const SIZES = [1, 64, 65, 29 * 197, 4096 * 64 + 11];
+const host = SIZES.map((size, i) => numbers(size, i + 1).map((v) => v * 10 ** (1 - i)));
+
+for (const [name, device] of await openDevices()) {
+  Deno.test(`gradient norm, ${name}: norm, sums and factor for limits on both sides`, async () => {
+    using _scope = device.scope();
+    const gradients = host.map((data) => upload(device, data));
+    const norm = createGradientNorm(SIZES, gradients[0]);
+    for (const limit of [0, 0.5, 1, 1e3]) {
+      norm.compute(gradients, limit);
+      const [clip, sums] = await device.read(norm.clip, norm.sums);
+      const expected = reference(host, limit);
+      const label = `limit ${limit}`;
+      assertClose(sums, expected.sums, { bound: 1e-6, label });
+      assertClose([clip[0]], [expected.norm], { bound: 1e-6, label: `${label} norm` });
+      assertClose([clip[1]], [expected.factor], { bound: 1e-6, label: `${label} factor` });
+      assert.equal(clip[2], 0, `${label} is finite`);
+      if (limit === 0 || limit === 1e3) assert.equal(clip[1], 1, `${label} clips nothing`);
+    }
+  });
+
+  Deno.test(`gradient norm, ${name}: one number that is not finite is told, and where it was`, async () => {
+    for (const bad of [NaN, Infinity, -Infinity, 3e38]) {
+      using _scope = device.scope();
+      const gradients = host.map((data) => upload(device, data));
+      const poisoned = host[3].slice();
+      poisoned[5712] = bad;
+      gradients[3] = upload(device, poisoned);
+      const norm = createGradientNorm(SIZES, gradients[0]);
+      norm.compute(gradients, 1);
+      const [clip, sums] = await device.read(norm.clip, norm.sums);
+      assert.equal(clip[2], 1, `${bad}`);
+      assert.deepEqual([...sums].map((v) => Number.isFinite(v)), [true, true, true, false, true]);
+      // And the next step starts afresh.
+      gradients[3] = upload(device, host[3]);
+      norm.compute(gradients, 1);
+      assert.equal((await norm.clip.read())[2], 0, `after ${bad}`);
+    }
+  });
+
+  Deno.test(`gradient norm, ${name}: same bytes twice`, async () => {
+    using _scope = device.scope();
+    const gradients = host.map((data) => upload(device, data));
+    await assertSameBytes(device, () => {
+      const norm = createGradientNorm(SIZES, gradients[0]);
+      norm.compute(gradients, 1);
+      return [norm.clip, norm.sums];
+    });
+  });
+}
