@@ -5,8 +5,6 @@
  */
 import type { Command } from "commander";
 import { BatchSampler, sequentialBatches } from "../data/batches.ts";
-import { readDocuments } from "../data/documents.ts";
-import { type Dataset, openDataset, tokenizeCorpus } from "../data/shards.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { createGptConfig, type GptConfig } from "../formats/gpt_config.ts";
@@ -15,16 +13,14 @@ import { openDevice } from "../gpu/device.ts";
 import { generate } from "../generation/generate.ts";
 import { Gpt } from "../models/gpt.ts";
 import { freshWeights } from "../models/weights.ts";
-import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
-import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
-import { trainCharacterTokenizer } from "../tokenizers/train_characters.ts";
-import { loadGpt } from "../training/checkpoint.ts";
+import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { checkpointStep, loadGpt, removeCheckpoint } from "../training/checkpoint.ts";
 import { train, type TrainResult } from "../training/loop.ts";
-import { MetricsFile, readMetrics } from "../training/metrics.ts";
 import { ProgressBar } from "../training/progress.ts";
-import { writeReport } from "../training/report.ts";
+import { RunLog } from "../training/run_log.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
+import { checkData, datasetFor, tokenizerFor } from "./train_data.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
 export interface TrainFlags {
@@ -60,6 +56,7 @@ export interface TrainFlags {
   seed: number;
   config?: string;
   resume?: boolean;
+  overwrite?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -97,30 +94,60 @@ export function addTrain(program: Command): void {
     .option("--from <directory>", "begin with the weights and tokenizer of a model")
     .option("--seed <n>", "seed of weights, order and dropout", whole(0), 0)
     .option("--config <file>", "JSON file with any of these flags; flags override it")
-    .option("--resume", "continue from the checkpoint in --out")
+    .option("--resume", "continue from the checkpoint in --out, if there is one yet")
+    .option("--overwrite", "replace the run in --out")
     .action(async (_flags: TrainFlags, command: Command) => {
-      await runTrain(settle(command));
+      const flags = settle(command);
+      refuseToReplace(flags);
+      await runTrain(flags);
     });
 }
 
 /** Flags, over the file of `--config`, over the run that `--resume` continues, over defaults. */
 function settle(command: Command): TrainFlags {
   const flags = command.opts<TrainFlags>();
-  const file = flags.resume ? `${flags.out}/training.json` : flags.config;
-  const stored = file ? readJsonObject(file) as unknown as Partial<TrainFlags> : {};
-  for (const [name, value] of Object.entries(stored)) {
-    if (!command.options.some((o) => o.attributeName() === name)) {
-      throw new VitrailError(`Cannot use ${file}: it sets ${name}, which is no flag of train`);
+  const set = (file: string): void => {
+    for (const [name, value] of Object.entries(readJsonObject(file))) {
+      if (!command.options.some((o) => o.attributeName() === name)) {
+        throw new VitrailError(`Cannot use ${file}: it sets ${name}, which is no flag of train`);
+      }
+      const source = command.getOptionValueSource(name);
+      if (source === "default" || source === undefined) Object.assign(flags, { [name]: value });
     }
-    const source = command.getOptionValueSource(name);
-    if (source === "default" || source === undefined) Object.assign(flags, { [name]: value });
-  }
-  if (!flags.data) throw new VitrailError("Cannot train without text: give --data FILE");
-  return flags;
+  };
+  const stored = `${flags.out}/training.json`;
+  if (flags.resume && exists(stored)) set(stored);
+  if (flags.config) set(flags.config);
+  if (flags.data) return flags;
+  throw new VitrailError(
+    flags.resume
+      ? `Cannot resume ${flags.out}: it holds no run; begin one with --data FILE`
+      : "Cannot train without text: give --data FILE",
+  );
 }
 
-/** Trains, or goes on training. */
-export async function runTrain(flags: TrainFlags): Promise<TrainResult> {
+/** A run may have taken days: what it left is not replaced by a forgotten `--resume`. */
+function refuseToReplace({ out, resume, overwrite }: TrainFlags): void {
+  const step = resume || overwrite ? undefined : checkpointStep(out);
+  if (step === undefined) return;
+  throw new VitrailError(
+    `Cannot begin a run in ${out}: it holds one at step ${step}; ` +
+      "continue it with --resume, replace it with --overwrite, or give another --out",
+  );
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** Trains, or goes on training where there is a checkpoint to go on from. */
+export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
+  const resume = Boolean(asked.resume) && checkpointStep(asked.out) !== undefined;
+  const flags = { ...asked, resume };
   const preset = PRESETS[flags.preset];
   if (!preset) {
     throw new VitrailError(
@@ -134,16 +161,9 @@ export async function runTrain(flags: TrainFlags): Promise<TrainResult> {
   }
   const size = { ...preset, ...defined(flags) };
   const { out } = flags;
-  makeDirectory(out);
-  const tokenizer = await tokenizerFor(flags);
-  const dataset = await datasetFor(flags, tokenizer);
-  const device = await openDevice();
-  let model: Gpt;
-  if (flags.from && !flags.resume) {
-    model = loadGpt(device, flags.from);
-  } else {
-    const config = createGptConfig({
-      vocabularySize: tokenizer.vocabularySize,
+  const configure = (vocabularySize: number, endOfText?: number): GptConfig =>
+    createGptConfig({
+      vocabularySize,
       contextLength: size.sequence,
       channels: size.channels,
       layers: size.layers,
@@ -153,15 +173,30 @@ export async function runTrain(flags: TrainFlags): Promise<TrainResult> {
       embeddingDropout: flags.dropout,
       attentionDropout: flags.dropout,
       residualDropout: flags.dropout,
-      endOfTextId: tokenizer.endOfText,
-      beginOfTextId: tokenizer.endOfText,
+      endOfTextId: endOfText,
+      beginOfTextId: endOfText,
     });
-    model = flags.resume ? loadGpt(device, out) : new Gpt(device, config, freshWeights(flags.seed));
+  // All that can be told is told now: what follows replaces files, and may take long.
+  configure(flags.vocabulary);
+  if (!resume) {
+    await checkData(flags);
+    makeDirectory(out);
+    removeCheckpoint(out);
+  }
+  writeFileAtomic(`${out}/training.json`, JSON.stringify(settingsOf(flags), null, 2) + "\n");
+  const tokenizer = await tokenizerFor(flags);
+  const dataset = await datasetFor(flags, tokenizer);
+  const device = await openDevice();
+  let model: Gpt;
+  if (resume) {
+    model = loadGpt(device, out);
+  } else if (flags.from) {
+    model = loadGpt(device, flags.from);
+  } else {
+    const config = configure(tokenizer.vocabularySize, tokenizer.endOfText);
+    model = new Gpt(device, config, freshWeights(flags.seed));
   }
   model.checkpointing = flags.checkpointing;
-  if (!flags.resume) {
-    writeFileAtomic(`${out}/training.json`, JSON.stringify(withoutResume(flags), null, 2) + "\n");
-  }
   const { batch, sequence } = size;
   using trainTokens = dataset.open("train");
   using heldOut = dataset.open("validation");
@@ -186,69 +221,105 @@ export async function runTrain(flags: TrainFlags): Promise<TrainResult> {
       `${dataset.train.tokens.toLocaleString("en")} tokens to train on, ` +
       `${dataset.validation.tokens.toLocaleString("en")} held out, on ${device.description}`,
   );
-  const metrics = new MetricsFile(`${out}/metrics.jsonl`);
-  const bar = new ProgressBar({ total: flags.steps, label: "train" });
-  const abort = new AbortController();
-  const interrupt = (): void => abort.abort();
-  Deno.addSignalListener("SIGINT", interrupt);
-  const samples: { step: number; text: string }[] = [];
-  let [begun, from, validation] = [performance.now(), 0, ""];
+  using log = new RunLog(out, {
+    title: `Training ${out}`,
+    config: { ...settings, ...model.config, parameters: model.parameterCount, data: flags.data },
+    tokensPerStep: batch * sequence * flags.accumulation,
+  });
+  using bar = new ProgressBar({ total: flags.steps, label: "train" });
+  using interrupt = onInterrupt();
+  let [begun, validation] = [0, ""];
+  let done: Partial<TrainResult> = {};
+  const report = (status: string): void => {
+    const speed = log.tokensPerSecond;
+    log.report({
+      "status": status,
+      ...done.step === undefined ? {} : { "steps": done.step },
+      ...done.bestLoss == null ? {} : { "best validation loss": done.bestLoss },
+      ...Number.isFinite(speed) ? { "tokens per second": Math.round(speed) } : {},
+    });
+  };
   try {
-    const result = await train(model, settings, {
+    const result = done = await train(model, settings, {
       batchAt: (n) => sampler.at(n),
       validation: heldOut.length > 1
         ? () => sequentialBatches(heldOut, { batch, sequence, limit: flags.evaluateBatches })
         : undefined,
       directory: out,
-      resume: flags.resume,
-      signal: abort.signal,
-      onStart: ({ step }) => {
-        metrics.truncateAfter(step);
-        [begun, from] = [performance.now(), step];
+      resume,
+      signal: interrupt.signal,
+      onStart: ({ step, bestLoss }) => {
+        done.bestLoss = bestLoss;
+        begun = step;
+        log.begin(step);
+        bar.begin(step);
       },
-      onSteps: (figures) => {
-        for (const { step, loss, learningRate, gradientNorm } of figures) {
-          metrics.append({ step, loss, learningRate, gradientNorm });
-        }
+      onSteps: (figures, seconds) => {
+        log.steps(figures, seconds);
         const { step, loss } = figures.at(-1)!;
-        const rate = (step - from) * batch * sequence * flags.accumulation /
-          ((performance.now() - begun) / 1000);
+        done.step = step;
         bar.update(step, {
           loss: loss.toFixed(3),
           ...(validation ? { val: validation } : {}),
-          "tok/s": Math.round(rate),
+          "tok/s": Math.round(log.tokensPerSecond),
         });
       },
-      onEvaluation: async (step, found) => {
-        validation = found.loss.toFixed(3);
-        metrics.append({ step, validationLoss: found.loss });
+      onEvaluation: async (step, { loss }) => {
+        log.evaluation(step, loss);
+        done.bestLoss = Math.min(loss, done.bestLoss ?? Infinity);
+        validation = loss.toFixed(3);
         if (flags.samples === 0) return;
         const text = await sampleText(model, tokenizer, flags);
-        samples.push({ step, text });
+        log.sample(step, text);
         bar.line(`step ${step}  validation loss ${validation}\n  ${text.replaceAll("\n", "\n  ")}`);
       },
+      onSave: () => log.sync(),
     });
     bar.finish();
-    writeReport(`${out}/report.html`, {
-      title: `Training ${out}`,
-      config: { ...settings, ...model.config, parameters: model.parameterCount, data: flags.data },
-      records: readMetrics(`${out}/metrics.jsonl`),
-      samples,
-      figures: {
-        "steps": result.step,
-        ...(result.bestLoss === null ? {} : { "best validation loss": result.bestLoss }),
-      },
-    });
-    if (result.reason === "interrupted") {
-      console.error(`Stopped at step ${result.step}; go on with: train --out ${out} --resume`);
-    } else {
-      console.error(`Wrote ${out} (model.safetensors, tokenizer.json, report.html)`);
-    }
+    report(result.reason);
+    say(result, { out, begun, patience: flags.patience });
     return result;
+  } catch (error) {
+    bar.finish();
+    if (error instanceof VitrailError) report(error.message);
+    throw error;
   } finally {
-    Deno.removeSignalListener("SIGINT", interrupt);
     device.destroy();
   }
+}
+
+/** The last words of a run. */
+function say(result: TrainResult, run: { out: string; begun: number; patience: number }): void {
+  const { out } = run;
+  const { step, reason } = result;
+  if (reason === "interrupted") {
+    console.error(`Saved at step ${step}; go on with: train --out ${out} --resume`);
+    // What shells expect of a program that SIGINT ended.
+    Deno.exitCode = 130;
+    return;
+  }
+  if (reason === "no improvement") {
+    console.error(`Stopped at step ${step}: ${run.patience} evaluations without improvement`);
+  } else if (run.begun === step) {
+    console.error(`Nothing to do: ${step} steps were done; train on with --resume --steps N`);
+    return;
+  }
+  console.error(`Wrote ${out} (model.safetensors, tokenizer.json, report.html)`);
+}
+
+/** The first Ctrl-C asks for an end, the second leaves at once. */
+function onInterrupt(): Disposable & { signal: AbortSignal } {
+  const abort = new AbortController();
+  const listener = (): void => {
+    if (abort.signal.aborted) Deno.exit(130);
+    abort.abort();
+    console.error("\nInterrupted: saving after this step; press Ctrl-C again to leave at once");
+  };
+  Deno.addSignalListener("SIGINT", listener);
+  return {
+    signal: abort.signal,
+    [Symbol.dispose]: () => Deno.removeSignalListener("SIGINT", listener),
+  };
 }
 
 function defined<T extends object>(flags: T): Partial<T> {
@@ -257,8 +328,10 @@ function defined<T extends object>(flags: T): Partial<T> {
   ) as Partial<T>;
 }
 
-function withoutResume({ resume: _resume, config: _config, ...flags }: TrainFlags): object {
-  return flags;
+/** What `training.json` holds: every flag but those about this one start. */
+function settingsOf(flags: TrainFlags): object {
+  const { resume: _resume, overwrite: _overwrite, config: _config, ...rest } = flags;
+  return rest;
 }
 
 function makeDirectory(path: string): void {
@@ -267,53 +340,6 @@ function makeDirectory(path: string): void {
   } catch (cause) {
     throw new VitrailError(`Cannot write to ${path}: ${(cause as Error).message}`);
   }
-}
-
-async function* texts(flags: TrainFlags): AsyncGenerator<string> {
-  for await (const { text } of readDocuments(flags.data, flags)) yield text;
-}
-
-async function tokenizerFor(flags: TrainFlags): Promise<Tokenizer> {
-  const { out, tokenizer: kind, vocabulary } = flags;
-  if (flags.resume) return await loadTokenizer(out);
-  let tokenizer: Tokenizer;
-  if (flags.from || !["bpe", "characters"].includes(kind)) {
-    tokenizer = await loadTokenizer(flags.from ?? kind);
-  } else if (flags.data === "-") {
-    throw new VitrailError(
-      "Cannot train a tokenizer from standard input, which is read once: " +
-        "give --tokenizer DIRECTORY, or a file",
-    );
-  } else if (kind === "characters") {
-    tokenizer = await trainCharacterTokenizer(texts(flags));
-  } else {
-    const bar = new ProgressBar({ total: vocabulary, label: "tokenizer" });
-    tokenizer = await trainBytePairTokenizer(texts(flags), {
-      vocabularySize: vocabulary,
-      onProgress: (done) => bar.update(done, {}),
-    });
-    bar.finish();
-  }
-  writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
-  return tokenizer;
-}
-
-async function datasetFor(flags: TrainFlags, tokenizer: Tokenizer): Promise<Dataset> {
-  const directory = `${flags.out}/data`;
-  if (flags.resume) return openDataset(directory);
-  let last = 0;
-  await tokenizeCorpus(readDocuments(flags.data, flags), tokenizer, {
-    directory,
-    validationFraction: flags.validationFraction,
-    onProgress: ({ bytes, tokens }) => {
-      if (performance.now() - last < 1000 || !Deno.stderr.isTerminal()) return;
-      last = performance.now();
-      console.error(
-        `tokenized ${(bytes / 1e6).toFixed(1)} MB, ${tokens.toLocaleString("en")} tokens`,
-      );
-    },
-  });
-  return openDataset(directory);
 }
 
 async function sampleText(model: Gpt, tokenizer: Tokenizer, flags: TrainFlags): Promise<string> {

@@ -86,6 +86,36 @@ export async function saveCheckpoint(
   });
 }
 
+/** The step that the checkpoint of a directory holds; undefined where there is none. */
+export function checkpointStep(directory: string): number | undefined {
+  const path = `${directory}/${CHECKPOINT_FILE}`;
+  try {
+    Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  using file = openSafetensors(path);
+  return stateOf(file.metadata, directory).step;
+}
+
+/** Forgets a run, so that nobody resumes it with the tokens and settings of another. */
+export function removeCheckpoint(directory: string): void {
+  try {
+    Deno.removeSync(`${directory}/${CHECKPOINT_FILE}`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function stateOf(metadata: Record<string, string>, directory: string): TrainingState {
+  if (metadata.state) return JSON.parse(metadata.state) as TrainingState;
+  throw new VitrailError(
+    `Cannot resume from ${directory}: its ${CHECKPOINT_FILE} has no training state, ` +
+      "wanted one that train wrote",
+  );
+}
+
 /**
  * Puts a trainer back where a checkpoint left it.
  *
@@ -109,7 +139,7 @@ export function loadCheckpoint(trainer: Trainer, directory: string): TrainingSta
     restore(`optimizer.m.${p.name}`, moments[i].m);
     restore(`optimizer.v.${p.name}`, moments[i].v);
   });
-  const state = JSON.parse(file.metadata.state) as TrainingState;
+  const state = stateOf(file.metadata, directory);
   trainer.optimizer.steps = state.step;
   return state;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { VitrailError } from "../errors.ts";
 import type { Gpt } from "../models/gpt.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
 import { loadCheckpoint, saveCheckpoint, saveGpt, type TrainingState } from "./checkpoint.ts";
@@ -48,10 +49,15 @@ export interface TrainIO {
   resume?: boolean;
   /** Told where a resumed run begins, before its first step. */
   onStart?: (state: TrainingState) => void;
-  /** Told each step's figures, in order. */
-  onSteps?: (figures: (StepFigures & { learningRate: number })[]) => void | Promise<void>;
+  /** Told each step's figures, in order, and how many seconds these steps took to train. */
+  onSteps?: (
+    figures: (StepFigures & { learningRate: number })[],
+    seconds: number,
+  ) => void | Promise<void>;
   /** Told each evaluation. */
   onEvaluation?: (step: number, evaluation: Evaluation) => void | Promise<void>;
+  /** Called before each checkpoint: what belongs to its steps should now reach the disk. */
+  onSave?: (step: number) => void | Promise<void>;
   /** Asks for an early end: the run saves a checkpoint and leaves. */
   signal?: AbortSignal;
 }
@@ -71,9 +77,11 @@ const LOOK_EVERY = 500;
 
 /**
  * Trains a model. With patience, model.safetensors holds the weights of the best evaluation; without,
- * the latest. The checkpoint always holds the latest.
+ * the latest. The checkpoint always holds the latest. A run that had ended when it was saved ends
+ * again at once when it is resumed.
  *
- * @throws {VitrailError} at a loss or gradient that is not finite; the last checkpoint stays.
+ * @throws {VitrailError} at a loss or gradient that is not finite; the last checkpoint stays, and its
+ * weights have a finite loss.
  */
 export async function train(
   model: Gpt,
@@ -86,6 +94,7 @@ export async function train(
   if (io.resume && io.directory) state = loadCheckpoint(trainer, io.directory);
   io.onStart?.(state);
   let looked = performance.now();
+  const stale = (): boolean => patience > 0 && state.evaluationsSinceBest >= patience;
   const rate = (step: number): number =>
     learningRateAt(step, {
       peak: settings.learningRate,
@@ -95,31 +104,42 @@ export async function train(
       kind: settings.schedule,
     });
   const look = async (): Promise<void> => {
-    const figures = await trainer.figures();
-    looked = performance.now();
-    if (figures.length === 0) return;
-    await io.onSteps?.(figures.map((f) => ({ ...f, learningRate: rate(f.step - 1) })));
+    // A second time where good steps came before one that is not finite: that one throws then.
+    for (let figures = await trainer.figures(); figures.length > 0;) {
+      const seconds = (performance.now() - looked) / 1000;
+      looked = performance.now();
+      await io.onSteps?.(figures.map((f) => ({ ...f, learningRate: rate(f.step - 1) })), seconds);
+      figures = await trainer.figures();
+    }
   };
-  const save = async (): Promise<void> => {
-    if (!io.directory) return;
-    if (patience === 0 || state.bestLoss === null) await saveGpt(model, io.directory);
-    await saveCheckpoint(trainer, io.directory, state);
-  };
+  // Finite gradients can still make weights whose loss is not: those are never saved.
+  let sound = true;
   const assess = async (): Promise<void> => {
     if (!io.validation) return;
     const found = await evaluate(model, io.validation(), settings);
-    const better = state.bestLoss === null || found.loss < state.bestLoss;
+    sound = Number.isFinite(found.loss);
+    const better = sound && (state.bestLoss === null || found.loss < state.bestLoss);
     state.bestLoss = better ? found.loss : state.bestLoss;
     state.evaluationsSinceBest = better ? 0 : state.evaluationsSinceBest + 1;
     if (better && patience > 0 && io.directory) await saveGpt(model, io.directory);
     await io.onEvaluation?.(state.step, found);
   };
-  let reason: TrainResult["reason"] = "finished";
-  while (state.step < steps) {
-    const { accumulation } = settings;
+  const probe = async (): Promise<void> => {
+    const { loss } = await evaluate(model, [io.batchAt(batchOf(state.step - 1))], settings);
+    sound = Number.isFinite(loss);
+  };
+  const save = async (): Promise<void> => {
+    if (!io.directory) return;
+    await io.onSave?.(state.step);
+    if (patience === 0 || state.bestLoss === null) await saveGpt(model, io.directory);
+    await saveCheckpoint(trainer, io.directory, state);
+  };
+  const batchOf = (step: number): number => step * settings.accumulation;
+  let reason: TrainResult["reason"] = stale() ? "no improvement" : "finished";
+  while (state.step < steps && reason === "finished") {
     const batches = Array.from(
-      { length: accumulation },
-      (_, micro) => io.batchAt(state.step * accumulation + micro),
+      { length: settings.accumulation },
+      (_, micro) => io.batchAt(batchOf(state.step) + micro),
     );
     trainer.step(batches, rate(state.step));
     state.step++;
@@ -128,15 +148,23 @@ export async function train(
     const saves = last || state.step % settings.saveEvery === 0;
     if (evaluates || saves || trainer.full || performance.now() - looked > LOOK_EVERY) await look();
     if (evaluates) await assess();
-    if (evaluates && patience > 0 && state.evaluationsSinceBest >= patience) {
-      reason = "no improvement";
-    }
     if (io.signal?.aborted && !last) reason = "interrupted";
+    if (evaluates && stale()) reason = "no improvement";
     if (saves || reason !== "finished") {
       await look();
-      await save();
+      if (!evaluates || !io.validation) await probe();
+      if (sound) await save();
+      else if (last || reason !== "finished") throw notSound(state.step);
     }
-    if (reason !== "finished") break;
+    // Evaluations and checkpoints are no time of training.
+    if (evaluates || saves) looked = performance.now();
   }
   return { step: state.step, reason, bestLoss: state.bestLoss };
+}
+
+function notSound(step: number): VitrailError {
+  return new VitrailError(
+    `Training stopped at step ${step}: its update made weights whose loss is not finite; ` +
+      "lower the learning rate or clip more, and resume from the last checkpoint",
+  );
 }

@@ -2,6 +2,7 @@
 
 import { VitrailError } from "../errors.ts";
 import { describeIoError, showPath } from "../formats/messages.ts";
+import { trimEvents } from "./tensorboard_trim.ts";
 import {
   bytesField,
   concatenate,
@@ -14,9 +15,9 @@ import {
 /** How an event file begins. */
 export interface EventWriterOptions {
   /**
-   * First step that this writer will write again: TensorBoard then forgets what older files of the
-   * directory say about it and about later steps. For a resumed run, the step of its checkpoint
-   * plus one.
+   * First step that this writer will write again: it and later steps are cut from older files of
+   * the directory, and a TensorBoard that has already read them is told to forget them. For a
+   * resumed run, the step of its checkpoint plus one.
    */
   purgeStep?: number;
 }
@@ -66,6 +67,8 @@ export class EventWriter {
    * @throws {VitrailError} when either cannot be made
    */
   constructor(directory: string, options: EventWriterOptions = {}) {
+    const { purgeStep } = options;
+    if (purgeStep !== undefined) trimEvents(directory, purgeStep);
     // TensorBoard reads the files of a directory in the order of their names.
     const seconds = String(Math.floor(Date.now() / 1000)).padStart(10, "0");
     try {
@@ -78,9 +81,9 @@ export class EventWriter {
       );
     }
     this.#add([bytesField(EVENT.fileVersion, "brain.Event:2")]);
-    if (options.purgeStep !== undefined) {
+    if (purgeStep !== undefined) {
       const start = [integerField(SESSION_STATUS, SESSION_START)];
-      this.#add([this.#step(options.purgeStep), bytesField(EVENT.sessionLog, start)]);
+      this.#add([this.#step(purgeStep), bytesField(EVENT.sessionLog, start)]);
     }
     this.flush();
   }
@@ -92,7 +95,23 @@ export class EventWriter {
    * @throws {VitrailError} at another step, and as {@linkcode EventWriter.flush}
    */
   scalar(tag: string, value: number, step: number): void {
-    this.#summary(step, [bytesField(VALUE.tag, tag), floatField(VALUE.simpleValue, value)]);
+    this.scalars({ [tag]: value }, step);
+  }
+
+  /**
+   * Adds the values of several tags at one step as one event, which takes less room.
+   *
+   * @param step a whole number from 0
+   * @throws {VitrailError} at another step, and as {@linkcode EventWriter.flush}
+   */
+  scalars(values: Record<string, number>, step: number): void {
+    this.#summary(
+      step,
+      Object.entries(values).map(([tag, value]) => [
+        bytesField(VALUE.tag, tag),
+        floatField(VALUE.simpleValue, value),
+      ]),
+    );
   }
 
   /**
@@ -104,7 +123,7 @@ export class EventWriter {
    */
   text(tag: string, text: string, step: number): void {
     const block = text.split(/\r\n|\r|\n/).map((line) => "    " + line).join("\n");
-    this.#summary(step, [
+    this.#summary(step, [[
       bytesField(VALUE.tag, tag),
       bytesField(VALUE.tensor, [
         integerField(TENSOR.dtype, DT_STRING),
@@ -115,7 +134,7 @@ export class EventWriter {
         bytesField(METADATA.pluginData, [bytesField(PLUGIN_NAME, "text")]),
         integerField(METADATA.dataClass, DATA_CLASS_TENSOR),
       ]),
-    ]);
+    ]]);
   }
 
   /**
@@ -131,6 +150,22 @@ export class EventWriter {
     try {
       let written = 0;
       while (written < bytes.length) written += this.#file.writeSync(bytes.subarray(written));
+    } catch (error) {
+      throw new VitrailError(`Cannot write ${showPath(this.path)}: ${describeIoError(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Writes what waits and waits until it is on the disk. To be called before a checkpoint is saved.
+   *
+   * @throws {VitrailError} as {@linkcode EventWriter.flush}
+   */
+  sync(): void {
+    this.flush();
+    try {
+      this.#file!.syncDataSync();
     } catch (error) {
       throw new VitrailError(`Cannot write ${showPath(this.path)}: ${describeIoError(error)}`, {
         cause: error,
@@ -178,8 +213,8 @@ export class EventWriter {
     );
   }
 
-  #summary(step: number, value: Uint8Array[]): void {
-    const summary = [bytesField(SUMMARY_VALUE, value)];
+  #summary(step: number, values: Uint8Array[][]): void {
+    const summary = values.map((value) => bytesField(SUMMARY_VALUE, value));
     this.#add([this.#step(step), bytesField(EVENT.summary, summary)]);
   }
 

@@ -16,7 +16,7 @@ export function crc32c(bytes: Uint8Array): number {
 }
 
 /** The checksum as TFRecord stores it: a CRC of bytes that hold CRCs would be a weak one. */
-function maskedCrc32c(bytes: Uint8Array): number {
+export function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

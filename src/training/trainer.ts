@@ -53,6 +53,7 @@ export class Trainer {
   readonly #ring: Tensor;
   readonly #width: number;
   #waiting: number[] = [];
+  #fault: VitrailError | undefined;
 
   /** Allocates the optimizer's state. */
   constructor(model: Gpt, options: TrainerOptions) {
@@ -105,32 +106,45 @@ export class Trainer {
   /**
    * Reads the figures of all steps since the last call.
    *
-   * @throws {VitrailError} at a loss or gradient that is not finite, naming the step and the tensor;
-   * that step and those after it have changed no weight.
+   * @throws {VitrailError} at a loss or gradient that is not finite, naming the step and the tensor.
+   * Such a step changes no weight. If good steps come before it, their figures are returned first,
+   * and the next call throws.
    */
   async figures(): Promise<StepFigures[]> {
+    if (this.#fault) throw this.#fault;
     if (this.#waiting.length === 0) return [];
     const all = await this.#ring.read() as Float32Array;
-    const steps = this.#waiting;
-    this.#waiting = [];
-    const losses = 2 * this.#accumulation;
-    return steps.map((step, i) => {
+    const good: StepFigures[] = [];
+    for (const [i, step] of this.#waiting.entries()) {
       const row = all.subarray(i * this.#width, (i + 1) * this.#width);
-      let loss = 0;
-      for (let a = 0; a < this.#accumulation; a++) loss += row[2 * a] / this.#accumulation;
-      const [gradientNorm] = row.subarray(losses);
+      const { loss, gradientNorm } = this.#figuresOf(row);
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        const sums = row.subarray(losses + 3);
-        const at = sums.findIndex((s) => !Number.isFinite(s));
-        const where = at >= 0
-          ? `the gradient of ${this.optimizer.parameters[at].name} is not finite`
-          : "the loss is not finite";
-        throw new VitrailError(
-          `Training stopped at step ${step}: ${where} (loss ${loss}, gradient norm ${gradientNorm}); ` +
-            "lower the learning rate or clip more, and resume from the last checkpoint",
-        );
+        this.#fault = this.#notFinite(step, row);
+        break;
       }
-      return { step, loss, gradientNorm };
-    });
+      good.push({ step, loss, gradientNorm });
+    }
+    this.#waiting = [];
+    if (this.#fault && good.length === 0) throw this.#fault;
+    return good;
+  }
+
+  #figuresOf(row: Float32Array): { loss: number; gradientNorm: number } {
+    let loss = 0;
+    for (let a = 0; a < this.#accumulation; a++) loss += row[2 * a] / this.#accumulation;
+    return { loss, gradientNorm: row[2 * this.#accumulation] };
+  }
+
+  #notFinite(step: number, row: Float32Array): VitrailError {
+    const { loss, gradientNorm } = this.#figuresOf(row);
+    const sums = row.subarray(2 * this.#accumulation + 3);
+    const at = sums.findIndex((s) => !Number.isFinite(s));
+    const where = at >= 0
+      ? `the gradient of ${this.optimizer.parameters[at].name} is not finite`
+      : "the loss is not finite";
+    return new VitrailError(
+      `Training stopped at step ${step}: ${where} (loss ${loss}, gradient norm ${gradientNorm}); ` +
+        "lower the learning rate or clip more, and resume from the last checkpoint",
+    );
   }
 }

@@ -1,0 +1,148 @@
+/** What a run leaves besides its weights: metrics, samples, TensorBoard events, the report. @module */
+
+import { MetricsFile, readMetrics } from "./metrics.ts";
+import { writeReport } from "./report.ts";
+import { EventWriter } from "./tensorboard.ts";
+import type { StepFigures } from "./trainer.ts";
+
+/** Whose log it is. */
+export interface RunLogOptions {
+  /** Heading of the report. */
+  title: string;
+  /** Settings of the run, for the report. */
+  config: Record<string, unknown>;
+  /** Tokens that one step trains on. */
+  tokensPerStep: number;
+}
+
+/** A step as it is logged. */
+export type LoggedStep = StepFigures & {
+  /** Learning rate of its update. */
+  learningRate: number;
+};
+
+/** Milliseconds between two reports while the run goes on. */
+const REPORT_EVERY = 30_000;
+
+/**
+ * The log of a run in its directory.
+ *
+ * `metrics.jsonl` and `samples.jsonl` hold only what a resumed run repeats to the byte; the speed,
+ * which no run repeats, goes to `speed.jsonl`. The event files and `report.html` show all three.
+ *
+ * @example
+ * ```ts
+ * import { RunLog } from "./run_log.ts";
+ *
+ * using log = new RunLog(Deno.makeTempDirSync(), {
+ *   title: "A small run",
+ *   config: { steps: 2 },
+ *   tokensPerStep: 87,
+ * });
+ * log.begin(0);
+ * log.steps([{ step: 1, loss: 5.25, gradientNorm: 1.5, learningRate: 1e-3 }], 0.25);
+ * log.evaluation(1, 5.5);
+ * log.report({ "validation loss": 5.5 });
+ * ```
+ */
+export class RunLog {
+  readonly #directory: string;
+  readonly #options: RunLogOptions;
+  readonly #metrics: MetricsFile;
+  readonly #samples: MetricsFile;
+  readonly #speed: MetricsFile;
+  #events: EventWriter | undefined;
+  #reported = performance.now();
+  #trained = { steps: 0, seconds: 0 };
+
+  /**
+   * Opens the files of a directory, or makes them.
+   *
+   * @throws {VitrailError} when one cannot be opened
+   */
+  constructor(directory: string, options: RunLogOptions) {
+    this.#directory = directory;
+    this.#options = options;
+    const open = (name: string): MetricsFile => new MetricsFile(`${directory}/${name}.jsonl`);
+    [this.#metrics, this.#samples, this.#speed] = [open("metrics"), open("samples"), open("speed")];
+  }
+
+  /** Tokens a second over the steps of this process, evaluations and checkpoints not counted. */
+  get tokensPerSecond(): number {
+    const { steps, seconds } = this.#trained;
+    return steps * this.#options.tokensPerStep / seconds;
+  }
+
+  /** Forgets what an earlier process logged beyond `step`, the step of the checkpoint or 0. */
+  begin(step: number): void {
+    for (const file of [this.#metrics, this.#samples, this.#speed]) file.truncateAfter(step);
+    this.#events?.close();
+    this.#events = new EventWriter(this.#directory, { purgeStep: step + 1 });
+  }
+
+  /** Logs steps, and how many seconds they took together. */
+  steps(figures: readonly LoggedStep[], seconds: number): void {
+    for (const { step, loss, learningRate, gradientNorm } of figures) {
+      this.#metrics.append({ step, loss, learningRate, gradientNorm });
+      this.#events?.scalars(
+        { "loss/train": loss, "learning_rate": learningRate, "gradient_norm": gradientNorm },
+        step,
+      );
+    }
+    if (figures.length === 0 || !(seconds > 0)) return;
+    this.#trained.steps += figures.length;
+    this.#trained.seconds += seconds;
+    const { step } = figures[figures.length - 1];
+    const tokensPerSecond = figures.length * this.#options.tokensPerStep / seconds;
+    this.#speed.append({ step, tokensPerSecond });
+    this.#events?.scalars({ "tokens_per_second": tokensPerSecond }, step);
+    this.#events?.flush();
+  }
+
+  /** Logs the loss on held-out text. */
+  evaluation(step: number, validationLoss: number): void {
+    this.#metrics.append({ step, validationLoss });
+    this.#events?.scalar("loss/validation", validationLoss, step);
+    this.#events?.flush();
+  }
+
+  /** Logs a text that the model wrote. */
+  sample(step: number, text: string): void {
+    this.#samples.append({ step, text });
+    this.#events?.text("samples", text, step);
+    this.#events?.flush();
+  }
+
+  /** Brings all lines and events to the disk; before a checkpoint of their steps is saved. */
+  sync(): void {
+    this.#metrics.sync();
+    this.#samples.sync();
+    this.#events?.sync();
+    if (performance.now() - this.#reported > REPORT_EVERY) this.report({ status: "running" });
+  }
+
+  /** Writes `report.html`, with results in a few words for its top. */
+  report(figures: Record<string, string | number>): void {
+    const read = (name: string) => readMetrics(`${this.#directory}/${name}.jsonl`);
+    writeReport(`${this.#directory}/report.html`, {
+      title: this.#options.title,
+      config: this.#options.config,
+      records: [...read("metrics"), ...read("speed")],
+      samples: read("samples").map(({ step, text }) => ({ step, text: String(text) })),
+      figures,
+    });
+    this.#reported = performance.now();
+  }
+
+  /** Closes all files; a second call does nothing. */
+  close(): void {
+    for (const file of [this.#metrics, this.#samples, this.#speed]) file.close();
+    this.#events?.close();
+    this.#events = undefined;
+  }
+
+  /** The same as {@linkcode RunLog.close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
