@@ -1,0 +1,75 @@
+/**
+ * Every kernel in GFLOP/s and GB/s on this machine's adapter.
+ *
+ *     deno run --allow-read bench/all.ts
+ *     deno run --allow-read --allow-write=bench/results bench/all.ts --json
+ *
+ * `--only NAME` runs the cases whose name holds it; `--runs N` takes the median of N runs; `--json`
+ * also writes `bench/results/<adapter>.json`. Sizes are larger on a GPU: compare figures of one adapter
+ * only.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { openDevice } from "../src/gpu/device.ts";
+import { formatTable, measure, readBackFloor, type Result } from "./harness.ts";
+import * as adamw from "./kernels/adamw_bench.ts";
+import * as attention from "./kernels/attention_bench.ts";
+import * as columnSum from "./kernels/column_sum_bench.ts";
+import * as embedding from "./kernels/embedding_bench.ts";
+import * as gelu from "./kernels/gelu_bench.ts";
+import * as layerNorm from "./kernels/layer_norm_bench.ts";
+import * as matmul from "./kernels/matmul_bench.ts";
+import * as sample from "./kernels/sample_bench.ts";
+import * as softmax from "./kernels/softmax_bench.ts";
+
+const BENCHES = [
+  matmul,
+  attention,
+  layerNorm,
+  gelu,
+  softmax,
+  embedding,
+  adamw,
+  columnSum,
+  sample,
+];
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+    runs: { type: "string", default: "5" },
+  },
+});
+const device = await openDevice();
+const floor = await readBackFloor(device);
+console.log(`${device.description}; a read-back costs ${floor.toFixed(1)} ms, taken off below`);
+const results: Result[] = [];
+for (const benchCase of BENCHES.flatMap((bench) => bench.cases(device))) {
+  if (!benchCase.name.includes(values.only)) continue;
+  results.push(await measure(device, benchCase, { runs: Number(values.runs), floor }));
+  // The pool's shelves would otherwise keep every case's operands until the end.
+  device.pool.trim();
+}
+console.log(formatTable(
+  ["kernel", "shape", "ms", "GFLOP/s", "GB/s", "spread"],
+  results.map((r) => [
+    r.name,
+    r.shape,
+    r.milliseconds.toPrecision(3),
+    r.gflops.toFixed(1),
+    r.gigabytes.toFixed(1),
+    `${(100 * r.spread).toFixed(0)} %`,
+  ]),
+));
+if (values.json) {
+  const adapter = device.description;
+  const name = adapter.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "");
+  const folder = new URL("results/", import.meta.url);
+  Deno.mkdirSync(folder, { recursive: true });
+  const report = { adapter, software: device.isCpu, deno: Deno.version.deno, floor, results };
+  Deno.writeTextFileSync(new URL(`${name}.json`, folder), JSON.stringify(report, null, 2) + "\n");
+  console.log(`Wrote bench/results/${name}.json`);
+}
+device.destroy();

@@ -1,0 +1,42 @@
+/**
+ * The optimizer: 15 operations an element, and the norm that clips, 2. An update reads four numbers
+ * and writes three; the norm reads one.
+ *
+ * @module
+ */
+import type { Device } from "../../src/gpu/device.ts";
+import { adamw } from "../../src/kernels/adamw.ts";
+import { createGradientNorm } from "../../src/kernels/gradient_norm.ts";
+import type { Case } from "../harness.ts";
+import { random, sizesFor } from "./operands.ts";
+
+/** All cases. */
+export function cases(device: Device): Case[] {
+  const { channels: C } = sizesFor(device);
+  const sides = [4 * C, C];
+  const size = 4 * C * C;
+  const shape = sides.join("×");
+  return [{
+    name: "adamw",
+    shape,
+    flops: 15 * size,
+    bytes: 28 * size,
+    prepare: (device) => {
+      const [value, gradient] = [1, 2].map((seed) => random(device, sides, seed));
+      const [m, v] = [0, 0].map(() => device.zeros(sides));
+      const clip = device.upload(new Float32Array([1, 1, 0]));
+      const rates = { lr: 1e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, decay: 0.1, step: 1 };
+      return () => adamw({ value, gradient, m, v, clip }, rates);
+    },
+  }, {
+    name: "gradient_norm",
+    shape,
+    flops: 2 * size,
+    bytes: 4 * size,
+    prepare: (device) => {
+      const gradient = random(device, sides);
+      const norm = createGradientNorm([size], gradient);
+      return () => norm.compute([gradient], 1);
+    },
+  }];
+}

@@ -1,0 +1,39 @@
+/**
+ * Matrix multiplication in the shapes of a training step: squares, a linear layer's three products,
+ * and the single row of generation.
+ *
+ * @module
+ */
+import type { Device } from "../../src/gpu/device.ts";
+import { matmul, type MatmulOptions } from "../../src/kernels/matmul.ts";
+import type { Case } from "../harness.ts";
+import { random, sizesFor } from "./operands.ts";
+
+function product(name: string, [m, n, k]: number[], options: MatmulOptions = {}): Case {
+  const { transposeA, transposeB } = options;
+  return {
+    name: `matmul ${name}`,
+    shape: `${m}×${k} · ${k}×${n}`,
+    flops: 2 * m * n * k,
+    bytes: 4 * (m * k + k * n + m * n),
+    prepare: (device) => {
+      const a = random(device, transposeA ? [k, m] : [m, k], 1);
+      const b = random(device, transposeB ? [n, k] : [k, n], 2);
+      return () => void matmul(a, b, options);
+    },
+  };
+}
+
+/** All cases. */
+export function cases(device: Device): Case[] {
+  const { batch, time, channels: C, vocabulary: V } = sizesFor(device);
+  const rows = batch * time;
+  const squares = device.isCpu ? [512, 1024] : [1024, 4096];
+  return [
+    ...squares.map((n) => product("square", [n, n, n])),
+    product("linear forward", [rows, 4 * C, C]),
+    product("linear dX", [rows, C, 4 * C], { transposeB: true }),
+    product("linear dWeight", [C, 4 * C, rows], { transposeA: true }),
+    product("one row", [1, V, C], { transposeB: true }),
+  ];
+}
