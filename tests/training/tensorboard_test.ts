@@ -1,80 +1,7 @@
 import assert from "node:assert/strict";
 import { EventWriter } from "../../src/training/tensorboard.ts";
 import { crc32c } from "../../src/training/tensorboard_encoding.ts";
-
-/** CRC32C bit by bit from the most significant one: another way than the table of the writer. */
-function slowCrc32c(bytes: Uint8Array): number {
-  const reflect = (value: bigint, bits: number): bigint =>
-    BigInt("0b" + value.toString(2).padStart(bits, "0").split("").reverse().join(""));
-  let crc = 0xffffffffn;
-  for (const byte of bytes) {
-    crc ^= reflect(BigInt(byte), 8) << 24n;
-    for (let bit = 0; bit < 8; bit++) {
-      crc = crc & 0x80000000n ? ((crc << 1n) & 0xffffffffn) ^ 0x1edc6f41n : crc << 1n;
-    }
-  }
-  return Number(reflect(crc ^ 0xffffffffn, 32));
-}
-
-function masked(bytes: Uint8Array): number {
-  const crc = BigInt(slowCrc32c(bytes));
-  return Number((((crc >> 15n) | (crc << 17n)) + 0xa282ead8n) & 0xffffffffn);
-}
-
-/** The payloads of a TFRecord file, all checksums compared. */
-function payloads(file: Uint8Array): Uint8Array[] {
-  const view = new DataView(file.buffer, file.byteOffset);
-  const found: Uint8Array[] = [];
-  let at = 0;
-  while (at < file.length) {
-    const length = Number(view.getBigUint64(at, true));
-    assert.equal(view.getUint32(at + 8, true), masked(file.subarray(at, at + 8)));
-    const payload = file.subarray(at + 12, at + 12 + length);
-    assert.equal(view.getUint32(at + 12 + length, true), masked(payload));
-    found.push(payload);
-    at += length + 16;
-  }
-  assert.equal(at, file.length);
-  return found;
-}
-
-type Field = [number, bigint | number | Uint8Array];
-
-/** The fields of a protobuf message: number and raw value. */
-function fields(message: Uint8Array): Field[] {
-  const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
-  const found: Field[] = [];
-  let at = 0;
-  const varint = (): bigint => {
-    let [value, shift] = [0n, 0n];
-    for (;; shift += 7n) {
-      const byte = BigInt(message[at++]);
-      value |= (byte & 127n) << shift;
-      if (byte < 128n) return value;
-    }
-  };
-  while (at < message.length) {
-    const tag = Number(varint());
-    const [field, wire] = [tag >> 3, tag & 7];
-    if (wire === 0) found.push([field, varint()]);
-    else if (wire === 1) found.push([field, view.getFloat64((at += 8) - 8, true)]);
-    else if (wire === 5) found.push([field, view.getFloat32((at += 4) - 4, true)]);
-    else {
-      assert.equal(wire, 2);
-      const length = Number(varint());
-      found.push([field, message.subarray(at, at += length)]);
-    }
-  }
-  return found;
-}
-
-const string = (bytes: unknown): string => new TextDecoder().decode(bytes as Uint8Array);
-const inner = (list: Field[], field: number): Field[] =>
-  fields(list.find(([number]) => number === field)![1] as Uint8Array);
-
-function events(path: string): Field[][] {
-  return payloads(Deno.readFileSync(path)).map(fields);
-}
+import { events, inner, scalarsOf, slowCrc32c, string } from "./event_file.ts";
 
 function inDirectory(check: (directory: string) => void): void {
   const directory = Deno.makeTempDirSync();
@@ -144,15 +71,70 @@ Deno.test("values wait in memory until they are many, or flushed", () => {
   });
 });
 
+/** Steps 1 to `to`, two values at each and an evaluation at every third. */
+function write(directory: string, to: number, purgeStep = 1): string {
+  using writer = new EventWriter(directory, { purgeStep });
+  for (let step = purgeStep; step <= to; step++) {
+    writer.scalars({ "loss/train": 10 / step, "rate": step }, step);
+    if (step % 3 === 0) writer.scalar("loss/validation", 11 / step, step);
+  }
+  return writer.path;
+}
+
+Deno.test("several values at one step are one event", () => {
+  inDirectory((directory) => {
+    const path = write(directory, 3);
+    assert.equal(events(path).length, 2 + 3 + 1);
+    assert.deepEqual(scalarsOf(directory).slice(-3), [
+      { tag: "loss/train", step: 3, value: Math.fround(10 / 3) },
+      { tag: "rate", step: 3, value: 3 },
+      { tag: "loss/validation", step: 3, value: Math.fround(11 / 3) },
+    ]);
+  });
+});
+
 Deno.test("a resumed writer makes a later file that tells where it begins again", () => {
   inDirectory((directory) => {
-    using first = new EventWriter(directory);
-    using second = new EventWriter(directory, { purgeStep: 30 });
-    assert.ok(first.path < second.path);
-    assert.equal(events(first.path).length, 1);
-    const [, start] = events(second.path);
+    const first = write(directory, 31);
+    const second = write(directory, 40, 30);
+    assert.ok(first < second);
+    const [, start, next] = events(second);
     assert.deepEqual(start[1], [2, 30n]);
     assert.deepEqual(inner(start, 7), [[1, 1n]]);
+    assert.deepEqual(next[1], [2, 30n]);
+    assert.deepEqual(events(first).at(-1)![1], [2, 29n]);
+  });
+});
+
+Deno.test("wherever a writer was killed, a resumed one leaves every value once", () => {
+  inDirectory((directory) => {
+    // Up to the checkpoint's step, 6, all was flushed before the checkpoint was saved.
+    const kept = Deno.statSync(write(directory, 6)).size;
+    const path = write(directory, 12);
+    const all = Deno.readFileSync(path);
+    const wanted = scalarsOf(directory);
+    assert.equal(wanted.length, 28);
+    for (let length = kept; length <= all.length; length++) {
+      for (const { name } of Deno.readDirSync(directory)) Deno.removeSync(`${directory}/${name}`);
+      Deno.writeFileSync(path, all.subarray(0, length));
+      write(directory, 12, 7);
+      assert.deepEqual(scalarsOf(directory), wanted, `killed after ${length} bytes`);
+    }
+  });
+});
+
+Deno.test("a fresh run removes our older files, and only ours", () => {
+  inDirectory((directory) => {
+    const old = write(directory, 5);
+    const other = `${directory}/events.out.tfevents.1700000000.elsewhere`;
+    Deno.writeTextFileSync(other, "another program's");
+    const path = write(directory, 2);
+    const names = [...Deno.readDirSync(directory)].map(({ name }) => `${directory}/${name}`);
+    assert.deepEqual(names.sort(), [other, path].sort());
+    assert.equal(Deno.readTextFileSync(other), "another program's");
+    Deno.removeSync(other);
+    assert.ok(old === path || old < path);
+    assert.deepEqual(scalarsOf(directory).map(({ step }) => step), [1, 1, 2, 2]);
   });
 });
 
