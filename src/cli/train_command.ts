@@ -293,7 +293,7 @@ function say(result: TrainResult, run: { out: string; begun: number; patience: n
   const { out } = run;
   const { step, reason } = result;
   if (reason === "interrupted") {
-    console.error(`Saved at step ${step}; go on with: train --out ${out} --resume`);
+    console.error(`Stopped at step ${step} and saved; go on with: train --out ${out} --resume`);
     // What shells expect of a program that SIGINT ended.
     Deno.exitCode = 130;
     return;
