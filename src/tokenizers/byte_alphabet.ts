@@ -19,6 +19,6 @@ export const CHARACTER_TO_BYTE: ReadonlyMap<string, number> = new Map(
   BYTE_TO_CHARACTER.map((character, byte) => [character, byte]),
 );
 
-/** How GPT-2 cuts text into words before it merges bytes. */
+/** How GPT-2 cuts text into words before it merges bytes; white space is Unicode's, as in Rust. */
 export const GPT2_WORDS =
-  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;

@@ -5,7 +5,8 @@
  */
 import { Tokenizer as Library } from "npm:@huggingface/tokenizers@0.2.0";
 import { VitrailError } from "../errors.ts";
-import { DecodeStream } from "./decode_stream.ts";
+import { CHARACTER_TO_BYTE, GPT2_WORDS } from "./byte_alphabet.ts";
+import { ByteStream, type DecodeStream, WordStream } from "./decode_stream.ts";
 
 /** Text to ids and back. */
 export interface Tokenizer {
@@ -28,48 +29,87 @@ export interface Tokenizer {
 /** Characters encoded at once, about: the library's cost grows faster than a very long text does. */
 const PIECE = 1 << 16;
 
+/** The parts of a `tokenizer.json` that are looked at here. */
+interface TokenizerFile {
+  added_tokens?: { id: number; content: string; special: boolean }[];
+  pre_tokenizer?: { type: string; add_prefix_space?: boolean; use_regex?: boolean } | null;
+  normalizer?: unknown;
+  decoder?: { type: string } | null;
+  model: { vocab: Record<string, number> | [string, number][] };
+}
+
+/** Parts that a file may leave out, and the library wants to see. */
+const OPTIONAL = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+
 /** Runs the contents of a `tokenizer.json`. */
 export class JsonTokenizer implements Tokenizer {
   readonly vocabularySize: number;
   readonly endOfText: number | undefined;
   readonly #library: Library;
-  readonly #json: Record<string, unknown>;
+  readonly #json: TokenizerFile;
+  readonly #cuts: boolean;
+  #bytes: (Uint8Array | string | undefined)[] | undefined;
 
-  /** Takes parsed JSON. */
+  /**
+   * Takes parsed JSON; `source` is what to call it in errors.
+   *
+   * @throws {VitrailError} if it is no tokenizer that can be run.
+   */
   // deno-lint-ignore no-explicit-any
-  constructor(json: any) {
+  constructor(json: any, source = "this tokenizer.json") {
     this.#json = json;
-    try {
-      this.#library = new Library(json, {});
-      const ids = [
-        ...Object.values(json.model.vocab as Record<string, number>),
-        ...(json.added_tokens ?? []).map((t: { id: number }) => t.id),
-      ];
-      this.vocabularySize = ids.reduce((most, id) => Math.max(most, id), -1) + 1;
-    } catch (cause) {
-      throw new VitrailError(
-        `Cannot use this tokenizer.json: ${(cause as Error).message}; wanted a file as the ` +
-          "Hugging Face tokenizers library writes it",
+    const refuse = (reason: string): VitrailError =>
+      new VitrailError(
+        `Cannot use ${source}: ${reason}; wanted a file as the Hugging Face tokenizers library ` +
+          "writes it",
       );
+    const vocabulary = json?.model?.vocab;
+    if (typeof vocabulary !== "object" || vocabulary === null) {
+      throw refuse("it has no model.vocab");
     }
+    const added: { id: number }[] = json.added_tokens ?? [];
+    try {
+      const whole = { ...OPTIONAL, ...json, added_tokens: added, ...gpt2Words(json) };
+      this.#library = new Library(whole, {});
+    } catch (cause) {
+      throw refuse((cause as Error).message.replace(/\s+/g, " "));
+    }
+    const ids = Array.isArray(vocabulary) ? [...vocabulary.keys()] : Object.values(vocabulary);
+    const all = [...ids, ...added.map(({ id }) => id)] as number[];
+    if (!all.every((id) => Number.isSafeInteger(id) && id >= 0)) {
+      throw refuse("its vocabulary has an id that is no whole number from 0");
+    }
+    this.vocabularySize = all.reduce((most, id) => Math.max(most, id), -1) + 1;
     this.endOfText = ["<|endoftext|>", "</s>", "[SEP]"]
       .map((t) => this.tokenToId(t)).find((id) => id !== undefined);
+    this.#cuts = cutsAtLines(json);
   }
 
   encode(text: string): Uint32Array<ArrayBuffer> {
     const ids: number[] = [];
-    for (const piece of pieces(text)) {
+    // Half a surrogate pair is no character: UTF-8 has U+FFFD in its place.
+    const whole = text.toWellFormed();
+    for (const piece of this.#cuts ? pieces(whole) : [whole]) {
+      if (piece === "") continue;
       for (const id of this.#library.encode(piece, { add_special_tokens: false }).ids) ids.push(id);
     }
     return Uint32Array.from(ids);
   }
 
   decode(ids: Iterable<number>): string {
-    return this.#library.decode([...ids], { skip_special_tokens: true });
+    const list = [...ids];
+    if (list.length === 0) return "";
+    // Unasked, the library closes up the blanks before stops and commas, as was done for BERT.
+    return this.#library.decode(list, {
+      skip_special_tokens: true,
+      clean_up_tokenization_spaces: false,
+    });
   }
 
   stream(): DecodeStream {
-    return new DecodeStream((ids) => this.decode(ids));
+    if (this.#json.decoder?.type !== "ByteLevel") return new WordStream((ids) => this.decode(ids));
+    const bytes = this.#bytes ??= this.#tokenBytes();
+    return new ByteStream((id) => bytes[id]);
   }
 
   tokenToId(token: string): number | undefined {
@@ -79,18 +119,58 @@ export class JsonTokenizer implements Tokenizer {
   toJson(): unknown {
     return this.#json;
   }
+
+  /** What each id stands for: bytes, or text for a token that was added; nothing if special. */
+  #tokenBytes(): (Uint8Array | string | undefined)[] {
+    const bytes: (Uint8Array | string | undefined)[] = new Array(this.vocabularySize);
+    for (const [token, id] of Object.entries(this.#json.model.vocab)) {
+      bytes[id] = Uint8Array.from(token, (character) => CHARACTER_TO_BYTE.get(character) ?? 0);
+    }
+    for (const { id, content, special } of this.#json.added_tokens ?? []) {
+      bytes[id] = special ? undefined : content;
+    }
+    return bytes;
+  }
 }
 
-/** Cuts a long text before the blank of a line's first word, where no word of GPT-2 reaches across. */
+/**
+ * GPT-2's words with Unicode's white space. JavaScript's `\s` differs from it by two characters,
+ * U+0085 and U+FEFF, and from the Rust library by the ids of every text that holds one.
+ */
+function gpt2Words(json: TokenizerFile): { pre_tokenizer?: unknown } {
+  const { type, add_prefix_space, use_regex } = json.pre_tokenizer ?? {};
+  if (type !== "ByteLevel" || add_prefix_space || use_regex === false) return {};
+  const pattern = { Regex: GPT2_WORDS.source };
+  return {
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern, behavior: "Isolated", invert: false },
+        { type: "ByteLevel", add_prefix_space: false, use_regex: false },
+      ],
+    },
+  };
+}
+
+/** Whether no word of a tokenizer reaches from one line into the next. */
+function cutsAtLines({ pre_tokenizer, normalizer }: TokenizerFile): boolean {
+  const { type, add_prefix_space, use_regex } = pre_tokenizer ?? {};
+  if (type === "BertPreTokenizer") return true;
+  if (normalizer) return false;
+  return type === "ByteLevel" && !add_prefix_space && use_regex !== false;
+}
+
+/** Cuts a long text before a newline between two characters, where no word reaches across. */
 function* pieces(text: string): Generator<string> {
+  // A newline that stands between two characters that are not white space is a word of its own.
+  const end = /\P{White_Space}\n\P{White_Space}/gu;
   let begin = 0;
   while (text.length - begin > PIECE) {
-    // A newline that stands between two characters that are not white space is a word of its own.
-    const at = text.slice(begin + PIECE).search(/\S\n\S/);
-    if (at < 0) break;
-    const end = begin + PIECE + at + 1;
-    yield text.slice(begin, end);
-    begin = end;
+    end.lastIndex = begin + PIECE;
+    if (!end.test(text)) break;
+    const cut = text.lastIndexOf("\n", end.lastIndex - 1);
+    yield text.slice(begin, cut);
+    begin = cut;
   }
   yield text.slice(begin);
 }
@@ -102,39 +182,48 @@ function* pieces(text: string): Generator<string> {
  * @throws {VitrailError} if there is none, or it cannot be understood.
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  const read = async (file: string): Promise<string | undefined> => {
-    try {
-      return await Deno.readTextFile(file);
-    } catch (cause) {
-      if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) {
-        return undefined;
-      }
-      if (cause instanceof Deno.errors.IsADirectory) return undefined;
-      throw new VitrailError(`Cannot read the tokenizer ${file}: ${(cause as Error).message}`);
-    }
-  };
-  const text = (path.endsWith(".json") ? await read(path) : undefined) ??
-    await read(`${path}/tokenizer.json`);
-  if (text !== undefined) return new JsonTokenizer(parse(text, path));
+  const text = path.endsWith(".json") ? await read(path) : undefined;
+  if (text !== undefined) return new JsonTokenizer(parse(text, path), path);
+  const inside = `${path}/tokenizer.json`;
+  const json = await read(inside);
+  if (json !== undefined) return new JsonTokenizer(parse(json, inside), inside);
   const [vocabulary, merges] = [await read(`${path}/vocab.json`), await read(`${path}/merges.txt`)];
   if (vocabulary === undefined || merges === undefined) {
     throw new VitrailError(
       `Cannot find a tokenizer in ${path}: wanted tokenizer.json, or vocab.json and merges.txt; ` +
-        "train one with `vitrail tokenizer`, or use --ids in place of --prompt",
+        "train one with `vitrail tokenizer train`, or give token ids with --ids where a command " +
+        "has it",
     );
   }
-  return new JsonTokenizer(byteLevelJson({
-    vocabulary: parse(vocabulary, `${path}/vocab.json`) as Record<string, number>,
-    merges: merges.split("\n").filter((line) => line !== "" && !line.startsWith("#version")),
-    specialTokens: ["<|endoftext|>"],
-  }));
+  return new JsonTokenizer(
+    byteLevelJson({
+      vocabulary: parse(vocabulary, `${path}/vocab.json`) as Record<string, number>,
+      merges: merges.split("\n").filter((line) => line !== "" && !line.startsWith("#version")),
+      specialTokens: ["<|endoftext|>"],
+    }),
+    `${path}/vocab.json`,
+  );
+}
+
+/** A file's text; nothing if there is no such file. */
+async function read(file: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (cause) {
+    const { NotFound, NotADirectory, IsADirectory } = Deno.errors;
+    if ([NotFound, NotADirectory, IsADirectory].some((kind) => cause instanceof kind)) {
+      return undefined;
+    }
+    throw new VitrailError(`Cannot read the tokenizer ${file}: ${(cause as Error).message}`);
+  }
 }
 
 function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new VitrailError(`Cannot read ${path}: it is not JSON (${(cause as Error).message})`);
+    const reason = (cause as Error).message.replace(/\s+/g, " ");
+    throw new VitrailError(`Cannot read ${path}: it is not JSON (${reason})`);
   }
 }
 

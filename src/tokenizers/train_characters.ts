@@ -10,6 +10,9 @@ import type { TrainTokenizerOptions } from "./train_bpe.ts";
 /** Stands for every character that training did not see, or that found no room. */
 const UNKNOWN = "<unk>";
 
+/** By code point: JavaScript's own order puts U+FF5E behind every emoji. */
+const order = (a: string, b: string): number => a.codePointAt(0)! - b.codePointAt(0)!;
+
 /**
  * Lists the characters of texts; with a `vocabularySize`, the most frequent ones. A character outside
  * the vocabulary becomes `<unk>`.
@@ -23,7 +26,9 @@ export async function trainCharacterTokenizer(
   const { vocabularySize = Infinity, specialTokens = ["<|endoftext|>"] } = options;
   const counts = new Map<string, number>();
   for await (const text of texts) {
-    for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
+    for (const character of text.toWellFormed()) {
+      counts.set(character, (counts.get(character) ?? 0) + 1);
+    }
   }
   if (counts.size === 0) throw new VitrailError("Cannot train a tokenizer on an empty text");
   const special = [...specialTokens, UNKNOWN];
@@ -35,10 +40,10 @@ export async function trainCharacterTokenizer(
     );
   }
   const characters = [...counts]
-    .sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
+    .sort(([a, n], [b, m]) => m - n || order(a, b))
     .slice(0, room)
     .map(([character]) => character)
-    .sort();
+    .sort(order);
   const vocab = Object.fromEntries([...special, ...characters].map((token, id) => [token, id]));
   return new JsonTokenizer(tokenizerJson({
     model: { vocab, merges: [], unk_token: UNKNOWN },
