@@ -5,10 +5,10 @@
 //   value ← value - lr·(m/(1 - β₁ᵗ)) / (√(v/(1 - β₂ᵗ)) + ε)
 //
 // A step whose gradient norm is not finite changes nothing: clip[2] says so (gradient_norm.wgsl).
-// One invocation updates one element. value, gradient, m, v: (size).
+// One invocation updates four elements; past the end lies padding. value, gradient, m, v: (4·fours).
 
 struct Shape {
-  size: u32,
+  fours: u32,
   lr: f32,
   beta1: f32,
   beta2: f32,
@@ -21,16 +21,16 @@ struct Shape {
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read_write> value: array<f32>;
-@group(0) @binding(2) var<storage, read> gradient: array<f32>;
-@group(0) @binding(3) var<storage, read_write> m: array<f32>;
-@group(0) @binding(4) var<storage, read_write> v: array<f32>;
+@group(0) @binding(1) var<storage, read_write> value: array<vec4f>;
+@group(0) @binding(2) var<storage, read> gradient: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> m: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
 @group(0) @binding(5) var<storage, read> clip: array<f32>;
 
 @compute @workgroup_size(lanes)
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
-  if (i >= shape.size || clip[2] != 0) { return; }
+  if (i >= shape.fours || clip[2] != 0) { return; }
   let g = gradient[i] * clip[1];
   let m1 = shape.beta1 * m[i] + (1 - shape.beta1) * g;
   let v1 = shape.beta2 * v[i] + (1 - shape.beta2) * g * g;

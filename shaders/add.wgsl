@@ -1,24 +1,24 @@
 // out = a + b (residual connections), and out += a (gradients that arrive by several paths).
 //
-// One invocation computes one element. a, b, out: (size).
+// One invocation computes four elements; past the end lies padding. a, b, out: (4·fours).
 
-struct Shape { size: u32 }
+struct Shape { fours: u32 }
 
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
 
 @compute @workgroup_size(lanes)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
-  if (i < shape.size) { out[i] = a[i] + b[i]; }
+  if (i < shape.fours) { out[i] = a[i] + b[i]; }
 }
 
 @compute @workgroup_size(lanes)
 fn accumulate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
-  if (i < shape.size) { out[i] += a[i]; }
+  if (i < shape.fours) { out[i] += a[i]; }
 }

@@ -3,27 +3,27 @@
 //   erf:   Φ(x) = (1 + erf(x/√2)) / 2
 //   tanh:  Φ(x) ≈ (1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2        (GPT-2's "gelu_new")
 //
-// One invocation computes one element. x, out, d_out, d_x: (size). erf after Abramowitz & Stegun
+// One invocation computes four elements; past the end lies padding. x, out, d_out, d_x: (4·fours). erf after Abramowitz & Stegun
 // 7.1.26 would be off by 1.5e-7 absolutely, and by much more relatively for x far below zero: so the
 // tail erfc is computed by a rational fit of its own (Numerical Recipes, erfcc: 1.2e-7 relative).
 
-struct Shape { size: u32 }
+struct Shape { fours: u32 }
 
 override exact: bool = false;
 override accumulate: bool = false;
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<storage, read> d_out: array<f32>;
-@group(0) @binding(4) var<storage, read_write> d_x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read> d_out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> d_x: array<vec4f>;
 
 const SQRT_2_OVER_PI = 0.7978845608028654;
 const INVERSE_SQRT_2 = 0.7071067811865476;
 const INVERSE_SQRT_2_PI = 0.3989422804014327;
 
-fn erfc_positive(z: f32) -> f32 {
+fn erfc_positive(z: vec4f) -> vec4f {
   let t = 1 / (1 + 0.5 * z);
   let p = -1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806 +
     t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))));
@@ -31,20 +31,20 @@ fn erfc_positive(z: f32) -> f32 {
 }
 
 /// Φ(x).
-fn normal_cdf(x: f32) -> f32 {
+fn normal_cdf(x: vec4f) -> vec4f {
   let half_tail = 0.5 * erfc_positive(abs(x) * INVERSE_SQRT_2);
-  return select(half_tail, 1 - half_tail, x > 0);
+  return select(half_tail, 1 - half_tail, x > vec4f());
 }
 
-fn tanh_argument(x: f32) -> f32 {
+fn tanh_argument(x: vec4f) -> vec4f {
   // Beyond ±10 tanh is ±1 in f32, and some drivers' tanh overflows.
-  return clamp(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x), -10, 10);
+  return clamp(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x), vec4f(-10), vec4f(10));
 }
 
 @compute @workgroup_size(lanes)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
-  if (i >= shape.size) { return; }
+  if (i >= shape.fours) { return; }
   let v = x[i];
   if (exact) { out[i] = v * normal_cdf(v); }
   else { out[i] = 0.5 * v * (1 + tanh(tanh_argument(v))); }
@@ -55,9 +55,9 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 @compute @workgroup_size(lanes)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
-  if (i >= shape.size) { return; }
+  if (i >= shape.fours) { return; }
   let v = x[i];
-  var slope: f32;
+  var slope: vec4f;
   if (exact) {
     slope = normal_cdf(v) + v * INVERSE_SQRT_2_PI * exp(-0.5 * v * v);
   } else {

@@ -4,6 +4,7 @@
 //
 // `lanes` invocations share a row and `rows` rows share a workgroup: one lane suits a processor,
 // where a barrier costs more than it gathers. x, out: (rows, columns). mean, rstd: (rows).
+// `forward` and `backward` take vectors of four; the others are for columns that are no multiple of it.
 
 struct Shape { row_count: u32, columns: u32, epsilon: f32 }
 
@@ -30,14 +31,23 @@ fn row_sum(value: f32, slot: u32, lane: u32) -> f32 {
 }
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<storage, read> d_out: array<f32>;
-@group(0) @binding(8) var<storage, read_write> d_x: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(7) var<storage, read> d_out: array<vec4f>;
+@group(0) @binding(8) var<storage, read_write> d_x: array<vec4f>;
+
+@group(0) @binding(1) var<storage, read> x_odd: array<f32>;
+@group(0) @binding(2) var<storage, read> weight_odd: array<f32>;
+@group(0) @binding(3) var<storage, read> bias_odd: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out_odd: array<f32>;
+@group(0) @binding(7) var<storage, read> d_out_odd: array<f32>;
+@group(0) @binding(8) var<storage, read_write> d_x_odd: array<f32>;
+
+fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
 
 @compute @workgroup_size(lanes, rows)
 fn forward(
@@ -47,19 +57,21 @@ fn forward(
 ) {
   let row = (group.x + group.y * groups.x) * rows + local.y;
   let slot = local.y * lanes + local.x;
+  let columns = f32(shape.columns);
+  let fours = shape.columns / 4;
   // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
-  let at = min(row, shape.row_count - 1) * shape.columns;
-  var sum = 0.0;
-  for (var i = local.x; i < shape.columns; i += lanes) { sum += x[at + i]; }
-  let m = row_sum(sum, slot, local.x) / f32(shape.columns);
-  var squares = 0.0;
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  let at = min(row, shape.row_count - 1) * fours;
+  var sum = vec4f();
+  for (var i = local.x; i < fours; i += lanes) { sum += x[at + i]; }
+  let m = row_sum(total(sum), slot, local.x) / columns;
+  var squares = vec4f();
+  for (var i = local.x; i < fours; i += lanes) {
     let d = x[at + i] - m;
     squares += d * d;
   }
-  let r = inverseSqrt(row_sum(squares, slot, local.x) / f32(shape.columns) + shape.epsilon);
+  let r = inverseSqrt(row_sum(total(squares), slot, local.x) / columns + shape.epsilon);
   if (row >= shape.row_count) { return; }
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = local.x; i < fours; i += lanes) {
     out[at + i] = (x[at + i] - m) * r * weight[i] + bias[i];
   }
   if (local.x == 0) {
@@ -77,6 +89,66 @@ fn backward(
 ) {
   let row = (group.x + group.y * groups.x) * rows + local.y;
   let slot = local.y * lanes + local.x;
+  let columns = f32(shape.columns);
+  let fours = shape.columns / 4;
+  let inside = min(row, shape.row_count - 1);
+  let at = inside * fours;
+  let m = mean[inside];
+  let r = rstd[inside];
+  var sum = vec4f();
+  var product = vec4f();
+  for (var i = local.x; i < fours; i += lanes) {
+    let g = d_out[at + i] * weight[i];
+    sum += g;
+    product += g * (x[at + i] - m) * r;
+  }
+  let mean_g = row_sum(total(sum), slot, local.x) / columns;
+  let mean_gx = row_sum(total(product), slot, local.x) / columns;
+  if (row >= shape.row_count) { return; }
+  for (var i = local.x; i < fours; i += lanes) {
+    var d = r * (d_out[at + i] * weight[i] - mean_g - (x[at + i] - m) * r * mean_gx);
+    if (accumulate) { d += d_x[at + i]; }
+    d_x[at + i] = d;
+  }
+}
+
+@compute @workgroup_size(lanes, rows)
+fn forward_odd(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * rows + local.y;
+  let slot = local.y * lanes + local.x;
+  // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
+  let at = min(row, shape.row_count - 1) * shape.columns;
+  var sum = 0.0;
+  for (var i = local.x; i < shape.columns; i += lanes) { sum += x_odd[at + i]; }
+  let m = row_sum(sum, slot, local.x) / f32(shape.columns);
+  var squares = 0.0;
+  for (var i = local.x; i < shape.columns; i += lanes) {
+    let d = x_odd[at + i] - m;
+    squares += d * d;
+  }
+  let r = inverseSqrt(row_sum(squares, slot, local.x) / f32(shape.columns) + shape.epsilon);
+  if (row >= shape.row_count) { return; }
+  for (var i = local.x; i < shape.columns; i += lanes) {
+    out_odd[at + i] = (x_odd[at + i] - m) * r * weight_odd[i] + bias_odd[i];
+  }
+  if (local.x == 0) {
+    mean[row] = m;
+    rstd[row] = r;
+  }
+}
+
+@compute @workgroup_size(lanes, rows)
+fn backward_odd(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * rows + local.y;
+  let slot = local.y * lanes + local.x;
   let inside = min(row, shape.row_count - 1);
   let at = inside * shape.columns;
   let m = mean[inside];
@@ -84,16 +156,16 @@ fn backward(
   var sum = 0.0;
   var product = 0.0;
   for (var i = local.x; i < shape.columns; i += lanes) {
-    let g = d_out[at + i] * weight[i];
+    let g = d_out_odd[at + i] * weight_odd[i];
     sum += g;
-    product += g * (x[at + i] - m) * r;
+    product += g * (x_odd[at + i] - m) * r;
   }
   let mean_g = row_sum(sum, slot, local.x) / f32(shape.columns);
   let mean_gx = row_sum(product, slot, local.x) / f32(shape.columns);
   if (row >= shape.row_count) { return; }
   for (var i = local.x; i < shape.columns; i += lanes) {
-    var d = r * (d_out[at + i] * weight[i] - mean_g - (x[at + i] - m) * r * mean_gx);
-    if (accumulate) { d += d_x[at + i]; }
-    d_x[at + i] = d;
+    var d = r * (d_out_odd[at + i] * weight_odd[i] - mean_g - (x_odd[at + i] - m) * r * mean_gx);
+    if (accumulate) { d += d_x_odd[at + i]; }
+    d_x_odd[at + i] = d;
   }
 }

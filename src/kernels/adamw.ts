@@ -6,7 +6,7 @@
 import source from "../../shaders/adamw.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { perElement } from "./launch.ts";
+import { fours, perElement } from "./launch.ts";
 
 const kernel = new Kernel("adamw", source);
 
@@ -47,11 +47,11 @@ export function adamw(tensors: AdamWTensors, rates: AdamWRates): void {
   value.device.dispatch(kernel, "update", {
     bindings: { value, gradient, m, v, clip },
     uniforms: {
-      size: value.size,
+      fours: fours(value),
       ...constants,
       correction1: 1 - rates.beta1 ** step,
       correction2: 1 - rates.beta2 ** step,
     },
-    ...perElement(value.device, value.size),
+    ...perElement(value.device, fours(value)),
   });
 }

@@ -7,7 +7,7 @@ import source from "../../shaders/add.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { perElement } from "./launch.ts";
+import { fours, perElement } from "./launch.ts";
 
 const kernel = new Kernel("add", source);
 
@@ -21,8 +21,8 @@ export function add(a: Tensor, b: Tensor): Tensor {
   const out = a.device.tensor(a.shape);
   a.device.dispatch(kernel, "forward", {
     bindings: { a, b, out },
-    uniforms: { size: a.size },
-    ...perElement(a.device, a.size),
+    uniforms: { fours: fours(a) },
+    ...perElement(a.device, fours(a)),
   });
   return out;
 }
@@ -31,7 +31,7 @@ export function add(a: Tensor, b: Tensor): Tensor {
 export function accumulate(out: Tensor, a: Tensor): void {
   a.device.dispatch(kernel, "accumulate", {
     bindings: { a, out },
-    uniforms: { size: a.size },
-    ...perElement(a.device, a.size),
+    uniforms: { fours: fours(a) },
+    ...perElement(a.device, fours(a)),
   });
 }

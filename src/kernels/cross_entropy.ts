@@ -6,7 +6,7 @@
 import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { perRow } from "./launch.ts";
+import { fours, perElement, perRow } from "./launch.ts";
 
 const kernel = new Kernel("cross_entropy", source);
 
@@ -64,6 +64,6 @@ export function crossEntropyBackward(
       d_logits: dLogits,
     },
     uniforms: { row_count: rows, columns, ignore: IGNORE_INDEX, scale },
-    ...perRow(logits.device, rows),
+    ...perElement(logits.device, fours(logits)),
   });
 }

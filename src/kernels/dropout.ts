@@ -6,7 +6,7 @@
 import source from "../../shaders/dropout.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { perElement } from "./launch.ts";
+import { fours, perElement } from "./launch.ts";
 
 const kernel = new Kernel("dropout", source);
 
@@ -29,10 +29,10 @@ export function dropout(
   options: { out?: Tensor; accumulate?: boolean } = {},
 ): Tensor {
   const out = options.out ?? x.device.tensor(x.shape);
-  const { overrides, workgroups } = perElement(x.device, x.size);
+  const { overrides, workgroups } = perElement(x.device, fours(x));
   x.device.dispatch(kernel, "forward", {
     bindings: { x, out },
-    uniforms: { size: x.size, ...key },
+    uniforms: { fours: fours(x), ...key },
     overrides: { ...overrides, accumulate: options.accumulate ?? false },
     workgroups,
   });

@@ -6,7 +6,7 @@
 import source from "../../shaders/gelu.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { perElement } from "./launch.ts";
+import { fours, perElement } from "./launch.ts";
 
 const kernel = new Kernel("gelu", source);
 
@@ -16,10 +16,10 @@ export type GeluKind = "erf" | "tanh";
 /** `gelu(x)`, of any shape. */
 export function gelu(x: Tensor, kind: GeluKind): Tensor {
   const out = x.device.tensor(x.shape);
-  const { overrides, workgroups } = perElement(x.device, x.size);
+  const { overrides, workgroups } = perElement(x.device, fours(x));
   x.device.dispatch(kernel, "forward", {
     bindings: { x, out },
-    uniforms: { size: x.size },
+    uniforms: { fours: fours(x) },
     overrides: { ...overrides, exact: kind === "erf" },
     workgroups,
   });
@@ -33,10 +33,10 @@ export function geluBackward(
   options: { kind: GeluKind; dX: Tensor; accumulate: boolean },
 ): void {
   const { kind, dX, accumulate } = options;
-  const { overrides, workgroups } = perElement(x.device, x.size);
+  const { overrides, workgroups } = perElement(x.device, fours(x));
   x.device.dispatch(kernel, "backward", {
     bindings: { x, d_out: dOut, d_x: dX },
-    uniforms: { size: x.size },
+    uniforms: { fours: fours(x) },
     overrides: { ...overrides, exact: kind === "erf", accumulate },
     workgroups,
   });

@@ -5,6 +5,7 @@
  */
 import type { Device } from "../gpu/device.ts";
 import type { Overrides } from "../gpu/pipelines.ts";
+import type { Tensor } from "../gpu/tensor.ts";
 
 /** Workgroups in one dimension, at most, on every adapter. */
 const MAX_GROUPS = 65535;
@@ -20,6 +21,14 @@ export interface Launch {
 /** Invocations in one workgroup: a processor runs eight in one vector, a GPU whole warps. */
 export function lanesOf(device: Device): number {
   return device.isCpu ? 8 : 64;
+}
+
+/**
+ * Vectors of four that cover a tensor. The last may reach past its end, into the padding that every
+ * buffer of the pool has.
+ */
+export function fours(x: Tensor): number {
+  return Math.ceil(x.size / 4);
 }
 
 /** One invocation for each of `size` elements, times `y` and `z`. */
@@ -41,4 +50,10 @@ export function perRow(device: Device, rows: number): Launch {
     overrides: { lanes, rows: perGroup },
     workgroups: [Math.min(groups, MAX_GROUPS), Math.ceil(groups / MAX_GROUPS), 1],
   };
+}
+
+/** Tensors under the names that a shader gives them as vectors of four, and as single numbers. */
+export function both(tensors: Record<string, Tensor>): Record<string, Tensor> {
+  const entries = Object.entries(tensors);
+  return Object.fromEntries([...entries, ...entries.map(([name, x]) => [`${name}_odd`, x])]);
 }

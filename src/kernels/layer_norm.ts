@@ -7,7 +7,7 @@ import source from "../../shaders/layer_norm.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { perRow } from "./launch.ts";
+import { both, perRow } from "./launch.ts";
 
 const kernel = new Kernel("layer_norm", source);
 
@@ -36,8 +36,8 @@ export function layerNorm(
   }
   const rows = x.size / columns;
   const [out, mean, rstd] = [x.shape, [rows], [rows]].map((s) => x.device.tensor(s));
-  x.device.dispatch(kernel, "forward", {
-    bindings: { x, weight, bias, mean, rstd, out },
+  x.device.dispatch(kernel, columns % 4 === 0 ? "forward" : "forward_odd", {
+    bindings: { ...both({ x, weight, bias, out }), mean, rstd },
     uniforms: { row_count: rows, columns, epsilon },
     ...perRow(x.device, rows),
   });
@@ -54,8 +54,8 @@ export function layerNormBackward(
   const columns = x.shape.at(-1)!;
   const rows = x.size / columns;
   const { overrides, workgroups } = perRow(x.device, rows);
-  x.device.dispatch(kernel, "backward", {
-    bindings: { x, weight, mean, rstd, d_out: dOut, d_x: options.dX },
+  x.device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
+    bindings: { ...both({ x, weight, d_out: dOut, d_x: options.dX }), mean, rstd },
     uniforms: { row_count: rows, columns, epsilon: 0 },
     overrides: { ...overrides, accumulate: options.accumulate },
     workgroups,

@@ -10,6 +10,7 @@ import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { DispatchArguments } from "../gpu/commands.ts";
+import { both } from "./launch.ts";
 import { texels } from "./texels.ts";
 
 /** The variants of the family: for one row or a few, for a GPU, for a processor. */
@@ -106,7 +107,7 @@ const LAUNCHES: Record<MatmulVariant, (x: Operands, sizes: Sizes, flags: Flags) 
     const lanesX = across >= 5 ? 8 : across >= 3 ? 4 : across;
     const lanesY = 8 / lanesX;
     const args: DispatchArguments = {
-      bindings: { a: left.texture, b: right.texture, bias, out, bias_odd: bias, out_odd: out },
+      bindings: { a: left.texture, b: right.texture, ...both({ bias, out }) },
       uniforms: { m, n, k, a_stride: left.stride, b_stride: right.stride },
       overrides: { ...flags, odd_k: k % 4 !== 0, lanes_x: lanesX, lanes_y: lanesY },
       workgroups: [Math.ceil(across / lanesX), Math.ceil(down / lanesY)],
