@@ -5,8 +5,8 @@
 //
 // `forward` leaves a loss and a logSumExp per row; `mean` is one workgroup that adds the losses in a
 // fixed order and writes (loss, n) into result. Lanes share a row as in layer_norm.wgsl, in vectors
-// of four of which the first and the last may belong to the neighbours in part. In `backward` one
-// invocation computes four elements, whatever rows they belong to.
+// of four of which the first and the last may belong to the neighbours in part. `backward_odd` is for
+// vocabularies that are no multiple of four.
 // logits, d_logits: (rows, vocabulary). targets, losses, log_sum_exp: (rows). result: (2).
 
 struct Shape { row_count: u32, columns: u32, ignore: i32, scale: f32 }
@@ -52,6 +52,9 @@ fn row_max(value: f32, slot: u32, lane: u32) -> f32 {
 @group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
 @group(0) @binding(5) var<storage, read_write> result: array<f32>;
 @group(0) @binding(6) var<storage, read_write> d_logits: array<vec4f>;
+
+@group(0) @binding(1) var<storage, read> logits_odd: array<f32>;
+@group(0) @binding(6) var<storage, read_write> d_logits_odd: array<f32>;
 
 /// Which elements of vector i lie in [begin, end).
 fn inside(i: u32, begin: u32, end: u32) -> vec4<bool> {
@@ -107,34 +110,40 @@ fn mean(@builtin(local_invocation_id) local: vec3u) {
   }
 }
 
-/// What the gradient of a row needs: scale/n or zero, the logSumExp and the target.
-struct Row { scale: f32, total: f32, target_id: i32 }
-
-fn row_at(r: u32, scale: f32) -> Row {
-  let target_id = targets[r];
-  return Row(select(scale, 0.0, target_id == shape.ignore), log_sum_exp[r], target_id);
+@compute @workgroup_size(lanes, rows)
+fn backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * rows + local.y;
+  if (row >= shape.row_count) { return; }
+  let target_id = targets[row];
+  let scale = select(shape.scale / max(result[1], 1), 0.0, target_id == shape.ignore);
+  let total = log_sum_exp[row];
+  let fours = shape.columns / 4;
+  let at = row * fours;
+  for (var i = local.x; i < fours; i += lanes) {
+    let column = vec4i(i32(4 * i)) + vec4i(0, 1, 2, 3);
+    let hit = select(vec4f(), vec4f(1), column == vec4i(target_id));
+    d_logits[at + i] = scale * (exp(logits[at + i] - total) - hit);
+  }
 }
 
-@compute @workgroup_size(lanes)
-fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * lanes;
-  let columns = shape.columns;
-  let last = shape.row_count - 1;
-  let at = vec4u(4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3);
-  if (at.x >= (last + 1) * columns) { return; }
-  let scale = shape.scale / max(result[1], 1);
-  let r = min(at / columns, vec4u(last));
-  let r0 = row_at(r.x, scale);
-  var r1 = r0;
-  var r2 = r0;
-  var r3 = r0;
-  if (r.w != r.x) {
-    r1 = row_at(r.y, scale);
-    r2 = row_at(r.z, scale);
-    r3 = row_at(r.w, scale);
+@compute @workgroup_size(lanes, rows)
+fn backward_odd(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * rows + local.y;
+  if (row >= shape.row_count) { return; }
+  let target_id = targets[row];
+  let scale = select(shape.scale / max(result[1], 1), 0.0, target_id == shape.ignore);
+  let total = log_sum_exp[row];
+  let at = row * shape.columns;
+  for (var i = local.x; i < shape.columns; i += lanes) {
+    let hit = select(0.0, 1.0, i32(i) == target_id);
+    d_logits_odd[at + i] = scale * (exp(logits_odd[at + i] - total) - hit);
   }
-  let target_ids = vec4i(r0.target_id, r1.target_id, r2.target_id, r3.target_id);
-  let hit = vec4i(at - r * columns) == target_ids;
-  let p = exp(logits[i] - vec4f(r0.total, r1.total, r2.total, r3.total));
-  d_logits[i] = vec4f(r0.scale, r1.scale, r2.scale, r3.scale) * (p - select(vec4f(), vec4f(1), hit));
 }

@@ -6,7 +6,7 @@
 import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { fours, perElement, perRow } from "./launch.ts";
+import { both, perRow } from "./launch.ts";
 
 const kernel = new Kernel("cross_entropy", source);
 
@@ -55,15 +55,14 @@ export function crossEntropyBackward(
   const { saved, scale, dLogits } = options;
   const columns = logits.shape.at(-1)!;
   const rows = logits.size / columns;
-  logits.device.dispatch(kernel, "backward", {
+  logits.device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
     bindings: {
-      logits,
+      ...both({ logits, d_logits: dLogits }),
       targets,
       log_sum_exp: saved.logSumExp,
       result: saved.result,
-      d_logits: dLogits,
     },
     uniforms: { row_count: rows, columns, ignore: IGNORE_INDEX, scale },
-    ...perElement(logits.device, fours(logits)),
+    ...perRow(logits.device, rows),
   });
 }
