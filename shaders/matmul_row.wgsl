@@ -1,7 +1,8 @@
-// out = a · op(b) [+ bias], as matmul_registers_16.wgsl has it, for an `a` of few rows: generation
+// out = a · op(b) [+ bias] [+ out], as matmul_texels.wgsl has it, for an `a` of few rows: generation
 // multiplies one row per sequence by every weight, and a tile of sixteen would be mostly waste.
 //
-// One invocation computes four neighbouring columns of one row.
+// One invocation computes four neighbouring columns of one row. `forward` is for n and k that are
+// multiples of four, `forward_odd` for all others.
 //
 // a: (m, k).  b: (k, n), or (n, k) if transpose_b.  bias: (n).  out: (m, n).
 
@@ -13,47 +14,64 @@ override accumulate: bool = false;
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 
-fn four_a(i: u32) -> vec4f { return vec4f(a[i], a[i + 1], a[i + 2], a[i + 3]); }
-fn four_b(i: u32) -> vec4f { return vec4f(b[i], b[i + 1], b[i + 2], b[i + 3]); }
-
-/// a[k..k+3] times the four columns of op(b) that begin at `column`.
-fn four_products(at: u32, k: u32, column: u32) -> vec4f {
-  if (transpose_b) {
-    let i = column * shape.k + k;
-    return four_a(at + k) * mat4x4f(four_b(i), four_b(i + shape.k), four_b(i + 2 * shape.k), four_b(i + 3 * shape.k));
-  }
-  let i = k * shape.n + column;
-  return mat4x4f(four_b(i), four_b(i + shape.n), four_b(i + 2 * shape.n), four_b(i + 3 * shape.n)) * four_a(at + k);
-}
-
-/// The same for a single k.
-fn product(at: u32, k: u32, column: u32) -> vec4f {
-  if (transpose_b) {
-    let i = column * shape.k + k;
-    return a[at + k] * vec4f(b[i], b[i + shape.k], b[i + 2 * shape.k], b[i + 3 * shape.k]);
-  }
-  return a[at + k] * four_b(k * shape.n + column);
-}
+@group(0) @binding(1) var<storage, read> a_odd: array<f32>;
+@group(0) @binding(2) var<storage, read> b_odd: array<f32>;
+@group(0) @binding(3) var<storage, read> bias_odd: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out_odd: array<f32>;
 
 @compute @workgroup_size(lanes)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
-  let column = id.x * 4;
-  if (column >= shape.n) { return; }
-  let at = id.y * shape.k;
+  let n = shape.n / 4;
+  let k = shape.k / 4;
+  let column = id.x;
+  if (column >= n) { return; }
   var sum = vec4f();
-  let whole = shape.k & ~3u;
-  for (var k = 0u; k < whole; k += 4) { sum += four_products(at, k, column); }
-  for (var k = whole; k < shape.k; k++) { sum += product(at, k, column); }
-  for (var j = 0u; j < min(4u, shape.n - column); j++) {
-    let i = id.y * shape.n + column + j;
+  if (transpose_b) {
+    let at = column * 4 * k;
+    for (var i = 0u; i < k; i++) {
+      sum += a[id.y * k + i] * mat4x4f(b[at + i], b[at + k + i], b[at + 2 * k + i], b[at + 3 * k + i]);
+    }
+  } else {
+    for (var i = 0u; i < k; i++) {
+      let at = 4 * i * n + column;
+      sum += mat4x4f(b[at], b[at + n], b[at + 2 * n], b[at + 3 * n]) * a[id.y * k + i];
+    }
+  }
+  let i = id.y * n + column;
+  if (has_bias) { sum += bias[column]; }
+  if (accumulate) { sum += out[i]; }
+  out[i] = sum;
+}
+
+@compute @workgroup_size(lanes)
+fn forward_odd(@builtin(global_invocation_id) id: vec3u) {
+  let n = shape.n;
+  let k = shape.k;
+  let column = id.x * 4;
+  if (column >= n) { return; }
+  // Columns past the end are the last one over again.
+  let columns = min(vec4u(column, column + 1, column + 2, column + 3), vec4u(n - 1));
+  var sum = vec4f();
+  // Sums of 64 products, then the sum of those: one long sum would gather rounding errors.
+  for (var first = 0u; first < k; first += 64) {
+    var part = vec4f();
+    for (var i = first; i < min(first + 64, k); i++) {
+      var at = i * n + columns;
+      if (transpose_b) { at = columns * k + i; }
+      part += a_odd[id.y * k + i] * vec4f(b_odd[at.x], b_odd[at.y], b_odd[at.z], b_odd[at.w]);
+    }
+    sum += part;
+  }
+  for (var j = 0u; j < min(4u, n - column); j++) {
+    let i = id.y * n + column + j;
     var v = sum[j];
-    if (has_bias) { v += bias[column + j]; }
-    if (accumulate) { v += out[i]; }
-    out[i] = v;
+    if (has_bias) { v += bias_odd[column + j]; }
+    if (accumulate) { v += out_odd[i]; }
+    out_odd[i] = v;
   }
 }

@@ -10,7 +10,7 @@ import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { DispatchArguments } from "../gpu/commands.ts";
-import { both } from "./launch.ts";
+import { both, perElement } from "./launch.ts";
 import { texels } from "./texels.ts";
 
 /** The variants of the family: for one row or a few, for a GPU, for a processor. */
@@ -84,12 +84,13 @@ type Sizes = Record<"m" | "n" | "k", number>;
 type Flags = Record<"transpose_a" | "transpose_b" | "has_bias" | "accumulate", boolean>;
 
 const LAUNCHES: Record<MatmulVariant, (x: Operands, sizes: Sizes, flags: Flags) => void> = {
-  row(bindings, { m, n, k }, { transpose_a: _, ...overrides }) {
-    bindings.a.device.dispatch(KERNELS.row, "forward", {
-      bindings,
+  row({ a, b, bias, out }, { m, n, k }, { transpose_a: _, ...flags }) {
+    const launch = perElement(a.device, Math.ceil(n / 4), m);
+    a.device.dispatch(KERNELS.row, n % 4 || k % 4 ? "forward_odd" : "forward", {
+      bindings: both({ a, b, bias, out }),
       uniforms: { m, n, k },
-      overrides,
-      workgroups: [Math.ceil(n / (4 * 64)), m],
+      ...launch,
+      overrides: { ...flags, ...launch.overrides },
     });
   },
   shared(bindings, { m, n, k }, overrides) {
