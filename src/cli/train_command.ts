@@ -230,14 +230,14 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
   using interrupt = onInterrupt();
   let [begun, validation] = [0, ""];
   let done: Partial<TrainResult> = {};
-  const report = (status: string): void => {
+  const report = (status: string, notice?: string): void => {
     const speed = log.tokensPerSecond;
     log.report({
       "status": status,
       ...done.step === undefined ? {} : { "steps": done.step },
       ...done.bestLoss == null ? {} : { "best validation loss": done.bestLoss },
       ...Number.isFinite(speed) ? { "tokens per second": Math.round(speed) } : {},
-    });
+    }, notice);
   };
   try {
     const result = done = await train(model, settings, {
@@ -281,7 +281,7 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
     return result;
   } catch (error) {
     bar.finish();
-    if (error instanceof VitrailError) report(error.message);
+    if (error instanceof VitrailError) report("failed", error.message);
     throw error;
   } finally {
     device.destroy();

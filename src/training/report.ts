@@ -25,6 +25,8 @@ export interface ReportOptions {
   samples: readonly { step: number; text: string }[];
   /** Results in a few words, such as the best loss, for the top of the page. */
   figures: Record<string, string | number>;
+  /** Said before all else, such as why the run failed. */
+  notice?: string;
 }
 
 /** Rows of the table that stands for a chart. */
@@ -106,7 +108,7 @@ function sampleSection(samples: ReportOptions["samples"]): string {
 }
 
 function page(options: ReportOptions): string {
-  const { title, config, records, samples, figures } = options;
+  const { title, config, records, samples, figures, notice } = options;
   const charts = chartsOf(records);
   const scripts = [uplotScript, pageScript].map(inline);
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; ` +
@@ -130,6 +132,7 @@ ${inline(pageStyle)}</style>
 <body>
 <main>
 <h1>${escapeHtml(title)}</h1>
+${notice ? `<p class="notice">${escapeHtml(notice)}</p>` : ""}
 ${cards.length > 0 ? `<dl class="figures">${cards.join("\n")}</dl>` : ""}
 ${
     charts.length > 0
@@ -145,7 +148,9 @@ ${charts.map(chartSection).join("\n")}
 ${sampleSection(samples)}
 ${
     rows.length > 0
-      ? `<section><h2>Configuration</h2>${table(["Setting", "Value"], rows)}</section>`
+      ? `<section class="config"><h2>Configuration</h2>${
+        table(["Setting", "Value"], rows)
+      }</section>`
       : ""
   }
 </main>

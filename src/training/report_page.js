@@ -6,7 +6,7 @@
   const charts = JSON.parse(document.getElementById("charts").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-  const height = (width) => Math.round(Math.min(Math.max(width * 0.5, 200), 340));
+  const height = (width) => Math.round(Math.min(Math.max(width * 0.5, 220), 360));
   document.documentElement.classList.add("scripted");
 
   /** A number for an axis or the readout, in few characters. */
@@ -51,11 +51,17 @@
       ? {
         size: (_, labels) => 14 + 7 * Math.max(3, ...(labels ?? []).map((l) => l?.length ?? 0)),
       }
-      : { size: 28 }),
+      : {
+        size: 26,
+        label: "Step",
+        labelSize: 16,
+        labelGap: 0,
+        labelFont: "12px system-ui, sans-serif",
+      }),
   });
 
   for (const section of document.querySelectorAll("[data-chart]")) {
-    const { curves } = charts[section.dataset.chart];
+    const { curves, fromZero } = charts[section.dataset.chart];
     const plot = section.querySelector(".plot");
     const readout = section.querySelector(".readout");
     const single = curves.every(({ steps }) => steps.length === 1);
@@ -95,7 +101,10 @@
           cursor: { y: false, drag: { x: true, y: false } },
           scales: {
             x: { time: false, ...(single && { range: (_, a, b) => [a - 1, b + 1] }) },
-            y: { distr: logarithmic ? 3 : 1 },
+            y: {
+              distr: logarithmic ? 3 : 1,
+              ...(fromZero && { range: { min: { hard: 0, mode: 1, soft: 0 }, max: { pad: 0.1 } } }),
+            },
           },
           axes: [
             { ...axis(2, (_, splits) => splits.map((v) => Number.isInteger(v) ? tick(v) : "")) },

@@ -121,8 +121,8 @@ export class RunLog {
     if (performance.now() - this.#reported > REPORT_EVERY) this.report({ status: "running" });
   }
 
-  /** Writes `report.html`, with results in a few words for its top. */
-  report(figures: Record<string, string | number>): void {
+  /** Writes `report.html`, with results in a few words for its top, and why the run failed if so. */
+  report(figures: Record<string, string | number>, notice?: string): void {
     const read = (name: string) => readMetrics(`${this.#directory}/${name}.jsonl`);
     writeReport(`${this.#directory}/report.html`, {
       title: this.#options.title,
@@ -130,6 +130,7 @@ export class RunLog {
       records: [...read("metrics"), ...read("speed")],
       samples: read("samples").map(({ step, text }) => ({ step, text: String(text) })),
       figures,
+      notice,
     });
     this.#reported = performance.now();
   }
