@@ -10,6 +10,19 @@ import { type NumericArray, sizeOf, type Tensor } from "../../src/gpu/tensor.ts"
 export type Launch = readonly [name: "processor" | "graphics", device: Device];
 
 /**
+ * More elements than 65535 workgroups of eight vectors of four: beyond this a launch on a processor
+ * folds into a second dimension, and 3 is no multiple of four.
+ */
+export const FOLDED = 65535 * 8 * 4 + 3;
+
+/** `size` numbers that repeat those of `values`, so that a reference need only see one round of them. */
+export function repeated<T extends Float32Array | Float64Array>(values: T, size: number): T {
+  const out = values instanceof Float32Array ? new Float32Array(size) : new Float64Array(size);
+  for (let i = 0; i < size; i++) out[i] = values[i % values.length];
+  return out as T;
+}
+
+/**
  * The adapter, once as a processor and once as a graphics processor: kernels choose their workgroups,
  * teams and tiles by that, and every adapter must run both. Destroyed after the file's last test.
  */

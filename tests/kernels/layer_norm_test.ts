@@ -11,7 +11,10 @@ import { assertEach, assertSameBytes } from "./checks.ts";
 import { openDevices, poison, upload } from "./devices.ts";
 
 // Rows on both sides of a workgroup's, columns on both sides of a team of lanes, and long rows.
-const SHAPES = [[1, 2], [7, 12], [9, 31], [29, 33], [3, 197], [87, 36], [5, 1031], [1, 4099]];
+const SHAPES = [[1, 2], [7, 12], [9, 31], [29, 33], [3, 197], [87, 36], [5, 1028], [5, 1031], [
+  1,
+  4099,
+]];
 const epsilon = 1e-5;
 
 for (const [name, device] of await openDevices()) {

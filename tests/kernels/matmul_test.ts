@@ -67,6 +67,9 @@ for (const variant of VARIANTS) {
       for (const transposeB of [false, true]) {
         // The row variant knows no transposed a.
         for (const transposeA of variant === "row" ? [false] : [false, true]) {
+          // A tile on a processor has a pipeline for each raggedness, and each takes a while.
+          const common = (m === 29 || m === 87) || (transposeB && !transposeA);
+          if (variant === "texels" && !common) continue;
           const shape = { m, n, k, transposeA, transposeB };
           await check(device, shape, { bias: true, accumulate: true, variant });
         }
@@ -75,7 +78,7 @@ for (const variant of VARIANTS) {
   });
 
   Deno.test(`matmul ${variant}: nothing added, whatever out held before`, async () => {
-    for (const [m, n, k] of SHAPES.slice(2, 6)) {
+    for (const [m, n, k] of SHAPES.slice(3, 5)) {
       await check(device, { m, n, k, transposeB: true }, {
         bias: false,
         accumulate: false,

@@ -10,7 +10,10 @@ import { softmax as reference, softmaxBackward as backward } from "../reference/
 import { assertSameBytes } from "./checks.ts";
 import { openDevices, poison, upload } from "./devices.ts";
 
-const SHAPES = [[1, 1], [7, 8], [9, 29], [87, 33], [29, 197], [5, 1031], [65535 * 8 + 3, 2]];
+const SHAPES = [[1, 1], [7, 8], [9, 29], [87, 33], [29, 197], [29, 196], [5, 1028], [5, 1031], [
+  65535 * 8 + 3,
+  2,
+]];
 
 for (const [name, device] of await openDevices()) {
   Deno.test(`softmax, ${name}: forward and backward`, async () => {
