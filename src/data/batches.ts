@@ -61,7 +61,11 @@ export class BatchSampler {
   readonly #size: BatchSize;
   readonly #seed: number;
 
-  /** @throws {VitrailError} if there are not enough tokens for one window. */
+  /**
+   * Cuts `tokens` into windows.
+   *
+   * @throws {VitrailError} if there are not enough tokens for one window.
+   */
   constructor(tokens: Tokens, size: BatchSize & { seed?: number }) {
     this.#tokens = tokens;
     this.#size = size;

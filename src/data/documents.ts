@@ -4,7 +4,9 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { describeIoError, quoteName, showPath } from "../formats/messages.ts";
 import { CORPORA, corpusDocuments } from "./corpora.ts";
+import { decoded, parts, withPlainLines } from "./text_stream.ts";
 
 /** One text that belongs together. */
 export interface Document {
@@ -12,6 +14,8 @@ export interface Document {
   id: string;
   /** Its text. */
   text: string;
+  /** Equal for the parts of one file in a folder, and for copies of it: they are never split up. */
+  group?: string;
 }
 
 /** How sources are read. */
@@ -20,13 +24,22 @@ export interface DocumentOptions {
   textField?: string;
 }
 
-/** Bytes of one document of a large text, about: it is cut at the next blank line. */
-const DOCUMENT_BYTES = 1 << 16;
+/** The longest record: what is longer is no JSONL. */
+const LONGEST_RECORD = 1 << 28;
+
+/** Whether a source is the name of a corpus. */
+export function isCorpus(source: string): boolean {
+  return Object.hasOwn(CORPORA, source);
+}
+
+/** Whether a file is read as JSONL. */
+const isJsonLines = (path: string): boolean => /\.(jsonl|ndjson)$/.test(path);
 
 /**
  * The documents of a source: the name of a corpus (`brown`, `moby-dick`, `state-of-the-union`), `-` for
  * standard input, a folder (its files, in order of their names), a `.jsonl` file (a record each), or a
- * text file. A text over 64 KiB becomes several documents, cut at blank lines.
+ * text file. A text over 64 KiB becomes several documents, cut at blank lines. Texts are streamed: no
+ * file is held whole.
  *
  * @throws {VitrailError} if the source is missing, empty or no UTF-8 text.
  */
@@ -34,89 +47,120 @@ export async function* readDocuments(
   source: string,
   options: DocumentOptions = {},
 ): AsyncGenerator<Document> {
-  if (source in CORPORA) return yield* corpusDocuments(source);
-  if (source === "-") return yield* split("standard input", Deno.stdin.readable);
+  let empty = true;
+  for await (const document of documentsOf(source, options)) {
+    if (document.text.trim() === "") continue;
+    empty = false;
+    yield document;
+  }
+  if (empty) {
+    const name = source === "-" ? "standard input" : showPath(source);
+    throw new VitrailError(`Cannot use ${name}: it holds no text; give a text with words in it`);
+  }
+}
+
+async function* documentsOf(source: string, options: DocumentOptions): AsyncGenerator<Document> {
+  if (isCorpus(source)) return yield* corpusDocuments(source);
+  if (source === "-") return yield* textParts("standard input", Deno.stdin.readable);
+  for await (const { path, inFolder } of filesOf(source)) {
+    // A stream that is read to its end, or left early, closes its file.
+    const { readable } = await open(path);
+    if (isJsonLines(path)) yield* records(path, readable, options.textField ?? "text");
+    else yield* textParts(path, readable, inFolder);
+  }
+}
+
+/**
+ * The files of a source that is a path, in the order in which they are read. Hidden files are left
+ * out.
+ *
+ * @throws {VitrailError} if there is no such path
+ */
+export async function* filesOf(
+  source: string,
+  inFolder = false,
+): AsyncGenerator<{ path: string; info: Deno.FileInfo; inFolder: boolean }> {
   let info: Deno.FileInfo;
+  let entries: Deno.DirEntry[] = [];
   try {
     info = await Deno.stat(source);
-  } catch {
-    throw new VitrailError(
-      `Cannot read ${source}: there is no such file or folder; wanted a path, - for standard input, ` +
-        `or a corpus: ${Object.keys(CORPORA).join(", ")}`,
-    );
+    if (info.isDirectory) entries = await Array.fromAsync(Deno.readDir(source));
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.NotFound
+      ? "there is no such file or folder; wanted a path, - for standard input, or a corpus: " +
+        Object.keys(CORPORA).join(", ")
+      : describeIoError(cause);
+    throw new VitrailError(`Cannot read ${showPath(source)}: ${reason}`, { cause });
   }
-  if (info.isDirectory) {
-    const entries = await Array.fromAsync(Deno.readDir(source));
-    for (const { name } of entries.toSorted((a, b) => a.name < b.name ? -1 : 1)) {
-      if (!name.startsWith(".")) yield* readDocuments(`${source}/${name}`, options);
-    }
-  } else if (/\.(jsonl|ndjson)$/.test(source)) {
-    yield* records(source, options.textField ?? "text");
-  } else {
-    using file = await Deno.open(source);
-    yield* split(source, file.readable);
+  if (!info.isDirectory) return yield { path: source, info, inFolder };
+  for (const { name } of entries.toSorted((a, b) => a.name < b.name ? -1 : 1)) {
+    if (!name.startsWith(".")) yield* filesOf(`${source}/${name}`, true);
   }
 }
 
-async function* decoded(name: string, stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  const text = (bytes?: Uint8Array): string => {
-    try {
-      const out = bytes ? decoder.decode(bytes, { stream: true }) : decoder.decode();
-      if (!out.includes("\0")) return out;
-    } catch { /* said below */ }
-    throw new VitrailError(
-      `Cannot read ${name}: it is not UTF-8 text; give a text file, or convert it first`,
-    );
-  };
-  for await (const bytes of stream) yield text(bytes);
-  yield text();
+async function open(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path);
+  } catch (cause) {
+    throw new VitrailError(`Cannot read ${showPath(path)}: ${describeIoError(cause)}`, { cause });
+  }
 }
 
-async function* split(name: string, stream: ReadableStream<Uint8Array>): AsyncGenerator<Document> {
-  let pending = "";
+async function* textParts(
+  name: string,
+  stream: ReadableStream<Uint8Array>,
+  together = false,
+): AsyncGenerator<Document> {
   let count = 0;
-  const next = (text: string): Document => ({ id: `${name}#${count++}`, text });
-  for await (const piece of decoded(name, stream)) {
-    pending += piece.replaceAll("\r\n", "\n");
-    while (pending.length > DOCUMENT_BYTES) {
-      const cut = pending.indexOf("\n\n", DOCUMENT_BYTES);
-      if (cut < 0) break;
-      yield next(pending.slice(0, cut + 2));
-      pending = pending.slice(cut + 2);
-    }
+  let group: string | undefined;
+  for await (const text of parts(withPlainLines(decoded(showPath(name), stream)))) {
+    if (together) group ??= text;
+    yield { id: `${name}#${count++}`, text, group };
   }
-  if (pending !== "") yield next(pending);
 }
 
-async function* records(path: string, field: string): AsyncGenerator<Document> {
-  using file = await Deno.open(path);
-  let pending = "";
+async function* records(
+  path: string,
+  stream: ReadableStream<Uint8Array>,
+  field: string,
+): AsyncGenerator<Document> {
+  const refuse = (reason: string): VitrailError =>
+    new VitrailError(`Cannot read ${showPath(path)}: line ${line} ${reason}`);
   let line = 0;
   const parse = (text: string): Document | undefined => {
-    line++;
     if (text.trim() === "") return undefined;
     let found: unknown;
     try {
       found = (JSON.parse(text) as Record<string, unknown>)?.[field];
     } catch {
-      throw new VitrailError(`Cannot read ${path}: line ${line} is not JSON`);
+      throw refuse("is not JSON; wanted one record a line");
     }
     if (typeof found !== "string") {
-      throw new VitrailError(
-        `Cannot read ${path}: line ${line} has no text in "${field}"; name the field with --text-field`,
-      );
+      throw refuse(`has no text in ${quoteName(field)}; name the field with --text-field`);
     }
     return { id: `${path}:${line}`, text: found };
   };
-  for await (const piece of decoded(path, file.readable)) {
-    const lines = (pending + piece).split("\n");
-    pending = lines.pop()!;
-    for (const text of lines) {
-      const document = parse(text);
-      if (document) yield document;
+  let pending: string[] = [];
+  let length = 0;
+  for await (const piece of decoded(showPath(path), stream)) {
+    const lines = piece.split("\n");
+    for (const [i, text] of lines.entries()) {
+      if (i > 0) {
+        line++;
+        const document = parse(pending.join(""));
+        if (document) yield document;
+        pending = [];
+        length = 0;
+      }
+      pending.push(text);
+      length += text.length;
+      if (length > LONGEST_RECORD) {
+        line++;
+        throw refuse(`is longer than ${LONGEST_RECORD} characters; wanted one record a line`);
+      }
     }
   }
-  const document = parse(pending);
+  line++;
+  const document = parse(pending.join(""));
   if (document) yield document;
 }

@@ -4,7 +4,13 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { describeIoError, showPath } from "../formats/messages.ts";
 import type { Document } from "./documents.ts";
+import { type Side, splitDocuments } from "./split.ts";
+import { type Shard, ShardWriter, TokenStream } from "./token_stream.ts";
+
+export { TokenStream };
 
 /** What tokenizing needs of a tokenizer. */
 export interface Encoder {
@@ -24,10 +30,20 @@ export interface StreamIndex {
   bytes: number;
   /** Number of documents. */
   documents: number;
+  /** The files that hold the tokens, in order. */
+  shards: Shard[];
 }
 
-/** `index.json` of a tokenized corpus. */
+/** `tokens.json` of a tokenized corpus. */
 export interface DatasetIndex {
+  /** Tells this file from others of its name. */
+  format: "vitrail.tokens.1";
+  /** Where the text is from, in words. */
+  source?: string;
+  /** Hash of all that decides the tokens; another text or tokenizer has another. */
+  fingerprint?: string;
+  /** Hash of the tokenizer alone. */
+  tokenizer?: string;
   /** Number of ids of the tokenizer. */
   vocabularySize: number;
   /** Bytes of a token on disk. */
@@ -38,143 +54,122 @@ export interface DatasetIndex {
   validation: StreamIndex;
 }
 
-type Side = "train" | "validation";
+/** Tokens in one file: 256 MiB at two bytes each. */
+const SHARD_TOKENS = 1 << 27;
 
-/** FNV-1a of a text: equal texts fall on the same side of the split. */
-function hash(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  h ^= h >>> 15;
-  h = Math.imul(h, 0x2c1b3c6d);
-  return (h ^ (h >>> 12)) >>> 0;
-}
+/** Names of our files; nothing else in a directory is ever removed. */
+const SHARD_NAME = /^(train|validation)-[0-9a-f]{8}-\d{5}\.bin$/;
 
-/** Cuts one document in two at a blank line, or else at a line, near the end of its first part. */
-function cut(document: Document, fraction: number): [Document, Document] {
-  const { id, text } = document;
-  const near = Math.floor(text.length * (1 - fraction));
-  const found = ["\n\n", "\n", " "].map((mark) => text.lastIndexOf(mark, near) + mark.length)
-    .find((at) => at > text.length / 4) ?? near;
-  return [{ id: `${id}:head`, text: text.slice(0, found) }, {
-    id: `${id}:tail`,
-    text: text.slice(found),
-  }];
-}
-
-class Writer {
-  readonly index: StreamIndex = { tokens: 0, bytes: 0, documents: 0 };
-  readonly #file: Deno.FsFile;
-  readonly #wide: boolean;
-
-  constructor(path: string, wide: boolean) {
-    this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
-    this.#wide = wide;
-  }
-
-  write(ids: Uint32Array, bytes: number): void {
-    const raw = this.#wide ? ids : Uint16Array.from(ids);
-    let left = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
-    while (left.length > 0) left = left.subarray(this.#file.writeSync(left));
-    this.index.tokens += ids.length;
-    this.index.bytes += bytes;
-    this.index.documents++;
-  }
-
-  close(): void {
-    this.#file.close();
-  }
+/** How to tokenize. */
+export interface TokenizeOptions {
+  /** Where the tokens go; it is made if it is missing. */
+  directory: string;
+  /** Part of the text that is held out; default 0.1. */
+  validationFraction?: number;
+  /** Kept in the index: where the text is from. */
+  source?: string;
+  /** Kept in the index, to tell later whether the tokens are still those of the text. */
+  fingerprint?: string;
+  /** Kept in the index: hash of the tokenizer. */
+  tokenizer?: string;
+  /** Tokens in one file, at most; default 2²⁷. */
+  shardTokens?: number;
+  /** Told after each document. */
+  onProgress?: (progress: { documents: number; bytes: number; tokens: number }) => void;
 }
 
 /**
- * Tokenizes documents into `directory`, which appears whole or not at all.
+ * Tokenizes documents into `directory`. The index is written last and in one step: until then, an
+ * older dataset in the directory is whole and in use. No more than one document is held in memory.
  *
  * A document goes to one side by a hash of its text, so that a copy of it goes there too; where that
  * would leave a side empty, the last document is cut and its tail held out.
  *
- * @throws {VitrailError} if there is no text.
+ * @throws {VitrailError} if there is no text, or the tokens cannot be written.
  */
 export async function tokenizeCorpus(
   documents: AsyncIterable<Document>,
   encoder: Encoder,
-  options: {
-    directory: string;
-    validationFraction?: number;
-    onProgress?: (progress: { documents: number; bytes: number; tokens: number }) => void;
-  },
+  options: TokenizeOptions,
 ): Promise<DatasetIndex> {
-  const { directory, validationFraction = 0.1, onProgress } = options;
-  const temporary = `${directory}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  Deno.mkdirSync(temporary, { recursive: true });
-  const wide = encoder.vocabularySize > 1 << 16;
-  const writers = {
-    train: new Writer(`${temporary}/train.bin`, wide),
-    validation: new Writer(`${temporary}/validation.bin`, wide),
-  };
-  const utf8 = new TextEncoder();
-  const put = (side: Side, { text }: Document): void => {
-    const ids = encoder.encode(text);
-    const { endOfText } = encoder;
-    const whole = endOfText === undefined ? ids : Uint32Array.from([...ids, endOfText]);
-    writers[side].write(whole, utf8.encode(text).length);
-    const { train, validation } = {
-      train: writers.train.index,
-      validation: writers.validation.index,
-    };
-    onProgress?.({
-      documents: train.documents + validation.documents,
-      bytes: train.bytes + validation.bytes,
-      tokens: train.tokens + validation.tokens,
+  const { directory, validationFraction = 0.1, source, fingerprint, tokenizer, onProgress } =
+    options;
+  makeFolder(directory);
+  const bytesPerToken = encoder.vocabularySize > 1 << 16 ? 4 : 2;
+  const run = crypto.randomUUID().slice(0, 8);
+  const open = (side: Side) => {
+    const shards = new ShardWriter(directory, {
+      nameOf: (n) => `${side}-${run}-${String(n).padStart(5, "0")}.bin`,
+      bytesPerToken,
+      most: options.shardTokens ?? SHARD_TOKENS,
     });
+    return { shards, index: { tokens: 0, bytes: 0, documents: 0, shards: shards.shards } };
   };
+  const sides = { train: open("train"), validation: open("validation") };
+  const total = { documents: 0, bytes: 0, tokens: 0 };
+  const utf8 = new TextEncoder();
+  let written = false;
   try {
-    // The latest document waits, in case one side is still empty when it turns out to be the last.
-    let waiting: Document | undefined;
-    for await (const document of documents) {
-      if (document.text.trim() === "") continue;
-      if (waiting) put(sideOf(waiting, validationFraction), waiting);
-      waiting = document;
+    for await (const { side, document } of splitDocuments(documents, validationFraction)) {
+      const ids = encoder.encode(document.text);
+      const { shards, index } = sides[side];
+      shards.write(ids);
+      if (encoder.endOfText !== undefined) shards.write(Uint32Array.of(encoder.endOfText));
+      const tokens = ids.length + (encoder.endOfText === undefined ? 0 : 1);
+      const bytes = utf8.encode(document.text).length;
+      for (const count of [index, total]) {
+        count.tokens += tokens;
+        count.bytes += bytes;
+        count.documents++;
+      }
+      onProgress?.(total);
     }
-    if (!waiting) {
+    if (total.documents === 0) {
       throw new VitrailError(
         "Cannot tokenize an empty corpus: give at least one text with words in it",
       );
     }
-    const side = sideOf(waiting, validationFraction);
-    const other: Side = side === "train" ? "validation" : "train";
-    const lacking = validationFraction > 0 && writers[other].index.documents === 0 ||
-      writers.train.index.documents === 0 && side !== "train";
-    if (lacking) {
-      const [head, tail] = cut(waiting, validationFraction);
-      put("train", head);
-      put("validation", tail);
-    } else {
-      put(side, waiting);
-    }
+    sides.train.shards.close();
+    sides.validation.shards.close();
     const index: DatasetIndex = {
+      format: "vitrail.tokens.1",
+      source,
+      fingerprint,
+      tokenizer,
       vocabularySize: encoder.vocabularySize,
-      bytesPerToken: wide ? 4 : 2,
-      train: writers.train.index,
-      validation: writers.validation.index,
+      bytesPerToken,
+      train: sides.train.index,
+      validation: sides.validation.index,
     };
-    Deno.writeTextFileSync(`${temporary}/index.json`, JSON.stringify(index, null, 2) + "\n");
-    try {
-      Deno.removeSync(directory, { recursive: true });
-    } catch (cause) {
-      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    }
-    Deno.renameSync(temporary, directory);
+    writeFileAtomic(`${directory}/tokens.json`, JSON.stringify(index, null, 2) + "\n");
+    written = true;
     return index;
-  } catch (cause) {
-    Deno.removeSync(temporary, { recursive: true });
-    throw cause;
   } finally {
-    writers.train.close();
-    writers.validation.close();
+    sides.train.shards[Symbol.dispose]();
+    sides.validation.shards[Symbol.dispose]();
+    // Of the older dataset after success, of this one after a fault.
+    removeShards(directory, (name) => name.includes(`-${run}-`) !== written);
   }
 }
 
-function sideOf(document: Document, validationFraction: number): Side {
-  return hash(document.text) / 2 ** 32 < validationFraction ? "validation" : "train";
+function makeFolder(directory: string): void {
+  try {
+    Deno.mkdirSync(directory, { recursive: true });
+  } catch (cause) {
+    throw new VitrailError(`Cannot make ${showPath(directory)}: ${describeIoError(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function removeShards(directory: string, which: (name: string) => boolean): void {
+  try {
+    for (const { name } of Deno.readDirSync(directory)) {
+      if (SHARD_NAME.test(name) && which(name)) Deno.removeSync(`${directory}/${name}`);
+    }
+  } catch {
+    // A leftover file harms nothing; a fault that is under way is the one to report.
+  }
 }
 
 /** A tokenized corpus. */
@@ -183,58 +178,36 @@ export interface Dataset extends DatasetIndex {
   open(side: Side): TokenStream;
 }
 
-/** Opens what `tokenizeCorpus` wrote. */
-export function openDataset(directory: string): Dataset {
-  let index: DatasetIndex;
-  try {
-    index = JSON.parse(Deno.readTextFileSync(`${directory}/index.json`));
-  } catch {
-    throw new VitrailError(
-      `Cannot open the dataset ${directory}: it has no readable index.json; tokenize it again`,
-    );
-  }
-  return {
-    ...index,
-    open: (side) =>
-      new TokenStream(`${directory}/${side}.bin`, index[side].tokens, index.bytesPerToken),
-  };
+/** Whether a directory holds what `tokenizeCorpus` wrote. */
+export function isDataset(directory: string): boolean {
+  return readIndex(directory) !== undefined;
 }
 
-/** A long row of token ids on disk. */
-export class TokenStream {
-  /** Number of tokens. */
-  readonly length: number;
-  readonly #file: Deno.FsFile;
-  readonly #bytesPerToken: 2 | 4;
-
-  /** Opens a file of 16-bit or 32-bit ids. */
-  constructor(path: string, length: number, bytesPerToken: 2 | 4) {
-    this.#file = Deno.openSync(path);
-    this.#bytesPerToken = bytesPerToken;
-    this.length = length;
+function readIndex(directory: string): DatasetIndex | undefined {
+  try {
+    const index: DatasetIndex = JSON.parse(Deno.readTextFileSync(`${directory}/tokens.json`));
+    return index?.format === "vitrail.tokens.1" ? index : undefined;
+  } catch {
+    return undefined;
   }
+}
 
-  /** `count` tokens from `offset` on. */
-  read(offset: number, count: number): Uint32Array {
-    if (offset < 0 || offset + count > this.length) {
-      throw new VitrailError(
-        `Cannot read tokens ${offset} to ${offset + count}: the stream holds ${this.length}`,
-      );
-    }
-    const bytes = new Uint8Array(count * this.#bytesPerToken);
-    this.#file.seekSync(offset * this.#bytesPerToken, Deno.SeekMode.Start);
-    for (let at = 0; at < bytes.length;) {
-      const n = this.#file.readSync(bytes.subarray(at));
-      if (n === null) throw new VitrailError("Cannot read the dataset: its file is cut short");
-      at += n;
-    }
-    return this.#bytesPerToken === 4
-      ? new Uint32Array(bytes.buffer)
-      : Uint32Array.from(new Uint16Array(bytes.buffer));
+/**
+ * Opens what `tokenizeCorpus` wrote.
+ *
+ * @throws {VitrailError} if there is no dataset, or one of its files is missing or cut short
+ */
+export function openDataset(directory: string): Dataset {
+  const index = readIndex(directory);
+  if (!index) {
+    throw new VitrailError(
+      `Cannot open the dataset ${showPath(directory)}: it has no readable tokens.json; ` +
+        "tokenize it again",
+    );
   }
-
-  /** Closes the file. */
-  [Symbol.dispose](): void {
-    this.#file.close();
-  }
+  const open = (side: Side): TokenStream =>
+    new TokenStream(directory, index[side].shards, index.bytesPerToken);
+  // A missing file is told now, and not after an hour of training.
+  for (const side of ["train", "validation"] as const) open(side)[Symbol.dispose]();
+  return { ...index, open };
 }
