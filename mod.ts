@@ -21,23 +21,96 @@
  * @module
  */
 export { VitrailError } from "./src/errors.ts";
+
+// The ground: a device, its memory, its shaders.
 export { Device, type DeviceOptions, openDevice } from "./src/gpu/device.ts";
 export { type DType, type NumericArray, Tensor } from "./src/gpu/tensor.ts";
+export { BufferPool, type MemoryReport, type PooledBuffer, Scope } from "./src/gpu/buffers.ts";
+export { type Bindable, Commands, type DispatchArguments } from "./src/gpu/commands.ts";
+export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
+export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
+export { type ScratchTexture, ScratchTextures } from "./src/gpu/textures.ts";
+
+// Forward passes, hooks and gradients.
 export { type Hook, Run, type RunOptions } from "./src/autograd/run.ts";
 export { Parameter } from "./src/autograd/parameter.ts";
 export { type Backward, Gradients, type GradientTarget, Tape } from "./src/autograd/tape.ts";
+export type { Loss } from "./src/autograd/ops/cross_entropy.ts";
+export type { DropoutKey } from "./src/kernels/dropout.ts";
+
+// Models and their files.
 export { Gpt, GptCache } from "./src/models/gpt.ts";
-export { freshWeights, storedWeights, type WeightSource } from "./src/models/weights.ts";
-export { createGptConfig, type GptConfig } from "./src/formats/gpt_config.ts";
+export { LayerCache } from "./src/nn/cache.ts";
+export {
+  freshWeights,
+  type Initial,
+  storedWeights,
+  type WeightSource,
+} from "./src/models/weights.ts";
+export {
+  createGptConfig,
+  type GptActivation,
+  type GptConfig,
+  type GptPositions,
+  type GptSize,
+} from "./src/formats/gpt_config.ts";
+export {
+  openModelWeights,
+  openSafetensors,
+  type SafetensorsDtype,
+  type SafetensorsFile,
+  type TensorData,
+  type TensorInfo,
+  type TensorToWrite,
+  type WritableDtype,
+  writeSafetensors,
+} from "./src/formats/safetensors.ts";
+
+// Writing.
 export { generate, type GenerateOptions } from "./src/generation/generate.ts";
+export type { SampleSettings } from "./src/kernels/sample.ts";
+
+// Text.
 export { loadTokenizer, type Tokenizer } from "./src/tokenizers/tokenizer.ts";
-export { trainBytePairTokenizer } from "./src/tokenizers/train_bpe.ts";
+export type { DecodeStream } from "./src/tokenizers/decode_stream.ts";
+export { trainBytePairTokenizer, type TrainTokenizerOptions } from "./src/tokenizers/train_bpe.ts";
 export { trainCharacterTokenizer } from "./src/tokenizers/train_characters.ts";
-export { readDocuments } from "./src/data/documents.ts";
-export { openDataset, tokenizeCorpus } from "./src/data/shards.ts";
-export { BatchSampler, sequentialBatches } from "./src/data/batches.ts";
-export { AdamW, type AdamWOptions } from "./src/optim/adamw.ts";
-export { type Batch, Trainer, type TrainerOptions } from "./src/training/trainer.ts";
+export { type Document, type DocumentOptions, readDocuments } from "./src/data/documents.ts";
+export {
+  type Dataset,
+  type DatasetIndex,
+  type Encoder,
+  openDataset,
+  type Shard,
+  type StreamIndex,
+  tokenizeCorpus,
+  type TokenizeOptions,
+  type TokenStream,
+} from "./src/data/shards.ts";
+export type { Side } from "./src/data/split.ts";
+export {
+  BatchSampler,
+  type BatchSize,
+  sequentialBatches,
+  type TokenBatch,
+  type Tokens,
+} from "./src/data/batches.ts";
+
+// Training.
+export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
+export type { GradientNorm } from "./src/kernels/gradient_norm.ts";
+export {
+  type Batch,
+  type StepFigures,
+  Trainer,
+  type TrainerOptions,
+} from "./src/training/trainer.ts";
 export { train, type TrainIO, type TrainResult, type TrainSettings } from "./src/training/loop.ts";
 export { evaluate, type Evaluation } from "./src/training/evaluate.ts";
-export { loadCheckpoint, loadGpt, saveCheckpoint, saveGpt } from "./src/training/checkpoint.ts";
+export {
+  loadCheckpoint,
+  loadGpt,
+  saveCheckpoint,
+  saveGpt,
+  type TrainingState,
+} from "./src/training/checkpoint.ts";

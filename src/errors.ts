@@ -19,5 +19,6 @@
  * ```
  */
 export class VitrailError extends Error {
+  /** Always `VitrailError`. */
   override name = "VitrailError";
 }

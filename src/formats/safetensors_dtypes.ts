@@ -1,7 +1,32 @@
 /** The element types of safetensors: their sizes, and the conversions to 32-bit floats. @module */
 
+/** An element type, spelled as in the file. */
+export type SafetensorsDtype =
+  | "BOOL"
+  | "F4"
+  | "F6_E2M3"
+  | "F6_E3M2"
+  | "U8"
+  | "I8"
+  | "F8_E5M2"
+  | "F8_E4M3"
+  | "F8_E8M0"
+  | "F8_E4M3FNUZ"
+  | "F8_E5M2FNUZ"
+  | "I16"
+  | "U16"
+  | "F16"
+  | "BF16"
+  | "I32"
+  | "U32"
+  | "F32"
+  | "C64"
+  | "F64"
+  | "I64"
+  | "U64";
+
 /** Bits an element of each type takes. Some take less than a byte. */
-const bitsPerElement = {
+const bitsPerElement: Record<SafetensorsDtype, number> = {
   BOOL: 8,
   F4: 4,
   F6_E2M3: 6,
@@ -24,10 +49,7 @@ const bitsPerElement = {
   F64: 64,
   I64: 64,
   U64: 64,
-} as const;
-
-/** An element type, spelled as in the file. */
-export type SafetensorsDtype = keyof typeof bitsPerElement;
+};
 
 /** Whether `value` names an element type. */
 export function isSafetensorsDtype(value: unknown): value is SafetensorsDtype {
