@@ -7,6 +7,8 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
   const height = (width) => Math.round(Math.min(Math.max(width * 0.5, 220), 360));
+  /** Distances between steps that an axis may have. */
+  const WHOLE = Array.from({ length: 27 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
   document.documentElement.classList.add("scripted");
 
   /** A number for an axis or the readout, in few characters. */
@@ -39,6 +41,17 @@
       curves.map(() => [2, 2]),
     );
 
+  /** Points that no line would show: those of a short curve, and those between two gaps. */
+  const marked = (curves) => (u, series) => {
+    const { steps, style } = curves[series - 1];
+    if (style === "faint") return [];
+    if (steps.length <= (style === "validation" ? 60 : 12)) return null;
+    // undefined is a step that the curve has no value for, null a gap.
+    const known = u.data[series].flatMap((v, i) => v === undefined ? [] : [[i, v]]);
+    const gap = (at) => known[at]?.[1] == null;
+    return known.filter(([, v], at) => v !== null && gap(at - 1) && gap(at + 1)).map(([i]) => i);
+  };
+
   const axis = (side, values) => ({
     side,
     values,
@@ -64,6 +77,12 @@
     const { curves, fromZero } = charts[section.dataset.chart];
     const plot = section.querySelector(".plot");
     const readout = section.querySelector(".readout");
+    if (!curves.some(({ values }) => values.some((v) => v !== null))) {
+      // The text below tells of values that are not finite; there is nothing to draw.
+      plot.remove();
+      readout.remove();
+      continue;
+    }
     const single = curves.every(({ steps }) => steps.length === 1);
     let chart;
 
@@ -100,25 +119,29 @@
           legend: { show: false },
           cursor: { y: false, drag: { x: true, y: false } },
           scales: {
-            x: { time: false, ...(single && { range: (_, a, b) => [a - 1, b + 1] }) },
+            x: {
+              time: false,
+              ...(single && { range: () => [curves[0].steps[0] - 1, curves[0].steps[0] + 1] }),
+            },
             y: {
               distr: logarithmic ? 3 : 1,
               ...(fromZero && { range: { min: { hard: 0, mode: 1, soft: 0 }, max: { pad: 0.1 } } }),
             },
           },
           axes: [
-            { ...axis(2, (_, splits) => splits.map((v) => Number.isInteger(v) ? tick(v) : "")) },
+            { ...axis(2, (_, splits) => splits.map(tick)), incrs: WHOLE },
             { ...axis(3, (_, splits) => splits.map(tick)) },
           ],
           series: [
             {},
-            ...curves.map(({ label, style, steps }) => ({
+            ...curves.map(({ label, style }) => ({
               label,
               stroke: () => colour(`--${style}`),
               width: style === "faint" ? 1 : 2,
               dash: style === "validation" ? [6, 4] : undefined,
               points: {
-                show: steps.length === 1 || (style === "validation" && steps.length <= 60),
+                show: true,
+                filter: marked(curves),
                 size: 6,
                 fill: () => colour("--paper"),
               },
