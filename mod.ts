@@ -81,12 +81,11 @@ export {
   type DatasetIndex,
   type Encoder,
   openDataset,
-  type Shard,
   type StreamIndex,
   tokenizeCorpus,
   type TokenizeOptions,
-  type TokenStream,
 } from "./src/data/shards.ts";
+export type { Shard, TokenStream } from "./src/data/token_stream.ts";
 export type { Side } from "./src/data/split.ts";
 export {
   BatchSampler,

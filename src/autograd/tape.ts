@@ -71,6 +71,17 @@ export class Gradients {
     }
   }
 
+  /** Hands the gradient of an operation's output on to x, if nobody else needs it any more. */
+  move(output: Tensor, x: Tensor): void {
+    const gradient = this.#byTensor.get(output);
+    if (!gradient || x instanceof Parameter || this.#byTensor.has(x)) {
+      this.pass(x, gradient ?? output);
+    } else if (this.#tape.wants(x)) {
+      this.#byTensor.set(x, gradient);
+      this.#byTensor.delete(output);
+    }
+  }
+
   /** Gives the memory of a gradient back once nothing can read it. */
   drop(x: Tensor): void {
     const gradient = this.#byTensor.get(x);

@@ -7,12 +7,12 @@ import type { Tensor } from "../../gpu/tensor.ts";
 import { add as forward } from "../../kernels/add.ts";
 import type { Run } from "../run.ts";
 
-/** `a + b`; both get the gradient as it is. */
+/** `a + b`; a gets a copy of the gradient, b the gradient itself. */
 export function add(run: Run, a: Tensor, b: Tensor): Tensor {
   const out = forward(a, b);
   run.record(out, [a, b], (dOut, gradients) => {
     gradients.pass(a, dOut);
-    gradients.pass(b, dOut);
+    gradients.move(out, b);
   });
   return out;
 }
