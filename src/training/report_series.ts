@@ -114,16 +114,16 @@ export function smooth(values: readonly (number | null)[], reach: number): (numb
   });
 }
 
-/** Whether a curve goes up and down many times, so that its course is hard to see. */
+/** Whether a curve goes up and down at many of its points, so that its course is hard to see. */
 function noisy(values: readonly (number | null)[]): boolean {
   const finite = values.filter((value) => value !== null);
   if (finite.length < SMOOTHED_FROM) return false;
-  let [low, high, way] = [Infinity, -Infinity, 0];
-  finite.forEach((value, i) => {
-    [low, high] = [Math.min(low, value), Math.max(high, value)];
-    way += i > 0 ? Math.abs(value - finite[i - 1]) : 0;
-  });
-  return way > 5 * (high - low);
+  // Independent values turn at two points of three.
+  let turns = 0;
+  for (let i = 2; i < finite.length; i++) {
+    if ((finite[i] - finite[i - 1]) * (finite[i - 1] - finite[i - 2]) < 0) turns++;
+  }
+  return turns > finite.length / 4;
 }
 
 /** The curve alone, or faintly behind its mean. */
