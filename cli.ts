@@ -8,14 +8,17 @@ import { addData } from "./src/cli/data_command.ts";
 import { addDemo } from "./src/cli/demo_command.ts";
 import { addDoctor } from "./src/cli/doctor_command.ts";
 import { addEvaluate } from "./src/cli/evaluate_command.ts";
+import { describeFailure } from "./src/cli/failure.ts";
 import { addGenerate } from "./src/cli/generate_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
 import { addTrain } from "./src/cli/train_command.ts";
 
 const program = new Command("vitrail")
   .description("train, run and open up Transformers on WebGPU")
-  .showHelpAfterError("(see --help)")
-  .showSuggestionAfterError();
+  .showSuggestionAfterError()
+  // What goes wrong is told below, in one line.
+  .configureOutput({ outputError: () => {} })
+  .exitOverride();
 for (const add of [addDemo, addTrain, addGenerate, addEvaluate, addTokenizer, addData, addDoctor]) {
   add(program);
 }
@@ -23,8 +26,8 @@ program.command("test").description("run the test suite: ./vitrail test, or deno
 
 try {
   await program.parseAsync(Deno.args, { from: "user" });
-} catch (cause) {
-  const error = cause as Error;
-  console.error(`error: ${error.message}`);
-  Deno.exitCode = 1;
+} catch (error) {
+  const { line, code } = describeFailure(error, { program, args: Deno.args });
+  if (line !== undefined) console.error(line);
+  Deno.exitCode = code;
 }

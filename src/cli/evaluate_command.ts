@@ -8,10 +8,11 @@ import { sequentialBatches } from "../data/batches.ts";
 import { readDocuments } from "../data/documents.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
-import { loadTokenizer } from "../tokenizers/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { loadGpt } from "../training/checkpoint.ts";
 import { evaluate } from "../training/evaluate.ts";
 import { ProgressBar } from "../training/progress.ts";
+import { checkModelFiles } from "./model_files.ts";
 import { whole } from "./numbers.ts";
 
 /** Adds the command to the program. */
@@ -24,28 +25,30 @@ export function addEvaluate(program: Command): void {
     .option("--text-field <name>", "field of a JSONL record with the text", "text")
     .option("--json", "print one JSON object", false)
     .action(async (flags) => {
+      const config = checkModelFiles(flags.model);
       const tokenizer = await loadTokenizer(flags.model);
-      const device = await openDevice();
-      const model = loadGpt(device, flags.model);
-      const ids: number[] = [];
-      let bytes = 0;
-      for await (const { text } of readDocuments(flags.data, flags)) {
-        for (const id of tokenizer.encode(text)) ids.push(id);
-        bytes += new TextEncoder().encode(text).length;
-      }
+      const { ids, bytes } = await encodeAll(flags.data, { ...flags, tokenizer });
       if (ids.length < 2) {
         throw new VitrailError(
           `Cannot evaluate ${flags.data}: it has ${ids.length} tokens, and the first is only given; ` +
             "wanted at least 2",
         );
       }
+      const wrong = ids.find((id) => id >= config.vocabularySize);
+      if (wrong !== undefined) {
+        throw new VitrailError(
+          `Cannot evaluate ${flags.model}: its tokenizer has the id ${wrong}, its config.json a ` +
+            `vocabulary of ${config.vocabularySize}; both must belong to one model`,
+        );
+      }
+      const device = await openDevice();
+      const model = loadGpt(device, flags.model);
       const sequence = model.config.contextLength;
-      const all = Uint32Array.from(ids);
       const tokens = {
-        length: all.length,
-        read: (offset: number, count: number) => all.subarray(offset, offset + count),
+        length: ids.length,
+        read: (offset: number, count: number) => ids.subarray(offset, offset + count),
       };
-      const bar = new ProgressBar({ total: all.length - 1, label: "evaluate" });
+      const bar = new ProgressBar({ total: ids.length - 1, label: "evaluate" });
       const found = await evaluate(
         model,
         sequentialBatches(tokens, { batch: flags.batch, sequence }),
@@ -67,4 +70,26 @@ export function addEvaluate(program: Command): void {
       );
       device.destroy();
     });
+}
+
+/** All ids of a source, four bytes each, and the bytes of its text. */
+async function encodeAll(
+  source: string,
+  { tokenizer, textField }: { tokenizer: Tokenizer; textField: string },
+): Promise<{ ids: Uint32Array; bytes: number }> {
+  let ids = new Uint32Array(1 << 16);
+  let [length, bytes] = [0, 0];
+  const utf8 = new TextEncoder();
+  for await (const { text } of readDocuments(source, { textField })) {
+    const fresh = tokenizer.encode(text);
+    if (length + fresh.length > ids.length) {
+      const larger = new Uint32Array(2 * (length + fresh.length));
+      larger.set(ids.subarray(0, length));
+      ids = larger;
+    }
+    ids.set(fresh, length);
+    length += fresh.length;
+    bytes += utf8.encode(text).length;
+  }
+  return { ids: ids.subarray(0, length), bytes };
 }

@@ -6,9 +6,10 @@
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { generate } from "../generation/generate.ts";
-import { openDevice } from "../gpu/device.ts";
-import { loadTokenizer } from "../tokenizers/tokenizer.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { loadGpt } from "../training/checkpoint.ts";
+import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
 
 interface GenerateFlags {
@@ -47,32 +48,46 @@ export function addGenerate(program: Command): void {
     .option("--seed <n>", "seed of the draws", whole(0), 0)
     .option("--json", "print one JSON object", false)
     .action(async (flags: GenerateFlags) => {
+      const prompt = await readPrompt(flags);
       const device = await openDevice();
       try {
-        await run(flags, device);
+        await run(flags, { device, ...prompt });
       } finally {
         device.destroy();
       }
     });
 }
 
-async function run(
+/** A prompt's ids, and the tokenizer if it was a text; checked before a GPU is asked for. */
+async function readPrompt(
   flags: GenerateFlags,
-  device: Awaited<ReturnType<typeof openDevice>>,
-): Promise<void> {
+): Promise<{ ids: ArrayLike<number>; tokenizer?: Tokenizer }> {
   if ((flags.prompt === undefined) === (flags.ids === undefined)) {
     throw new VitrailError("Cannot generate: give either --prompt TEXT or --ids 54,38,0");
   }
+  const config = checkModelFiles(flags.model);
+  const tokenizer = flags.ids ? undefined : await loadTokenizer(flags.model);
+  const ids = flags.ids ?? tokenizer!.encode(flags.prompt!);
+  checkPrompt(config, { ids, maxNewTokens: flags.maxNewTokens });
+  return { ids, tokenizer };
+}
+
+async function run(
+  flags: GenerateFlags,
+  { device, ids: prompt, tokenizer }: {
+    device: Device;
+    ids: ArrayLike<number>;
+    tokenizer?: Tokenizer;
+  },
+): Promise<void> {
   const model = loadGpt(device, flags.model);
   const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
-  if (flags.ids) {
-    const out = await generate(model, flags.ids, options);
-    if (flags.json) console.log(JSON.stringify({ prompt: flags.ids, ids: out }));
+  if (!tokenizer) {
+    const out = await generate(model, prompt, options);
+    if (flags.json) console.log(JSON.stringify({ prompt, ids: out }));
     else for (const ids of out) console.log(ids.join(","));
     return;
   }
-  const tokenizer = await loadTokenizer(flags.model);
-  const prompt = tokenizer.encode(flags.prompt!);
   const streams = Array.from({ length: flags.samples }, () => tokenizer.stream());
   const texts = streams.map(() => "");
   const live = flags.samples === 1 && !flags.json;

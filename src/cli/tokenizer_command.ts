@@ -4,13 +4,13 @@
  * @module
  */
 import type { Command } from "commander";
-import { readDocuments } from "../data/documents.ts";
+import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
-import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
-import { trainCharacterTokenizer } from "../tokenizers/train_characters.ts";
-import { ProgressBar } from "../training/progress.ts";
+import { oneOf } from "./choices.ts";
 import { idList, whole } from "./numbers.ts";
+import { makeOutput } from "./output.ts";
+import { chooseTokenizer } from "./tokens.ts";
 
 /** Adds the command to the program. */
 export function addTokenizer(program: Command): void {
@@ -19,24 +19,16 @@ export function addTokenizer(program: Command): void {
     .description("learn a vocabulary from a text")
     .requiredOption("--data <source>", "text file, folder, .jsonl or a corpus name")
     .requiredOption("--out <directory>", "where tokenizer.json goes")
-    .option("--kind <kind>", "bpe or characters", "bpe")
+    .option("--kind <kind>", "bpe or characters", oneOf("bpe", "characters"), "bpe")
     .option("--vocabulary <n>", "tokens in all", whole(3))
     .option("--special <token...>", "special tokens", ["<|endoftext|>"])
     .option("--text-field <name>", "field of a JSONL record with the text", "text")
     .action(async (flags) => {
-      async function* texts(): AsyncGenerator<string> {
-        for await (const { text } of readDocuments(flags.data, flags)) yield text;
-      }
-      const total = flags.vocabulary ?? 4096;
-      const bar = new ProgressBar({ total, label: "tokenizer" });
-      const make = flags.kind === "characters" ? trainCharacterTokenizer : trainBytePairTokenizer;
-      const tokenizer = await make(texts(), {
-        vocabularySize: flags.vocabulary,
+      makeOutput(flags.out);
+      const tokenizer = await chooseTokenizer(flags.data, {
+        ...flags,
         specialTokens: flags.special,
-        onProgress: (done) => bar.update(done, {}),
       });
-      bar.finish();
-      Deno.mkdirSync(flags.out, { recursive: true });
       writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
       console.log(`Wrote ${flags.out}/tokenizer.json with ${tokenizer.vocabularySize} tokens`);
     });
@@ -52,6 +44,13 @@ export function addTokenizer(program: Command): void {
     .requiredOption("--model <directory>", "directory with a tokenizer")
     .argument("<ids>", "ids with commas between them", idList)
     .action(async (ids, flags) => {
-      console.log((await loadTokenizer(flags.model)).decode(ids));
+      const tokenizer = await loadTokenizer(flags.model);
+      const wrong = ids.find((id: number) => id >= tokenizer.vocabularySize);
+      if (wrong !== undefined) {
+        throw new VitrailError(
+          `Cannot decode ${wrong}: the tokenizer has ids from 0 to ${tokenizer.vocabularySize - 1}`,
+        );
+      }
+      console.log(tokenizer.decode(ids));
     });
 }

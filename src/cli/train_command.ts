@@ -8,7 +8,6 @@ import { BatchSampler, sequentialBatches } from "../data/batches.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { createGptConfig, type GptConfig } from "../formats/gpt_config.ts";
-import { readJsonObject } from "../formats/json_file.ts";
 import { openDevice } from "../gpu/device.ts";
 import { generate } from "../generation/generate.ts";
 import { Gpt } from "../models/gpt.ts";
@@ -18,7 +17,10 @@ import { checkpointStep, loadGpt, removeCheckpoint } from "../training/checkpoin
 import { train, type TrainResult } from "../training/loop.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { RunLog } from "../training/run_log.ts";
+import { checkChoice } from "./choices.ts";
+import { applyConfigFile } from "./config_file.ts";
 import { real, whole } from "./numbers.ts";
+import { makeOutput } from "./output.ts";
 import { PRESETS } from "./presets.ts";
 import { checkData, datasetFor, tokenizerFor } from "./train_data.ts";
 
@@ -106,15 +108,7 @@ export function addTrain(program: Command): void {
 /** Flags, over the file of `--config`, over the run that `--resume` continues, over defaults. */
 function settle(command: Command): TrainFlags {
   const flags = command.opts<TrainFlags>();
-  const set = (file: string): void => {
-    for (const [name, value] of Object.entries(readJsonObject(file))) {
-      if (!command.options.some((o) => o.attributeName() === name)) {
-        throw new VitrailError(`Cannot use ${file}: it sets ${name}, which is no flag of train`);
-      }
-      const source = command.getOptionValueSource(name);
-      if (source === "default" || source === undefined) Object.assign(flags, { [name]: value });
-    }
-  };
+  const set = (file: string): void => applyConfigFile(command, file, flags);
   const stored = `${flags.out}/training.json`;
   if (flags.resume && exists(stored)) set(stored);
   if (flags.config) set(flags.config);
@@ -148,17 +142,9 @@ function exists(path: string): boolean {
 export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
   const resume = Boolean(asked.resume) && checkpointStep(asked.out) !== undefined;
   const flags = { ...asked, resume };
+  checkChoice("preset", flags.preset, Object.keys(PRESETS));
+  checkChoice("schedule", flags.schedule, ["cosine", "linear", "constant"]);
   const preset = PRESETS[flags.preset];
-  if (!preset) {
-    throw new VitrailError(
-      `Cannot use preset ${flags.preset}: wanted one of ${Object.keys(PRESETS).join(", ")}`,
-    );
-  }
-  if (!["cosine", "linear", "constant"].includes(flags.schedule)) {
-    throw new VitrailError(
-      `Cannot use schedule ${flags.schedule}: wanted cosine, linear or constant`,
-    );
-  }
   const size = { ...preset, ...defined(flags) };
   const { out } = flags;
   const configure = (vocabularySize: number, endOfText?: number): GptConfig =>
@@ -180,7 +166,7 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
   configure(flags.vocabulary);
   if (!resume) {
     await checkData(flags);
-    makeDirectory(out);
+    makeOutput(out);
     removeCheckpoint(out);
   }
   writeFileAtomic(`${out}/training.json`, JSON.stringify(settingsOf(flags), null, 2) + "\n");
@@ -332,14 +318,6 @@ function defined<T extends object>(flags: T): Partial<T> {
 function settingsOf(flags: TrainFlags): object {
   const { resume: _resume, overwrite: _overwrite, config: _config, ...rest } = flags;
   return rest;
-}
-
-function makeDirectory(path: string): void {
-  try {
-    Deno.mkdirSync(path, { recursive: true });
-  } catch (cause) {
-    throw new VitrailError(`Cannot write to ${path}: ${(cause as Error).message}`);
-  }
 }
 
 async function sampleText(model: Gpt, tokenizer: Tokenizer, flags: TrainFlags): Promise<string> {
