@@ -20,7 +20,10 @@ const TIMES = [256, 512, 1024, 2048];
 /** A doubling, and the pool's rounding. */
 const MOST = 2 * (1 + 1 / 8);
 
-/** The most bytes that the pool had handed out during one forward and backward pass. */
+/**
+ * The most bytes that one forward and backward pass held: what the pool had handed out, and the scratch
+ * textures that kernels read from on a processor, which start from nothing.
+ */
 async function peakBytes(
   device: Device,
   time: number,
@@ -30,6 +33,7 @@ async function peakBytes(
   await device.finish();
   device.pool.trim();
   device.pool.resetPeak();
+  device.textures.destroy();
   using _all = device.scope();
   const before = device.pool.memory.liveBytes;
   const shape = [BATCH, time, 3 * CHANNELS];
@@ -39,9 +43,10 @@ async function peakBytes(
   run.tape!.watch(qkv);
   const gradients = run.tape!.backward(attend(run, qkv), dOut);
   const { peakBytes } = device.pool.memory;
+  const textures = device.textures.bytes;
   const gradient = await gradients.get(qkv)!.read();
   if (!gradient.some((x) => x !== 0)) throw new Error("The backward pass gave no gradient");
-  return peakBytes - before;
+  return peakBytes - before + textures;
 }
 
 const device = await openDevice();
