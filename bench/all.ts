@@ -49,8 +49,6 @@ const results: Result[] = [];
 for (const benchCase of BENCHES.flatMap((bench) => bench.cases(device))) {
   if (!benchCase.name.includes(values.only)) continue;
   results.push(await measure(device, benchCase, { runs: Number(values.runs), floor }));
-  // The pool's shelves would otherwise keep every case's operands until the end.
-  device.pool.trim();
 }
 console.log(formatTable(
   ["kernel", "shape", "ms", "GFLOP/s", "GB/s", "spread"],

@@ -92,6 +92,9 @@ export async function measure(
   options: MeasureOptions & { floor: number },
 ): Promise<Result> {
   const { runs = 5, atLeast = 100, floor } = options;
+  // The pool's shelves would otherwise keep the operands of every case before this one.
+  await device.finish();
+  device.pool.trim();
   using _operands = device.scope();
   const call = prepare(device);
   const probe = device.zeros([1]);
