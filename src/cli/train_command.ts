@@ -13,7 +13,12 @@ import { generate } from "../generation/generate.ts";
 import { Gpt } from "../models/gpt.ts";
 import { freshWeights } from "../models/weights.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
-import { checkpointStep, loadGpt, removeCheckpoint } from "../training/checkpoint.ts";
+import {
+  checkpointStep,
+  loadGpt,
+  removeCheckpoint,
+  removeLeftovers,
+} from "../training/checkpoint.ts";
 import { train, type TrainResult } from "../training/loop.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { RunLog } from "../training/run_log.ts";
@@ -169,6 +174,7 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
     makeOutput(out);
     removeCheckpoint(out);
   }
+  removeLeftovers(out);
   writeFileAtomic(`${out}/training.json`, JSON.stringify(settingsOf(flags), null, 2) + "\n");
   const tokenizer = await tokenizerFor(flags);
   const dataset = await datasetFor(flags, tokenizer);

@@ -138,6 +138,19 @@ export function removeCheckpoint(directory: string): void {
   }
 }
 
+/** What a killed process leaves: half a file, or half a tokenized corpus, under a temporary name. */
+const LEFTOVER = /^(\.vitrail-[0-9a-f]{8}-[0-9a-f]{4}|data\.[0-9a-f]{8})\.tmp$/;
+
+/**
+ * Removes what killed processes left in a run's directory; a checkpoint may be large, and a run may
+ * be killed often. Nobody else may be writing there.
+ */
+export function removeLeftovers(directory: string): void {
+  for (const { name } of [...Deno.readDirSync(directory)]) {
+    if (LEFTOVER.test(name)) Deno.removeSync(`${directory}/${name}`, { recursive: true });
+  }
+}
+
 function stateOf(metadata: Record<string, string>, directory: string): TrainingState {
   if (metadata.state) return JSON.parse(metadata.state) as TrainingState;
   throw new VitrailError(

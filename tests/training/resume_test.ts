@@ -96,6 +96,9 @@ Deno.test("a run killed at random instants and resumed each time ends with the s
   const seed = Date.now() % 2 ** 32;
   const random = mulberry32(seed);
   const directory = `${root}/killed`;
+  // As a process leaves it that is killed while it writes.
+  Deno.mkdirSync(`${directory}/data.0123abcd.tmp`, { recursive: true });
+  Deno.writeTextFileSync(`${directory}/.vitrail-0123abcd-45ef.tmp`, "half a checkpoint");
   const told = [`seed ${seed}`];
   const flags = [...FLAGS, "--resume"]; // also the first time: it is the same command throughout
   // The first kill comes before anything is logged, the others just after some step is.
@@ -114,13 +117,17 @@ Deno.test("a run killed at random instants and resumed each time ends with the s
   }
   await runTrain(directory, flags);
   await assertSameRun(directory, told.join(", "));
+  const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
+  assert.deepEqual(names.filter((name) => name.endsWith(".tmp")), []);
 });
 
 Deno.test("Ctrl-C saves the step, says how to go on, and leaves with 130", async () => {
   const directory = `${root}/interrupted`;
   const run = startTrain(directory, FLAGS);
-  while (logged(directory) === 0) await sleep(1);
-  run.kill("SIGINT");
+  let over = false;
+  run.ended.then(() => over = true);
+  while (!over && logged(directory) === 0) await sleep(1);
+  if (!over) run.kill("SIGINT");
   const { code, stderr } = await run.ended;
   assert.equal(code, 130, stderr);
   assert.match(stderr, /Interrupted: saving after this step; press Ctrl-C again to leave at once/);
