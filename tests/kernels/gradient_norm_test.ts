@@ -32,6 +32,18 @@ for (const [name, device] of await openDevices()) {
     }
   });
 
+  Deno.test(`gradient norm, ${name}: gradients near nothing are not blown up`, async () => {
+    using _scope = device.scope();
+    // A norm of about 2e-6: here the 1e-6 beside it counts.
+    const small = numbers(29, 1).map((v) => 6e-7 * v);
+    const gradients = [upload(device, small)];
+    const norm = createGradientNorm([29], gradients[0]);
+    norm.compute(gradients, 1e-6);
+    const [clip] = await device.read(norm.clip);
+    const expected = reference([small], 1e-6);
+    assertClose([...clip], [expected.norm, expected.factor, 0], { bound: 1e-6, label: "clip" });
+  });
+
   Deno.test(`gradient norm, ${name}: one number that is not finite is told, and where it was`, async () => {
     for (const bad of [NaN, Infinity, -Infinity, 3e38]) {
       using _scope = device.scope();

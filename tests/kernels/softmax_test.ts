@@ -15,6 +15,9 @@ const SHAPES = [[1, 1], [7, 8], [9, 29], [87, 33], [29, 197], [29, 196], [5, 102
   2,
 ]];
 
+/** The lowest number of f32, by which transformers hides a key. */
+const LOWEST = -3.4028234663852886e38;
+
 for (const [name, device] of await openDevices()) {
   Deno.test(`softmax, ${name}: forward and backward`, async () => {
     for (const [rows, columns] of SHAPES) {
@@ -46,12 +49,14 @@ for (const [name, device] of await openDevices()) {
     using _scope = device.scope();
     const [rows, columns] = [9, 37];
     const x = numbers(rows * columns, 1);
-    // Every fifth, by each way of saying so; row 3 throughout; row 4 all but its last.
+    // Every fifth, by each way of saying so; row 3 throughout; row 4 all but its last; rows 5 to 7
+    // throughout by numbers that are finite, as masked scores are.
     x.forEach((_, i) => {
-      if (i % 5 === 0) x[i] = [-Infinity, -3e38, -1e38][i % 3];
+      if (i % 5 === 0) x[i] = [-Infinity, -3e38, LOWEST][i % 3];
     });
     x.fill(-Infinity, 3 * columns, 5 * columns - 1);
     x[5 * columns - 1] = -1e5;
+    [-1e38, -3e38, LOWEST].forEach((v, r) => x.fill(v, (5 + r) * columns, (6 + r) * columns));
     const d = numbers(rows * columns, 2);
     const out = softmax(upload(device, x, [rows, columns]));
     const dX = softmaxBackward(out, upload(device, d, [rows, columns]));

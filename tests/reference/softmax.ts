@@ -5,8 +5,8 @@
  */
 import type { Numbers } from "./numbers.ts";
 
-/** Scores of this or less are masked. */
-export const MASKED = -1e38;
+/** Scores of this or less are masked: -1e38 as f32 has it. */
+export const MASKED = Math.fround(-1e38);
 
 /** exp(x - max)/Σ of each row; masked entries get zero, and rows masked throughout get zeros. */
 export function softmax(x: Numbers, columns: number): Float64Array {
