@@ -4,6 +4,7 @@
  * @module
  */
 import { Command } from "commander";
+import project from "./deno.json" with { type: "json" };
 import { addData } from "./src/cli/data_command.ts";
 import { addDemo } from "./src/cli/demo_command.ts";
 import { addDoctor } from "./src/cli/doctor_command.ts";
@@ -15,6 +16,7 @@ import { addTrain } from "./src/cli/train_command.ts";
 
 const program = new Command("vitrail")
   .description("train, run and open up Transformers on WebGPU")
+  .version(project.version)
   .showSuggestionAfterError()
   // What goes wrong is told below, in one line.
   .configureOutput({ outputError: () => {} })

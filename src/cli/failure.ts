@@ -24,10 +24,11 @@ export function describeFailure(
     const command = commandOf(program, args);
     const missing = error.code === "commander.missingMandatoryOptionValue";
     const slip = missing ? unknownFlag(command, args) : undefined;
-    const message = slip ?? error.message.replace(/^error: /, "").replace(
-      /\s*\(Did you mean (one of )?(.*?)\?\)/,
-      (_, __, words) => `; did you mean ${words}?`,
-    );
+    const message = slip ??
+      error.message.replace(/^error: /, "").replace(/ is invalid\. /, " is invalid: ").replace(
+        /\s*\(Did you mean (one of )?(.*?)\?\)/,
+        (_, __, words) => `; did you mean ${words}?`,
+      );
     return {
       line: oneLine(`${message.replace(/\.$/, "")} (see ${path(command)} --help)`),
       code: 1,

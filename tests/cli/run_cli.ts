@@ -1,0 +1,68 @@
+/**
+ * Runs cli.ts as the launcher does: in a process of its own, with the launcher's permissions.
+ *
+ * @module
+ */
+
+const ROOT = new URL("../../", import.meta.url);
+const path = (name: string): string => new URL(name, ROOT).pathname;
+
+/** Permissions as the task `train` has them; another test holds that the launcher has the same. */
+const TASK: string = JSON.parse(Deno.readTextFileSync(path("deno.json"))).tasks.train;
+const FLAGS = TASK.split(" ").filter((word) => word.startsWith("--"));
+
+/** What a process left. */
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The command line that starts cli.ts with these arguments. */
+export function cliCommand(args: readonly string[]): string[] {
+  const config = ["--config", path("deno.json")];
+  return [Deno.execPath(), "run", "--no-prompt", ...config, ...FLAGS, path("cli.ts"), ...args];
+}
+
+/** Runs any command in a folder. */
+export async function runCommand(
+  [command, ...args]: readonly string[],
+  { cwd, input }: { cwd: string; input?: string },
+): Promise<Outcome> {
+  const child = new Deno.Command(command, {
+    args,
+    cwd,
+    stdin: input === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+    // Without a folder of this kind, Vulkan drivers complain on stderr; the launcher makes one too.
+    env: { XDG_RUNTIME_DIR: cwd, NO_COLOR: "1" },
+  }).spawn();
+  if (input !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+  }
+  const { code, stdout, stderr } = await child.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** Runs cli.ts in a folder. */
+export function runCli(
+  args: readonly string[],
+  options: { cwd: string; input?: string },
+): Promise<Outcome> {
+  return runCommand(cliCommand(args), options);
+}
+
+/** Every file below a folder and its bytes, to tell whether any was touched. */
+export function snapshot(folder: string, inside = ""): Record<string, string> {
+  const files: Record<string, string> = {};
+  for (const { name, isDirectory } of Deno.readDirSync(`${folder}/${inside}`)) {
+    const place = `${inside}${name}`;
+    if (isDirectory) Object.assign(files, { [place + "/"]: "" }, snapshot(folder, `${place}/`));
+    else files[place] = Deno.readFileSync(`${folder}/${place}`).toString();
+  }
+  return files;
+}
