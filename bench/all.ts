@@ -1,5 +1,5 @@
 /**
- * Every kernel in GFLOP/s and GB/s on this machine's adapter.
+ * Every kernel, and a training step, in GFLOP/s and GB/s on this machine's adapter.
  *
  *     deno run --allow-read bench/all.ts
  *     deno run --allow-read --allow-write=bench/results bench/all.ts --json
@@ -22,6 +22,7 @@ import * as layerNorm from "./kernels/layer_norm_bench.ts";
 import * as matmul from "./kernels/matmul_bench.ts";
 import * as sample from "./kernels/sample_bench.ts";
 import * as softmax from "./kernels/softmax_bench.ts";
+import * as model from "./model_bench.ts";
 
 const BENCHES = [
   matmul,
@@ -33,6 +34,7 @@ const BENCHES = [
   adamw,
   columnSum,
   sample,
+  model,
 ];
 
 const { values } = parseArgs({
