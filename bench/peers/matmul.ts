@@ -3,7 +3,7 @@
  * operands, a chain of eight products to a read-back, rounds interleaved so that a slow moment hits
  * everybody.
  *
- *     deno run --no-lock --allow-read --allow-env --allow-sys bench/peers/matmul.ts
+ *     deno run --no-lock --allow-read --allow-env bench/peers/matmul.ts
  *
  * `--sizes 512,1024`, `--rounds 9`, `--calls 8`, `--only jax` (ourselves and whose name holds it).
  * `--no-lock` keeps the peers out of the project's lock file. Exit code 1 if a product is wrong.
