@@ -64,7 +64,7 @@ for (const [name, device] of await openDevices()) {
       const dToken = upload(device, token, [vocabulary, channels]);
       const dPosition = upload(device, position, [context, channels]);
       poison(device, [batch * time]);
-      embeddingTokenBackward(where, dOut, dToken);
+      embeddingTokenBackward(where, dOut, { dToken });
       embeddingPositionBackward(where, dOut, { dPosition, offset });
       const [foundToken, foundPosition] = await device.read(dToken, dPosition);
       const expected = backward(ids, d, {
@@ -86,7 +86,7 @@ for (const [name, device] of await openDevices()) {
     const dOut = upload(device, numbers(3 * 130 * 36, 1), [3, 130, 36]);
     await assertSameBytes(device, () => {
       const dToken = device.zeros([5, 36]);
-      embeddingTokenBackward(ids, dOut, dToken);
+      embeddingTokenBackward(ids, dOut, { dToken });
       return [dToken];
     });
   });
