@@ -6,6 +6,7 @@
 import { Tokenizer as Library } from "npm:@huggingface/tokenizers@0.2.0";
 import { VitrailError } from "../errors.ts";
 import { CHARACTER_TO_BYTE, GPT2_WORDS } from "./byte_alphabet.ts";
+import { WordEncoder } from "./word_encoder.ts";
 import { ByteStream, type DecodeStream, WordStream } from "./decode_stream.ts";
 
 /** Text to ids and back. */
@@ -29,9 +30,19 @@ export interface Tokenizer {
 /** Characters encoded at once, about: the library's cost grows faster than a very long text does. */
 const PIECE = 1 << 16;
 
+/** A token that is looked for before words are. */
+interface AddedToken {
+  id: number;
+  content: string;
+  special: boolean;
+  lstrip?: boolean;
+  rstrip?: boolean;
+  single_word?: boolean;
+}
+
 /** The parts of a `tokenizer.json` that are looked at here. */
 interface TokenizerFile {
-  added_tokens?: { id: number; content: string; special: boolean }[];
+  added_tokens?: AddedToken[];
   pre_tokenizer?: { type: string; add_prefix_space?: boolean; use_regex?: boolean } | null;
   normalizer?: unknown;
   decoder?: { type: string } | null;
@@ -48,6 +59,7 @@ export class JsonTokenizer implements Tokenizer {
   readonly #library: Library;
   readonly #json: TokenizerFile;
   readonly #cuts: boolean;
+  readonly #words: WordEncoder | undefined;
   #bytes: (Uint8Array | string | undefined)[] | undefined;
 
   /**
@@ -67,7 +79,7 @@ export class JsonTokenizer implements Tokenizer {
     if (typeof vocabulary !== "object" || vocabulary === null) {
       throw refuse("it has no model.vocab");
     }
-    const added: { id: number }[] = json.added_tokens ?? [];
+    const added: AddedToken[] = json.added_tokens ?? [];
     try {
       const whole = { ...OPTIONAL, ...json, added_tokens: added, ...gpt2Words(json) };
       this.#library = new Library(whole, {});
@@ -83,17 +95,27 @@ export class JsonTokenizer implements Tokenizer {
     this.endOfText = ["<|endoftext|>", "</s>", "[SEP]"]
       .map((t) => this.tokenToId(t)).find((id) => id !== undefined);
     this.#cuts = cutsAtLines(json);
+    const plain = added.every(({ lstrip, rstrip, single_word }) =>
+      !lstrip && !rstrip && !single_word
+    );
+    if (plain && hasGpt2Words(json) && !json.normalizer) {
+      this.#words = new WordEncoder((word) => this.#encode(word), added);
+    }
   }
 
   encode(text: string): Uint32Array<ArrayBuffer> {
-    const ids: number[] = [];
     // Half a surrogate pair is no character: UTF-8 has U+FFFD in its place.
     const whole = text.toWellFormed();
+    if (this.#words) return this.#words.encode(whole);
+    const ids: number[] = [];
     for (const piece of this.#cuts ? pieces(whole) : [whole]) {
-      if (piece === "") continue;
-      for (const id of this.#library.encode(piece, { add_special_tokens: false }).ids) ids.push(id);
+      for (const id of this.#encode(piece)) ids.push(id);
     }
     return Uint32Array.from(ids);
+  }
+
+  #encode(text: string): readonly number[] {
+    return text === "" ? [] : this.#library.encode(text, { add_special_tokens: false }).ids;
   }
 
   decode(ids: Iterable<number>): string {
@@ -138,8 +160,7 @@ export class JsonTokenizer implements Tokenizer {
  * U+0085 and U+FEFF, and from the Rust library by the ids of every text that holds one.
  */
 function gpt2Words(json: TokenizerFile): { pre_tokenizer?: unknown } {
-  const { type, add_prefix_space, use_regex } = json.pre_tokenizer ?? {};
-  if (type !== "ByteLevel" || add_prefix_space || use_regex === false) return {};
+  if (!hasGpt2Words(json)) return {};
   const pattern = { Regex: GPT2_WORDS.source };
   return {
     pre_tokenizer: {
@@ -152,12 +173,15 @@ function gpt2Words(json: TokenizerFile): { pre_tokenizer?: unknown } {
   };
 }
 
-/** Whether no word of a tokenizer reaches from one line into the next. */
-function cutsAtLines({ pre_tokenizer, normalizer }: TokenizerFile): boolean {
+function hasGpt2Words({ pre_tokenizer }: TokenizerFile): boolean {
   const { type, add_prefix_space, use_regex } = pre_tokenizer ?? {};
-  if (type === "BertPreTokenizer") return true;
-  if (normalizer) return false;
   return type === "ByteLevel" && !add_prefix_space && use_regex !== false;
+}
+
+/** Whether no word of a tokenizer reaches from one line into the next. */
+function cutsAtLines(json: TokenizerFile): boolean {
+  if (json.pre_tokenizer?.type === "BertPreTokenizer") return true;
+  return hasGpt2Words(json) && !json.normalizer;
 }
 
 /** Cuts a long text before a newline between two characters, where no word reaches across. */
