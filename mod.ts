@@ -40,6 +40,7 @@ export type { DropoutKey } from "./src/kernels/dropout.ts";
 
 // Models and their files.
 export { Gpt, GptCache } from "./src/models/gpt.ts";
+export { loadGpt, saveGpt } from "./src/models/files.ts";
 export { LayerCache } from "./src/nn/cache.ts";
 export {
   freshWeights,
@@ -106,10 +107,4 @@ export {
 } from "./src/training/trainer.ts";
 export { train, type TrainIO, type TrainResult, type TrainSettings } from "./src/training/loop.ts";
 export { evaluate, type Evaluation } from "./src/training/evaluate.ts";
-export {
-  loadCheckpoint,
-  loadGpt,
-  saveCheckpoint,
-  saveGpt,
-  type TrainingState,
-} from "./src/training/checkpoint.ts";
+export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./src/training/checkpoint.ts";

@@ -34,7 +34,7 @@ export interface ModuleInfo {
  * Folders on one level are peers and import nothing from one another.
  */
 const LEVELS: readonly (readonly string[])[] = [
-  ["errors"],
+  ["errors", "project"],
   ["formats", "tokenizers", "data"],
   ["shaders"],
   ["gpu"],
@@ -55,6 +55,7 @@ const TAKE_NO_TEXT = ["gpu", "kernels", "autograd", "nn", "models", "optim"];
 export function partOf(path: string): string | undefined {
   if (path === "mod.ts") return "mod";
   if (path === "cli.ts" || path.startsWith("src/cli/")) return "cli";
+  if (path === "deno.json") return "project";
   if (path === "src/errors.ts") return "errors";
   if (path.startsWith("shaders/")) return "shaders";
   return path.match(/^src\/([^/]+)\//)?.[1];

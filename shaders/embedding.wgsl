@@ -5,9 +5,10 @@
 // So that the sum has one order, `link` threads the places of equal ids into lists: next[n] is the
 // next place with the same id, and first[n] is 1 where a list begins. In `backward_token` the
 // invocation of a list's first place walks it; all others leave at once.
+// The id `padding` gets no gradient, as with PyTorch's padding_idx.
 // ids: (count). token: (vocabulary, channels). position: (context, channels). out: (count, channels).
 
-struct Shape { count: u32, channels: u32, time: u32, offset: u32, batch: u32 }
+struct Shape { count: u32, channels: u32, time: u32, offset: u32, batch: u32, padding: u32 }
 
 override has_position: bool = true;
 override lanes: u32 = 64;
@@ -37,6 +38,10 @@ fn link(@builtin(global_invocation_id) id: vec3u) {
   let n = id.x;
   if (n >= shape.count) { return; }
   let own = ids[n];
+  if (own == shape.padding) {
+    first[n] = 0u;
+    return;
+  }
   var earlier = 0u;
   while (earlier < n && ids[earlier] != own) { earlier++; }
   first[n] = select(0u, 1u, earlier == n);

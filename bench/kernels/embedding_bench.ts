@@ -39,7 +39,7 @@ export function cases(device: Device): Case[] {
       const dToken = device.zeros([V, C]);
       const dPosition = device.zeros([T, C]);
       return () => {
-        embeddingTokenBackward(ids, dOut, dToken);
+        embeddingTokenBackward(ids, dOut, { dToken });
         embeddingPositionBackward(ids, dOut, { dPosition });
       };
     },

@@ -22,7 +22,7 @@ import { openDevice } from "../../src/gpu/device.ts";
 import { Gpt } from "../../src/models/gpt.ts";
 import { freshWeights } from "../../src/models/weights.ts";
 import { trainBytePairTokenizer } from "../../src/tokenizers/train_bpe.ts";
-import { saveGpt } from "../../src/training/checkpoint.ts";
+import { saveGpt } from "../../src/models/files.ts";
 import { evaluate } from "../../src/training/evaluate.ts";
 import { train } from "../../src/training/loop.ts";
 

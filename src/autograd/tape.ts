@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Tensor } from "../gpu/tensor.ts";
+import { Tensor } from "../gpu/tensor.ts";
 import { accumulate as addInto } from "../kernels/add.ts";
 import { Parameter } from "./parameter.ts";
 
@@ -112,12 +112,17 @@ export class Tape {
     this.#nodes.push({ output, backward });
   }
 
-  /** Walks the record in reverse, from the gradient of `output`. Parameters accumulate theirs. */
-  backward(output: Tensor, dOut?: Tensor): Gradients {
+  /**
+   * Walks the record in reverse: from one or more losses, or from a tensor whose gradient is given.
+   * Parameters accumulate their gradients.
+   */
+  backward(outputs: Tensor | readonly Tensor[], dOut?: Tensor): Gradients {
     const gradients = new Gradients(this);
-    if (dOut) gradients.pass(output, dOut);
+    const roots: readonly Tensor[] = outputs instanceof Tensor ? [outputs] : outputs;
+    if (dOut) gradients.pass(roots[0], dOut);
     for (const node of this.#nodes.toReversed()) {
-      const d = node.output === output && !dOut ? output : gradients.get(node.output);
+      // A loss knows its own scale: what is handed to it is not looked at.
+      const d = !dOut && roots.includes(node.output) ? node.output : gradients.get(node.output);
       if (!d) continue;
       node.backward(d, gradients);
       gradients.drop(node.output);

@@ -9,7 +9,7 @@ import { readDocuments } from "../data/documents.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
-import { loadGpt } from "../training/checkpoint.ts";
+import { loadGpt } from "../models/files.ts";
 import { evaluate } from "../training/evaluate.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { checkModelFiles } from "./model_files.ts";

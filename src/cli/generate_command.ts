@@ -8,7 +8,7 @@ import { VitrailError } from "../errors.ts";
 import { generate } from "../generation/generate.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
-import { loadGpt } from "../training/checkpoint.ts";
+import { loadGpt } from "../models/files.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
 

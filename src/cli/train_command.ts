@@ -13,12 +13,8 @@ import { generate } from "../generation/generate.ts";
 import { Gpt } from "../models/gpt.ts";
 import { freshWeights } from "../models/weights.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
-import {
-  checkpointStep,
-  loadGpt,
-  removeCheckpoint,
-  removeLeftovers,
-} from "../training/checkpoint.ts";
+import { checkpointStep, removeCheckpoint, removeLeftovers } from "../training/checkpoint.ts";
+import { loadGpt } from "../models/files.ts";
 import { train, type TrainResult } from "../training/loop.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { RunLog } from "../training/run_log.ts";

@@ -1,7 +1,15 @@
 /** The shape of a GPT model and the numbers it is trained with, checked. @module */
 
-import { VitrailError } from "../errors.ts";
-import { quoteValue } from "./messages.ts";
+import {
+  boolean,
+  checkRules,
+  count,
+  notNegative,
+  oneOf,
+  positive,
+  probability,
+  type Rules,
+} from "./config_rules.ts";
 
 /** The nonlinearity of the MLP: GELU with its tanh approximation (GPT-2), or exact. */
 export type GptActivation = "gelu_new" | "gelu";
@@ -91,52 +99,21 @@ export function createGptConfig(
   return config;
 }
 
-interface Rule {
-  wanted: string;
-  holds(value: unknown): boolean;
-}
-
-const count: Rule = {
-  wanted: "a whole number from 1",
-  holds: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
-};
-const probability: Rule = {
-  wanted: "a number from 0 to below 1",
-  holds: (value) => typeof value === "number" && value >= 0 && value < 1,
-};
-const boolean: Rule = {
-  wanted: "true or false",
-  holds: (value) => typeof value === "boolean",
-};
-
-function oneOf(...words: string[]): Rule {
-  return {
-    wanted: words.map((word) => `"${word}"`).join(" or "),
-    holds: (value) => words.includes(value as string),
-  };
-}
-
-const rules: Record<Exclude<keyof GptConfig, "beginOfTextId" | "endOfTextId">, Rule> = {
+const rules: Rules<Exclude<keyof GptConfig, "beginOfTextId" | "endOfTextId">> = {
   vocabularySize: count,
   contextLength: count,
   channels: count,
   layers: count,
   heads: count,
   mlpChannels: count,
-  layerNormEpsilon: {
-    wanted: "a number above 0",
-    holds: (value) => Number.isFinite(value) && (value as number) > 0,
-  },
+  layerNormEpsilon: positive,
   activation: oneOf("gelu_new", "gelu"),
   positions: oneOf("learned", "sinusoidal", "none"),
   tieWeights: boolean,
   embeddingDropout: probability,
   attentionDropout: probability,
   residualDropout: probability,
-  initializerRange: {
-    wanted: "a number from 0",
-    holds: (value) => Number.isFinite(value) && (value as number) >= 0,
-  },
+  initializerRange: notNegative,
 };
 
 /**
@@ -167,14 +144,7 @@ export function validateGptConfig(
   options: { action?: string; fieldNames?: Partial<Record<keyof GptConfig, string>> } = {},
 ): void {
   const { action = "Cannot use this GPT configuration", fieldNames = {} } = options;
-  const nameOf = (field: keyof GptConfig): string => fieldNames[field] ?? field;
-  const refuse = (field: keyof GptConfig, wanted: string): never => {
-    const state = `${nameOf(field)} is ${quoteValue(config[field])}`;
-    throw new VitrailError(`${action}: ${state}, wanted ${wanted}`);
-  };
-  for (const [field, rule] of Object.entries(rules) as [keyof typeof rules, Rule][]) {
-    if (!rule.holds(config[field])) refuse(field, rule.wanted);
-  }
+  const { nameOf, refuse } = checkRules(config, rules, { action, fieldNames });
   if (config.channels % config.heads !== 0) {
     refuse("channels", `a multiple of ${nameOf("heads")}, ${config.heads}`);
   }

@@ -4,12 +4,12 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { BufferPool, type Scope } from "./buffers.ts";
+import { BufferPool, type PooledBuffer, type Scope } from "./buffers.ts";
 import { Commands, type DispatchArguments } from "./commands.ts";
 import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
-import { ScratchTextures } from "./textures.ts";
+import { type ScratchTexture, ScratchTextures } from "./textures.ts";
 
 /** Limits we ask the adapter for at their full value: the defaults of WebGPU are for phones. */
 const WANTED_LIMITS = [
@@ -58,13 +58,14 @@ export class Device {
     this.pool = new BufferPool(raw);
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);
-    this.pool.onDestroy = (buffer) => this.commands.forget(buffer);
     this.textures = new ScratchTextures(raw);
-    this.textures.onDestroy = (texture) => {
-      // What is recorded may still read it.
+    const leave = (resource: PooledBuffer | ScratchTexture): void => {
+      // What is recorded may still use it.
       this.commands.submit();
-      this.commands.forget(texture);
+      this.commands.forget(resource);
     };
+    this.pool.onDestroy = leave;
+    this.textures.onDestroy = leave;
     raw.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#fault ??= describeFault((event as GPUUncapturedErrorEvent).error);

@@ -18,22 +18,31 @@ export interface EmbeddingTables {
   position?: Tensor;
   /** Position of the first token of each sequence; 0 if absent. */
   offset?: number;
+  /** An id whose row learns nothing; none if absent. */
+  padId?: number;
 }
 
-function shapeOf(ids: Tensor, channels: number, offset = 0): Record<string, number> {
+/** An id that no vocabulary has. */
+const NO_ID = 0xffffffff;
+
+function shapeOf(
+  ids: Tensor,
+  channels: number,
+  { offset = 0, padId = NO_ID }: { offset?: number; padId?: number } = {},
+): Record<string, number> {
   const time = ids.shape.at(-1)!;
-  return { count: ids.size, channels, time, offset, batch: ids.size / time };
+  return { count: ids.size, channels, time, offset, batch: ids.size / time, padding: padId };
 }
 
 /** `token[ids] + position[offset + t]`: ids (B, T) to (B, T, C). */
 export function embedding(ids: Tensor, tables: EmbeddingTables): Tensor {
-  const { token, position, offset } = tables;
+  const { token, position } = tables;
   const channels = token.shape[1];
   const out = ids.device.tensor([...ids.shape, channels]);
   const { overrides, workgroups } = perElement(ids.device, channels, ids.size);
   ids.device.dispatch(kernel, "forward", {
     bindings: { ids, token, position: position ?? token, out },
-    uniforms: shapeOf(ids, channels, offset),
+    uniforms: shapeOf(ids, channels, tables),
     overrides: { ...overrides, has_position: position !== undefined },
     workgroups,
   });
@@ -41,12 +50,17 @@ export function embedding(ids: Tensor, tables: EmbeddingTables): Tensor {
 }
 
 /** Adds the gradient of the token table into `dToken` (V, C), in one fixed order. */
-export function embeddingTokenBackward(ids: Tensor, dOut: Tensor, dToken: Tensor): void {
+export function embeddingTokenBackward(
+  ids: Tensor,
+  dOut: Tensor,
+  options: { dToken: Tensor; padId?: number },
+): void {
   const { device } = ids;
+  const { dToken } = options;
   const channels = dToken.shape[1];
   const next = device.tensor([ids.size], "u32");
   const first = device.tensor([ids.size], "u32");
-  const uniforms = shapeOf(ids, channels);
+  const uniforms = shapeOf(ids, channels, options);
   device.dispatch(kernel, "link", {
     bindings: { ids, next, first },
     uniforms,
@@ -67,11 +81,11 @@ export function embeddingPositionBackward(
   dOut: Tensor,
   options: { dPosition: Tensor; offset?: number },
 ): void {
-  const { dPosition, offset } = options;
+  const { dPosition } = options;
   const channels = dPosition.shape[1];
   ids.device.dispatch(kernel, "backward_position", {
     bindings: { d_out: dOut, out: dPosition },
-    uniforms: shapeOf(ids, channels, offset),
+    uniforms: shapeOf(ids, channels, options),
     ...perElement(ids.device, channels, ids.shape.at(-1)!),
   });
 }

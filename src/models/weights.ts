@@ -66,12 +66,33 @@ export class ParameterList {
     this.#source = source;
   }
 
-  /** A new parameter. */
-  make(name: string, shape: readonly number[], initial: Initial): Parameter {
-    const data = this.#source(name, shape, initial);
+  /** A new parameter; with `parts`, one that its file holds in equal slices under those names. */
+  make(
+    name: string,
+    shape: readonly number[],
+    initial: Initial,
+    parts?: readonly string[],
+  ): Parameter {
+    const data = parts ? this.#assemble(parts, shape, initial) : this.#source(name, shape, initial);
     const value = this.#device.pool.persistent(() => this.#device.upload(data, shape));
-    const parameter = new Parameter(name, value);
+    const parameter = new Parameter(name, value, parts);
     this.all.push(parameter);
     return parameter;
+  }
+
+  /** Slices of the first dimension, one below the other. */
+  #assemble(
+    parts: readonly string[],
+    [rows, ...rest]: readonly number[],
+    initial: Initial,
+  ): Float32Array<ArrayBuffer> {
+    const slices = parts.map((name) => this.#source(name, [rows / parts.length, ...rest], initial));
+    const whole = new Float32Array(slices.reduce((sum, slice) => sum + slice.length, 0));
+    let at = 0;
+    for (const slice of slices) {
+      whole.set(slice, at);
+      at += slice.length;
+    }
+    return whole;
   }
 }

@@ -6,7 +6,8 @@
 import { VitrailError } from "../errors.ts";
 import type { Gpt } from "../models/gpt.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
-import { loadCheckpoint, saveCheckpoint, saveGpt, type TrainingState } from "./checkpoint.ts";
+import { saveGpt } from "../models/files.ts";
+import { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { learningRateAt } from "./schedule.ts";
 import { type Batch, type StepFigures, Trainer } from "./trainer.ts";

@@ -8,7 +8,7 @@ import { type Hook, Run } from "../../src/autograd/run.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { generate } from "../../src/generation/generate.ts";
 import { openDevice } from "../../src/gpu/device.ts";
-import { loadGpt } from "../../src/training/checkpoint.ts";
+import { loadGpt } from "../../src/models/files.ts";
 import { Trainer } from "../../src/training/trainer.ts";
 import { assertClose, relativeError } from "../compare.ts";
 

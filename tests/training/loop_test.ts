@@ -1,11 +1,11 @@
 /** The loop: when it evaluates, saves and stops, and what a resumed run repeats. @module */
 
+import { loadGpt } from "../../src/models/files.ts";
 import assert from "node:assert/strict";
 import {
   createGptConfig,
   type Evaluation,
   Gpt,
-  loadGpt,
   openDevice,
   Run,
   train,

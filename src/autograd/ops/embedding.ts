@@ -14,12 +14,12 @@ import type { Run } from "../run.ts";
 
 /** `token[ids] + position[offset + t]`: ids (B, T) to (B, T, C). */
 export function embedding(run: Run, ids: Tensor, tables: EmbeddingTables): Tensor {
-  const { token, position, offset } = tables;
+  const { token, position, offset, padId } = tables;
   const out = forward(ids, tables);
   run.record(out, [token, position], (dOut, gradients) => {
     gradients.into(token, ({ tensor, accumulate }) => {
       if (!accumulate) ids.device.commands.clear(tensor.buffer);
-      embeddingTokenBackward(ids, dOut, tensor);
+      embeddingTokenBackward(ids, dOut, { dToken: tensor, padId });
     });
     gradients.into(position, ({ tensor, accumulate }) => {
       if (!accumulate) ids.device.commands.clear(tensor.buffer);

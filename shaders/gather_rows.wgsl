@@ -1,0 +1,27 @@
+// out[i] = x[rows[i]], and d_x[rows[i]] += d_out[i]: the rows that a head looks at, such as the first
+// of each sequence or the masked ones. No row may be named twice, or two invocations would add to it.
+//
+// One invocation copies one element. rows: (count). x, d_x: (…, columns). out, d_out: (count, columns).
+
+struct Shape { count: u32, columns: u32 }
+
+override lanes: u32 = 64;
+
+@group(0) @binding(0) var<storage, read> shape: Shape;
+@group(0) @binding(1) var<storage, read> rows: array<u32>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read> d_out: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_x: array<f32>;
+
+@compute @workgroup_size(lanes)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= shape.columns) { return; }
+  out[id.y * shape.columns + id.x] = x[rows[id.y] * shape.columns + id.x];
+}
+
+@compute @workgroup_size(lanes)
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= shape.columns) { return; }
+  d_x[rows[id.y] * shape.columns + id.x] += d_out[id.y * shape.columns + id.x];
+}

@@ -1,0 +1,215 @@
+/** Hugging Face's `config.json` of a BERT model with its head, read and written. @module */
+
+import { VitrailError } from "../errors.ts";
+import { writeFileAtomic } from "./atomic_file.ts";
+import { type BertActivation, type BertConfig, validateBertConfig } from "./bert_config.ts";
+import { readJsonObject } from "./json_file.ts";
+import { quoteValue, showPath } from "./messages.ts";
+
+/** What labels mean: one of them holds, several may, or they are numbers. */
+export type LabelKind = "single" | "multiple" | "number";
+
+/** Which heads a model has, as Hugging Face's architectures combine them. */
+export type BertHeadsSettings =
+  | { kind: "none" }
+  | { kind: "pretraining" }
+  | { kind: "masked-language" }
+  | { kind: "sequence-classification"; labels: string[]; labelKind: LabelKind }
+  | { kind: "token-classification"; labels: string[] }
+  | { kind: "question-answering" };
+
+/** What a BERT's `config.json` says. */
+export interface BertDescription {
+  /** Sizes and rates. */
+  config: BertConfig;
+  /** The heads. */
+  heads: BertHeadsSettings;
+}
+
+const architectures: Record<BertHeadsSettings["kind"], string> = {
+  "none": "BertModel",
+  "pretraining": "BertForPreTraining",
+  "masked-language": "BertForMaskedLM",
+  "sequence-classification": "BertForSequenceClassification",
+  "token-classification": "BertForTokenClassification",
+  "question-answering": "BertForQuestionAnswering",
+};
+
+const problems: Record<LabelKind, string> = {
+  single: "single_label_classification",
+  multiple: "multi_label_classification",
+  number: "regression",
+};
+
+const keys = {
+  vocabularySize: "vocab_size",
+  contextLength: "max_position_embeddings",
+  channels: "hidden_size",
+  layers: "num_hidden_layers",
+  heads: "num_attention_heads",
+  mlpChannels: "intermediate_size",
+  segments: "type_vocab_size",
+  layerNormEpsilon: "layer_norm_eps",
+  activation: "hidden_act",
+  hiddenDropout: "hidden_dropout_prob",
+  attentionDropout: "attention_probs_dropout_prob",
+  classifierDropout: "classifier_dropout",
+  initializerRange: "initializer_range",
+  padId: "pad_token_id",
+} as const satisfies Record<keyof BertConfig, string>;
+
+/** Hugging Face has two names for the tanh approximation; their numbers are the same. */
+const activations: Record<string, BertActivation> = {
+  gelu: "gelu",
+  gelu_new: "gelu_new",
+  gelu_pytorch_tanh: "gelu_new",
+};
+
+/**
+ * Reads `config.json` of a model directory.
+ *
+ * @param directory the path of a Hugging Face model directory
+ * @throws {VitrailError} when the file is missing or not JSON, or as {@linkcode parseBertConfig}
+ */
+export function readBertConfig(directory: string): BertDescription {
+  const path = `${directory}/config.json`;
+  const json = readJsonObject(path, {
+    wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
+  });
+  return parseBertConfig(json, { source: path });
+}
+
+/**
+ * Writes `config.json` into a model directory, whole or not at all.
+ *
+ * @throws {VitrailError} when the configuration is not valid or the file cannot be written
+ */
+export function writeBertConfig(directory: string, description: BertDescription): void {
+  const text = JSON.stringify(formatBertConfig(description), null, 2) + "\n";
+  writeFileAtomic(`${directory}/config.json`, text);
+}
+
+/**
+ * Translates the contents of a BERT `config.json`. The sizes must be there; other keys that are
+ * absent have the values that `transformers` gives them.
+ *
+ * @param json the parsed file
+ * @param options.source what to call it in errors
+ * @throws {VitrailError} when it is not a BERT, when a value is missing or out of range, or when it
+ * asks for a variant whose numbers Vitrail would not reproduce
+ *
+ * @example
+ * ```ts
+ * import { parseBertConfig } from "./huggingface_bert.ts";
+ *
+ * const { config, heads } = parseBertConfig({
+ *   model_type: "bert",
+ *   architectures: ["BertForMaskedLM"],
+ *   vocab_size: 197,
+ *   max_position_embeddings: 29,
+ *   hidden_size: 36,
+ *   num_hidden_layers: 2,
+ *   num_attention_heads: 3,
+ *   intermediate_size: 100,
+ * });
+ * console.log(config.mlpChannels, heads.kind); // 100 "masked-language"
+ * ```
+ */
+export function parseBertConfig(
+  json: Record<string, unknown>,
+  options: { source?: string } = {},
+): BertDescription {
+  const action = `Cannot use ${showPath(options.source ?? "this config.json")}`;
+  refuseVariants(json, action);
+  const hiddenDropout = json.hidden_dropout_prob ?? 0.1;
+  const activation = json.hidden_act ?? "gelu";
+  if (!Object.hasOwn(activations, activation as string)) {
+    throw new VitrailError(
+      `${action}: hidden_act is ${quoteValue(activation)}, wanted "gelu" or "gelu_new"`,
+    );
+  }
+  const config = {
+    vocabularySize: json.vocab_size,
+    contextLength: json.max_position_embeddings,
+    channels: json.hidden_size,
+    layers: json.num_hidden_layers,
+    heads: json.num_attention_heads,
+    mlpChannels: json.intermediate_size,
+    segments: json.type_vocab_size ?? 2,
+    layerNormEpsilon: json.layer_norm_eps ?? 1e-12,
+    activation: activations[activation as string],
+    hiddenDropout,
+    attentionDropout: json.attention_probs_dropout_prob ?? 0.1,
+    classifierDropout: json.classifier_dropout ?? hiddenDropout,
+    initializerRange: json.initializer_range ?? 0.02,
+    padId: json.pad_token_id ?? 0,
+  } as BertConfig;
+  validateBertConfig(config, { action, fieldNames: keys });
+  return { config, heads: parseHeads(json, action) };
+}
+
+function parseHeads(json: Record<string, unknown>, action: string): BertHeadsSettings {
+  const [name] = Array.isArray(json.architectures) ? json.architectures : ["BertModel"];
+  const known = Object.entries(architectures).find(([, architecture]) => architecture === name);
+  if (!known) {
+    throw new VitrailError(
+      `${action}: architectures names ${quoteValue(name)}, wanted one of ` +
+        Object.values(architectures).join(", "),
+    );
+  }
+  const kind = known[0] as BertHeadsSettings["kind"];
+  if (kind === "token-classification") return { kind, labels: parseLabels(json) };
+  if (kind !== "sequence-classification") return { kind };
+  const labels = parseLabels(json);
+  const problem = Object.entries(problems).find(([, p]) => p === json.problem_type)?.[0];
+  const labelKind = (problem ?? (labels.length === 1 ? "number" : "single")) as LabelKind;
+  return { kind, labels, labelKind };
+}
+
+/** Labels in the order of their ids; `transformers` takes two where a file has none. */
+function parseLabels(json: Record<string, unknown>): string[] {
+  const byId = json.id2label as Record<string, string> | undefined;
+  const count = byId ? Object.keys(byId).length : (json.num_labels as number | undefined) ?? 2;
+  return Array.from({ length: count }, (_, i) => byId?.[i] ?? `LABEL_${i}`);
+}
+
+/** Keys that change the forward pass, the values that do not, and what the key does otherwise. */
+const variants: { key: string; plain: unknown; effect: string }[] = [
+  { key: "position_embedding_type", plain: "absolute", effect: "positions are relative" },
+  { key: "is_decoder", plain: false, effect: "it is a decoder" },
+  { key: "add_cross_attention", plain: false, effect: "blocks attend to an encoder" },
+  { key: "tie_word_embeddings", plain: true, effect: "its decoder has weights of its own" },
+];
+
+function refuseVariants(json: Record<string, unknown>, action: string): void {
+  if (json.model_type !== "bert") {
+    throw new VitrailError(
+      `${action}: model_type is ${quoteValue(json.model_type)}, wanted "bert"`,
+    );
+  }
+  for (const { key, plain, effect } of variants) {
+    const value = json[key] ?? plain;
+    if (value === plain) continue;
+    throw new VitrailError(
+      `${action}: ${key} is ${quoteValue(value)} (${effect}), which is not supported, ` +
+        `wanted ${quoteValue(plain)}`,
+    );
+  }
+}
+
+/** The object that `config.json` holds for a model. */
+export function formatBertConfig({ config, heads }: BertDescription): Record<string, unknown> {
+  validateBertConfig(config);
+  const json: Record<string, unknown> = {
+    architectures: [architectures[heads.kind]],
+    model_type: "bert",
+    tie_word_embeddings: true,
+  };
+  for (const [field, key] of Object.entries(keys)) json[key] = config[field as keyof BertConfig];
+  if ("labels" in heads) {
+    json.id2label = Object.fromEntries(heads.labels.map((label, i) => [i, label]));
+    json.label2id = Object.fromEntries(heads.labels.map((label, i) => [label, i]));
+  }
+  if ("labelKind" in heads) json.problem_type = problems[heads.labelKind];
+  return Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1));
+}

@@ -1,0 +1,134 @@
+/**
+ * What a BERT is used for: the heads of its pre-training and of its tasks.
+ *
+ * @module
+ */
+import { dropout } from "../autograd/ops/dropout.ts";
+import { gatherRows } from "../autograd/ops/gather_rows.ts";
+import { gelu } from "../autograd/ops/gelu.ts";
+import { linear } from "../autograd/ops/linear.ts";
+import { tanh } from "../autograd/ops/tanh.ts";
+import type { Parameter } from "../autograd/parameter.ts";
+import type { Run } from "../autograd/run.ts";
+import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { GeluKind } from "../kernels/gelu.ts";
+import type { LayerNorm } from "../nn/layer_norm.ts";
+import type { Linear } from "../nn/linear.ts";
+import type { BertLayers } from "./bert_layers.ts";
+
+/** The heads that a model has. */
+export interface BertHeads {
+  /** As the model was made. */
+  settings: BertHeadsSettings;
+  /** The first token of each sequence, for judgements on the whole. */
+  pooler?: Pooler;
+  /** Guesses tokens. */
+  masked?: MaskedLanguageHead;
+  /** Whether the second sentence followed the first, for sequences; labels for sequences or tokens; or where an answer begins and ends. */
+  classifier?: Classifier;
+}
+
+/** tanh of a linear layer over the first token: (B, T, C) to (B, C). */
+export class Pooler {
+  readonly #dense: Linear;
+
+  /** Takes its layer from the model that owns it. */
+  constructor(dense: Linear) {
+    this.#dense = dense;
+  }
+
+  /** (B, T, C) to (B, C). */
+  forward(run: Run, hidden: Tensor): Tensor {
+    const [batch, time] = hidden.shape;
+    const rows = hidden.device.upload(Uint32Array.from({ length: batch }, (_, b) => b * time));
+    return tanh(run, this.#dense.forward(run, gatherRows(run, hidden, rows)));
+  }
+}
+
+/** Guesses tokens: dense, GELU, norm, and the token embedding as decoder, with a bias of its own. */
+export class MaskedLanguageHead {
+  readonly #dense: Linear;
+  readonly #norm: LayerNorm;
+  readonly #decoder: { weight: Parameter; bias: Parameter; transposed: true };
+  readonly #activation: GeluKind;
+
+  /** Takes its layers from the model that owns them. */
+  constructor(
+    layers: { dense: Linear; norm: LayerNorm; token: Parameter; bias: Parameter },
+    activation: GeluKind,
+  ) {
+    this.#dense = layers.dense;
+    this.#norm = layers.norm;
+    this.#decoder = { weight: layers.token, bias: layers.bias, transposed: true };
+    this.#activation = activation;
+  }
+
+  /** (…, C) to logits (…, V). */
+  forward(run: Run, hidden: Tensor): Tensor {
+    const transformed = gelu(run, this.#dense.forward(run, hidden), this.#activation);
+    return linear(run, this.#norm.forward(run, transformed), this.#decoder);
+  }
+}
+
+/** A linear layer behind dropout. */
+export class Classifier {
+  readonly #dense: Linear;
+  readonly #dropout: number;
+
+  /** Takes its layer from the model that owns it. */
+  constructor(dense: Linear, dropout: number) {
+    this.#dense = dense;
+    this.#dropout = dropout;
+  }
+
+  /** (…, C) to logits (…, labels). */
+  forward(run: Run, x: Tensor): Tensor {
+    return this.#dense.forward(run, dropout(run, x, this.#dropout));
+  }
+}
+
+/** Makes the heads that `settings` ask for. */
+export function makeHeads(
+  layers: BertLayers,
+  token: Parameter,
+  settings: BertHeadsSettings,
+): BertHeads {
+  const { channels: C, vocabularySize, classifierDropout, activation } = layers.config;
+  const pooler = () => new Pooler(layers.affine("bert.pooler.dense", [C, C]));
+  const masked = () => {
+    const bias = layers.bias("cls.predictions.bias", vocabularySize);
+    const dense = layers.affine("cls.predictions.transform.dense", [C, C]);
+    const norm = layers.norm("cls.predictions.transform.LayerNorm");
+    const kind = activation === "gelu" ? "erf" : "tanh";
+    return new MaskedLanguageHead({ dense, norm, token, bias }, kind);
+  };
+  const classifier = (name: string, labels: number, dropout = 0) =>
+    new Classifier(layers.affine(name, [labels, C]), dropout);
+  switch (settings.kind) {
+    case "none":
+      return { settings, pooler: pooler() };
+    case "pretraining":
+      return {
+        settings,
+        pooler: pooler(),
+        masked: masked(),
+        classifier: classifier("cls.seq_relationship", 2),
+      };
+    case "masked-language":
+      return { settings, masked: masked() };
+    case "sequence-classification":
+      return {
+        settings,
+        pooler: pooler(),
+        classifier: classifier("classifier", settings.labels.length, classifierDropout),
+      };
+    case "token-classification":
+      return {
+        settings,
+        classifier: classifier("classifier", settings.labels.length, classifierDropout),
+      };
+    case "question-answering":
+      return { settings, classifier: classifier("qa_outputs", 2) };
+  }
+}

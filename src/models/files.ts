@@ -1,0 +1,126 @@
+/**
+ * Model directories, which are Hugging Face's: read into a model, and written.
+ *
+ * @module
+ */
+import type { Parameter } from "../autograd/parameter.ts";
+import { readBertConfig, writeBertConfig } from "../formats/huggingface_bert.ts";
+import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
+import { readConfig, writeConfig } from "../formats/huggingface_gpt2.ts";
+import { openModelWeights, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
+import type { Device } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { Bert } from "./bert.ts";
+import { Gpt } from "./gpt.ts";
+import { sinusoids } from "./initialize.ts";
+import { freshWeights, storedWeights } from "./weights.ts";
+
+/** Bytes that are read back with one wait: every wait costs 11 ms under Deno. */
+const READ_TOGETHER = 1 << 25;
+
+/** Opens a GPT-2 directory of ours or of Hugging Face. */
+export function loadGpt(device: Device, directory: string): Gpt {
+  const config = readConfig(directory);
+  using file = openModelWeights(directory);
+  return new Gpt(device, config, storedWeights(file, "transformer."));
+}
+
+/** Writes config.json and model.safetensors, each whole or not at all. */
+export async function saveGpt(model: Gpt, directory: string): Promise<void> {
+  const { config } = model;
+  writeConfig(directory, config);
+  const tensors = tensorsToWrite(model.device, model.parameters.flatMap(inFile));
+  const extra = [];
+  if (config.positions !== "learned") {
+    // Other programs add a learned table: they get the fixed one, or zeros, under its name.
+    const { contextLength, channels } = config;
+    extra.push({
+      name: "transformer.wpe.weight",
+      shape: [contextLength, channels],
+      dtype: "F32" as const,
+      data: config.positions === "sinusoidal"
+        ? sinusoids(contextLength, channels)
+        : new Float32Array(contextLength * channels),
+    });
+  }
+  await writeSafetensors(`${directory}/model.safetensors`, [...tensors, ...extra], {
+    metadata: { format: "pt" },
+  });
+}
+
+/**
+ * Opens a BERT directory of ours or of Hugging Face. With `heads`, another head than the directory's
+ * may be asked for: what the file lacks begins afresh from `seed`.
+ */
+export function loadBert(
+  device: Device,
+  directory: string,
+  options: { heads?: BertHeadsSettings; seed?: number } = {},
+): Bert {
+  const { config, heads } = readBertConfig(directory);
+  using file = openModelWeights(directory);
+  const stored = storedWeights(file, "bert.");
+  if (!options.heads) return new Bert(device, config, { heads, source: stored });
+  const fresh = freshWeights(options.seed ?? 0);
+  return new Bert(device, config, {
+    heads: options.heads,
+    source: (name, shape, initial) => {
+      const inEncoder = name.startsWith("bert.embeddings.") || name.startsWith("bert.encoder.");
+      const known = file.has(name) && file.info(name).shape.join() === shape.join();
+      return (inEncoder || known ? stored : fresh)(name, shape, initial);
+    },
+  });
+}
+
+/** Writes config.json and model.safetensors, each whole or not at all. */
+export async function saveBert(model: Bert, directory: string): Promise<void> {
+  writeBertConfig(directory, { config: model.config, heads: model.heads.settings });
+  const tensors = tensorsToWrite(model.device, model.parameters.flatMap(inFile));
+  await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
+}
+
+/** A tensor, or one of equal slices of it, under the name that its file gives it. */
+interface Named {
+  name: string;
+  tensor: Tensor;
+  slice?: { index: number; of: number };
+}
+
+/** A parameter as its file has it: whole, or in parts. */
+function inFile(p: Parameter): Named[] {
+  if (!p.parts) return [{ name: p.name, tensor: p }];
+  return p.parts.map((name, index) => ({
+    name,
+    tensor: p,
+    slice: { index, of: p.parts!.length },
+  }));
+}
+
+/** Tensors for the writer, which asks for them in the order of their names; neighbours are read together. */
+export function tensorsToWrite(device: Device, tensors: Named[]): TensorToWrite[] {
+  const sorted = tensors.toSorted((a, b) => a.name < b.name ? -1 : 1);
+  const found: TensorToWrite[] = [];
+  for (let from = 0; from < sorted.length;) {
+    let [to, bytes] = [from, 0];
+    while (to < sorted.length && (to === from || bytes <= READ_TOGETHER)) {
+      bytes += sorted[to++].tensor.size * 4;
+    }
+    const group = sorted.slice(from, to);
+    let values: Promise<(Float32Array | undefined)[]> | undefined;
+    group.forEach(({ name, tensor, slice }, i) => {
+      const [rows, ...rest] = tensor.shape;
+      const data = async (): Promise<Float32Array> => {
+        values ??= device.read(...group.map((g) => g.tensor)) as Promise<Float32Array[]>;
+        const all = await values;
+        const whole = all[i]!;
+        all[i] = undefined; // written once, and then no longer held
+        if (!slice) return whole;
+        const size = whole.length / slice.of;
+        return whole.subarray(slice.index * size, (slice.index + 1) * size);
+      };
+      found.push({ name, shape: [rows / (slice?.of ?? 1), ...rest], dtype: "F32", data });
+    });
+    from = to;
+  }
+  return found;
+}

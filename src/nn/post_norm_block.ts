@@ -1,0 +1,52 @@
+/**
+ * One block of an encoder.
+ *
+ * @module
+ */
+import { add } from "../autograd/ops/add.ts";
+import type { Run } from "../autograd/run.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { Attention } from "./attention.ts";
+import type { LayerNorm } from "./layer_norm.ts";
+import type { Mlp } from "./mlp.ts";
+
+/** Attention and MLP, each with a norm after its residual connection (Vaswani et al. 2017, BERT). */
+export class PostNormBlock {
+  /** Prefix of its hook points. */
+  readonly name: string;
+  /** Looks at other places. */
+  readonly attention: Attention;
+  /** After attention. */
+  readonly norm1: LayerNorm;
+  /** Works on each place. */
+  readonly mlp: Mlp;
+  /** After the MLP. */
+  readonly norm2: LayerNorm;
+
+  /** Takes its layers from the model that owns them. */
+  constructor(name: string, layers: Pick<PostNormBlock, "attention" | "norm1" | "mlp" | "norm2">) {
+    this.name = name;
+    this.attention = layers.attention;
+    this.norm1 = layers.norm1;
+    this.mlp = layers.mlp;
+    this.norm2 = layers.norm2;
+  }
+
+  /** (B, T, C) to (B, T, C). */
+  forward(run: Run, x: Tensor, options: { mask?: Tensor } = {}): Tensor {
+    const { name } = this;
+    const before = run.hook(`${name}hook_resid_pre`, x);
+    const attended = this.attention.forward(run, before, { name, ...options });
+    const middle = run.hook(
+      `${name}hook_resid_mid`,
+      add(run, before, run.hook(`${name}hook_attn_out`, attended)),
+    );
+    const normalized = this.norm1.forward(run, middle);
+    const thought = this.mlp.forward(run, normalized, name);
+    const after = run.hook(
+      `${name}hook_resid_post`,
+      add(run, normalized, run.hook(`${name}hook_mlp_out`, thought)),
+    );
+    return run.hook(`${name}hook_normalized_resid_post`, this.norm2.forward(run, after));
+  }
+}
