@@ -51,7 +51,7 @@ interface PrepareFlags {
 
 async function prepare({ data, out, tokenizer: kind, ...flags }: PrepareFlags): Promise<void> {
   makeOutput(out);
-  const tokenizer = await chooseTokenizer(data, { kind, ...flags });
+  const tokenizer = await chooseTokenizer(data, { kind, directory: out, ...flags });
   const { reused } = await prepareTokens(data, tokenizer, { directory: out, ...flags });
   const { train, validation, vocabularySize } = openDataset(out);
   if (flags.json) {

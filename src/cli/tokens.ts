@@ -5,12 +5,15 @@
  */
 import { readDocuments } from "../data/documents.ts";
 import { type Prepared, prepareDataset, type PrepareOptions } from "../data/prepare.ts";
+import { hash, sourceState } from "../data/fingerprint.ts";
 import { isDataset } from "../data/shards.ts";
 import { VitrailError } from "../errors.ts";
+import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
 import { trainCharacterTokenizer } from "../tokenizers/train_characters.ts";
 import { ProgressBar } from "../training/progress.ts";
+import { makeOutput } from "./output.ts";
 
 /** Which tokenizer a text gets. */
 export interface TokenizerChoice {
@@ -22,19 +25,22 @@ export interface TokenizerChoice {
   specialTokens?: string[];
   /** Field of a JSONL record with the text. */
   textField?: string;
+  /** Where what was learnt is kept. */
+  directory?: string;
 }
 
 /**
  * The tokenizer of a text: a given one, the one that its tokens were made with, or one learnt from
- * it.
+ * it. With a `directory`, what was learnt is kept there and learnt again only from another text.
  *
  * @throws {VitrailError} if it cannot be loaded, or the text cannot be read
  */
 export async function chooseTokenizer(
   source: string,
-  { kind, vocabulary, specialTokens, textField }: TokenizerChoice,
+  choice: TokenizerChoice,
 ): Promise<Tokenizer> {
-  if (!["bpe", "characters"].includes(kind)) return await loadTokenizer(kind);
+  const { directory, ...decisive } = choice;
+  if (!isLearnt(choice.kind)) return await loadTokenizer(choice.kind);
   if (isDataset(source)) return await loadTokenizer(source);
   if (source === "-") {
     throw new VitrailError(
@@ -42,6 +48,41 @@ export async function chooseTokenizer(
         "give --tokenizer DIRECTORY, or a file",
     );
   }
+  if (directory === undefined) return await learn(source, choice);
+  const { kind, vocabulary, specialTokens, textField } = decisive;
+  const { state } = await sourceState(source);
+  const from = await hash({ state, kind, vocabulary, specialTokens, textField });
+  const kept = await keptTokenizer(directory, from);
+  if (kept) return kept;
+  const tokenizer = await learn(source, choice);
+  makeOutput(directory);
+  writeFileAtomic(`${directory}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+  const note = { from, tokenizer: await hash(tokenizer.toJson()) };
+  writeFileAtomic(`${directory}/${NOTE}`, JSON.stringify(note) + "\n");
+  return tokenizer;
+}
+
+/** Says which text and options a tokenizer beside it was learnt from. */
+const NOTE = "tokenizer_source.json";
+
+const isLearnt = (kind: string): boolean => ["bpe", "characters"].includes(kind);
+
+/** The tokenizer in a directory, if it was learnt from this and nobody put another there. */
+async function keptTokenizer(directory: string, from: string): Promise<Tokenizer | undefined> {
+  try {
+    const note = JSON.parse(Deno.readTextFileSync(`${directory}/${NOTE}`));
+    if (note.from !== from) return undefined;
+    const tokenizer = await loadTokenizer(directory);
+    return await hash(tokenizer.toJson()) === note.tokenizer ? tokenizer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function learn(
+  source: string,
+  { kind, vocabulary, specialTokens, textField }: TokenizerChoice,
+): Promise<Tokenizer> {
   async function* texts(): AsyncGenerator<string> {
     for await (const { text } of readDocuments(source, { textField })) yield text;
   }

@@ -27,7 +27,9 @@ export async function tokenizerFor(flags: TrainFlags): Promise<Tokenizer> {
   const kind = flags.from ?? flags.tokenizer;
   // Every character gets an id: --vocabulary has a default, which is meant for merges.
   const vocabulary = kind === "characters" ? undefined : flags.vocabulary;
-  const tokenizer = await chooseTokenizer(flags.data, { ...flags, kind, vocabulary });
+  const { textField } = flags;
+  const choice = { kind, vocabulary, textField, directory: `${out}/data` };
+  const tokenizer = await chooseTokenizer(flags.data, choice);
   writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
   return tokenizer;
 }

@@ -52,7 +52,9 @@ Deno.test("data prepare writes tokens once, and train is told how to use them", 
   assert.deepEqual([first.directory, first.reused, first.vocabularySize], ["tokens", false, 300]);
   assert.equal(train.bytes + validation.bytes, TEXT.length);
   const written = snapshot(cwd);
-  assert.deepEqual(await json(`${args} --json`, { cwd }), { ...first, reused: true });
+  const second = await run(`${args} --json`, { cwd });
+  assert.deepEqual(JSON.parse(second.stdout), { ...first, reused: true });
+  assert.equal(second.stderr, "", "nothing was learnt or tokenized again");
   const shards = (files: typeof written) =>
     Object.entries(files).filter(([name]) => name.endsWith(".bin"));
   assert.deepEqual(shards(snapshot(cwd)), shards(written));
@@ -62,6 +64,7 @@ Deno.test("data prepare writes tokens once, and train is told how to use them", 
     stdout,
     /^Wrote tokens: \d+ tokens to train on, .*; use it with: train --data tokens/,
   );
+  assert.match(stderr, /^tokenizer .*300\/300 tokens/m);
   assert.match(stderr, /tokenize {2}100% {2}(\d+)\/\1 bytes/);
 });
 
