@@ -99,12 +99,8 @@ export {
 // Training.
 export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
 export type { GradientNorm } from "./src/kernels/gradient_norm.ts";
-export {
-  type Batch,
-  type StepFigures,
-  Trainer,
-  type TrainerOptions,
-} from "./src/training/trainer.ts";
+export { type Batch, languageModelling, type LossTerm, type Task } from "./src/training/task.ts";
+export { type StepFigures, Trainer, type TrainerOptions } from "./src/training/trainer.ts";
 export { train, type TrainIO, type TrainResult, type TrainSettings } from "./src/training/loop.ts";
 export { evaluate, type Evaluation } from "./src/training/evaluate.ts";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./src/training/checkpoint.ts";

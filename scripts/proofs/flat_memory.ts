@@ -13,6 +13,7 @@ import { createGptConfig } from "../../src/formats/gpt_config.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpt } from "../../src/models/gpt.ts";
 import { train } from "../../src/training/loop.ts";
+import { languageModelling } from "../../src/training/task.ts";
 
 const [STEPS, EVERY, BATCH, SEQUENCE, VOCABULARY] = [2000, 100, 2, 16, 61];
 
@@ -46,9 +47,8 @@ const model = new Gpt(
   }),
 );
 const samples: Sample[] = [];
-await train(model, {
+await train(languageModelling(model, SEQUENCE), {
   steps: STEPS,
-  sequence: SEQUENCE,
   learningRate: 1e-3,
   minimumLearningRate: 1e-4,
   warmupSteps: 10,

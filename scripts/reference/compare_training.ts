@@ -25,6 +25,7 @@ import { trainBytePairTokenizer } from "../../src/tokenizers/train_bpe.ts";
 import { saveGpt } from "../../src/models/files.ts";
 import { evaluate } from "../../src/training/evaluate.ts";
 import { train } from "../../src/training/loop.ts";
+import { languageModelling } from "../../src/training/task.ts";
 
 /** Largest relative difference of a validation loss. */
 const TOLERANCE = 0.01;
@@ -42,7 +43,6 @@ const { values } = parseArgs({
 const { out } = values;
 const settings = {
   steps: Number(values.steps),
-  sequence: SEQUENCE,
   learningRate: 3e-3,
   minimumLearningRate: 3e-4,
   warmupSteps: 20,
@@ -109,8 +109,8 @@ const python = new Deno.Command(values.python, {
   stderr: "inherit",
 }).spawn();
 const ours: Losses = { training: [], validation: {} };
-ours.validation[0] = (await evaluate(model, validation, settings)).loss;
-await train(model, settings, {
+ours.validation[0] = (await evaluate(languageModelling(model, SEQUENCE), validation)).loss;
+await train(languageModelling(model, SEQUENCE), settings, {
   batchAt: (n) => batches[n],
   validation: () => validation,
   onSteps: (figures) => void ours.training.push(...figures.map((f) => f.loss)),

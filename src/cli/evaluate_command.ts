@@ -10,6 +10,7 @@ import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { loadGpt } from "../models/files.ts";
+import { languageModelling } from "../training/task.ts";
 import { evaluate } from "../training/evaluate.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { checkModelFiles } from "./model_files.ts";
@@ -50,12 +51,9 @@ export function addEvaluate(program: Command): void {
       };
       const bar = new ProgressBar({ total: ids.length - 1, label: "evaluate" });
       const found = await evaluate(
-        model,
+        languageModelling(model, sequence),
         sequentialBatches(tokens, { batch: flags.batch, sequence }),
-        {
-          sequence,
-          onBatch: (done) => bar.update(done, {}),
-        },
+        { onBatch: (done) => bar.update(done, {}) },
       );
       bar.finish();
       const bitsPerByte = found.loss * found.tokens / Math.LN2 / bytes;

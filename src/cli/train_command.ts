@@ -14,6 +14,7 @@ import { Gpt } from "../models/gpt.ts";
 import { freshWeights } from "../models/weights.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import { checkpointStep, removeCheckpoint, removeLeftovers } from "../training/checkpoint.ts";
+import { languageModelling } from "../training/task.ts";
 import { loadGpt } from "../models/files.ts";
 import { train, type TrainResult } from "../training/loop.ts";
 import { ProgressBar } from "../training/progress.ts";
@@ -191,7 +192,6 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
   const sampler = new BatchSampler(trainTokens, { batch, sequence, seed: flags.seed });
   const settings = {
     steps: flags.steps,
-    sequence,
     learningRate: size.learningRate,
     minimumLearningRate: flags.minimumLearningRate ?? size.learningRate / 10,
     warmupSteps: flags.warmup ?? Math.min(100, Math.ceil(flags.steps / 20)),
@@ -228,7 +228,7 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
     }, notice);
   };
   try {
-    const result = done = await train(model, settings, {
+    const result = done = await train(languageModelling(model, sequence), settings, {
       batchAt: (n) => sampler.at(n),
       validation: heldOut.length > 1
         ? () => sequentialBatches(heldOut, { batch, sequence, limit: flags.evaluateBatches })

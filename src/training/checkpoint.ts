@@ -26,13 +26,13 @@ export const CHECKPOINT_FILE = "checkpoint.safetensors";
 
 /** Writes a checkpoint in place of the one before. */
 export async function saveCheckpoint(
-  trainer: Trainer,
+  trainer: Trainer<unknown>,
   directory: string,
   state: TrainingState,
 ): Promise<void> {
   const { parameters, moments } = trainer.optimizer;
-  const tensors = tensorsToWrite(trainer.model.device, [
-    ...trainer.model.parameters.map((p) => ({ name: p.name, tensor: p })),
+  const tensors = tensorsToWrite(trainer.task.device, [
+    ...trainer.task.parameters.map((p) => ({ name: p.name, tensor: p })),
     ...parameters.map((p, i) => ({ name: `optimizer.m.${p.name}`, tensor: moments[i].m })),
     ...parameters.map((p, i) => ({ name: `optimizer.v.${p.name}`, tensor: moments[i].v })),
   ]);
@@ -89,9 +89,9 @@ function stateOf(metadata: Record<string, string>, directory: string): TrainingS
  *
  * @throws {VitrailError} if there is no checkpoint, or it is of another model.
  */
-export function loadCheckpoint(trainer: Trainer, directory: string): TrainingState {
+export function loadCheckpoint(trainer: Trainer<unknown>, directory: string): TrainingState {
   using file = openSafetensors(`${directory}/${CHECKPOINT_FILE}`);
-  const { device } = trainer.model;
+  const { device } = trainer.task;
   const restore = (name: string, tensor: Tensor): void => {
     if (!file.has(name) || file.info(name).shape.join() !== tensor.shape.join()) {
       throw new VitrailError(
@@ -101,7 +101,7 @@ export function loadCheckpoint(trainer: Trainer, directory: string): TrainingSta
     }
     device.write(tensor, file.read(name) as Float32Array<ArrayBuffer>);
   };
-  for (const p of trainer.model.parameters) restore(p.name, p);
+  for (const p of trainer.task.parameters) restore(p.name, p);
   const { parameters, moments } = trainer.optimizer;
   parameters.forEach((p, i) => {
     restore(`optimizer.m.${p.name}`, moments[i].m);

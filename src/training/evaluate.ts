@@ -5,14 +5,15 @@
  */
 import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
-import type { Gpt } from "../models/gpt.ts";
-import type { Batch } from "./trainer.ts";
+import type { Task } from "./task.ts";
 
 /** What an evaluation found. */
 export interface Evaluation {
   /** Mean cross-entropy of a token, in nats. */
   loss: number;
-  /** Tokens predicted. */
+  /** Its terms by name, where there are several. */
+  terms?: Record<string, number>;
+  /** Tokens, or labels, predicted: those of the first term. */
   tokens: number;
   /** exp(loss). */
   perplexity: number;
@@ -22,37 +23,47 @@ export interface Evaluation {
 const READ_EVERY = 64;
 
 /** Mean loss over all targets that are not ignored, each counting once. */
-export async function evaluate(
-  model: Gpt,
-  batches: Iterable<Batch>,
-  options: { sequence: number; onBatch?: (tokens: number) => void },
+export async function evaluate<B>(
+  task: Task<B>,
+  batches: Iterable<B>,
+  options: { onBatch?: (tokens: number) => void } = {},
 ): Promise<Evaluation> {
-  const { device } = model;
-  const { sequence, onBatch } = options;
+  const { device, terms: names } = task;
   using _all = device.scope();
-  const results = device.tensor([READ_EVERY, 2]);
-  let [total, tokens, waiting] = [0, 0, 0];
+  const width = 2 * names.length;
+  const results = device.tensor([READ_EVERY, width]);
+  const [totals, counts] = [names.map(() => 0), names.map(() => 0)];
+  let scales: number[] = [];
+  let waiting = 0;
   const collect = async (): Promise<void> => {
     const read = await results.read();
     for (let i = 0; i < waiting; i++) {
-      total += read[2 * i] * read[2 * i + 1];
-      tokens += read[2 * i + 1];
+      names.forEach((_, term) => {
+        const [mean, count] = read.subarray(i * width + 2 * term);
+        totals[term] += mean * count;
+        counts[term] += count;
+      });
     }
     waiting = 0;
-    onBatch?.(tokens);
+    options.onBatch?.(counts[0]);
   };
   for (const batch of batches) {
     using _batch = device.scope();
-    const shape = [batch.inputs.length / sequence, sequence];
-    const targets = device.upload(Int32Array.from(batch.targets), shape);
-    const { result } = model.loss(new Run(device), model.ids(batch.inputs, shape), { targets });
-    device.commands.copy(result.buffer, results.buffer, 8, { target: 8 * waiting });
+    const losses = task.loss(new Run(device), batch, 1);
+    scales = losses.map(({ scale }) => scale);
+    losses.forEach(({ result }, term) => {
+      const target = 4 * (waiting * width + 2 * term);
+      device.commands.copy(result.buffer, results.buffer, 8, { target });
+    });
     if (++waiting === READ_EVERY) await collect();
   }
   if (waiting > 0) await collect();
-  if (tokens === 0) {
+  if (counts[0] === 0) {
     throw new VitrailError("Cannot evaluate: the text has no token to predict; give a longer text");
   }
-  const loss = total / tokens;
-  return { loss, tokens, perplexity: Math.exp(loss) };
+  const means = totals.map((total, term) => total / Math.max(1, counts[term]));
+  const loss = means.reduce((sum, mean, term) => sum + mean * scales[term], 0);
+  const found = { loss, tokens: counts[0], perplexity: Math.exp(loss) };
+  if (names.length === 1) return found;
+  return { ...found, terms: Object.fromEntries(names.map((name, i) => [name, means[i]])) };
 }

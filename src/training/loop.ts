@@ -4,20 +4,17 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import type { Gpt } from "../models/gpt.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
-import { saveGpt } from "../models/files.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { learningRateAt } from "./schedule.ts";
-import { type Batch, type StepFigures, Trainer } from "./trainer.ts";
+import type { Task } from "./task.ts";
+import { type StepFigures, Trainer } from "./trainer.ts";
 
 /** Rates and rhythm of a run. */
 export interface TrainSettings extends AdamWOptions {
   /** Updates in all. */
   steps: number;
-  /** T: tokens in a sequence. */
-  sequence: number;
   /** Highest learning rate. */
   learningRate: number;
   /** Lowest learning rate, at the end. */
@@ -39,11 +36,11 @@ export interface TrainSettings extends AdamWOptions {
 }
 
 /** What a run reads and whom it tells. */
-export interface TrainIO {
+export interface TrainIO<B> {
   /** The n-th micro-batch of the run; the same n gives the same batch. */
-  batchAt: (index: number) => Batch;
+  batchAt: (index: number) => B;
   /** Batches of held-out text. */
-  validation?: () => Iterable<Batch>;
+  validation?: () => Iterable<B>;
   /** Where checkpoints and the model go; nothing is written without it. */
   directory?: string;
   /** Continue from the checkpoint in `directory`. */
@@ -84,13 +81,13 @@ const LOOK_EVERY = 500;
  * @throws {VitrailError} at a loss or gradient that is not finite; the last checkpoint stays, and its
  * weights have a finite loss.
  */
-export async function train(
-  model: Gpt,
+export async function train<B>(
+  task: Task<B>,
   settings: TrainSettings,
-  io: TrainIO,
+  io: TrainIO<B>,
 ): Promise<TrainResult> {
   const { steps, patience } = settings;
-  const trainer = new Trainer(model, settings);
+  const trainer = new Trainer(task, settings);
   let state: TrainingState = { step: 0, bestLoss: null, evaluationsSinceBest: 0 };
   if (io.resume && io.directory) state = loadCheckpoint(trainer, io.directory);
   io.onStart?.(state);
@@ -117,22 +114,22 @@ export async function train(
   let sound = true;
   const assess = async (): Promise<void> => {
     if (!io.validation) return;
-    const found = await evaluate(model, io.validation(), settings);
+    const found = await evaluate(task, io.validation());
     sound = Number.isFinite(found.loss);
     const better = sound && (state.bestLoss === null || found.loss < state.bestLoss);
     state.bestLoss = better ? found.loss : state.bestLoss;
     state.evaluationsSinceBest = better ? 0 : state.evaluationsSinceBest + 1;
-    if (better && patience > 0 && io.directory) await saveGpt(model, io.directory);
+    if (better && patience > 0 && io.directory) await task.save(io.directory);
     await io.onEvaluation?.(state.step, found);
   };
   const probe = async (): Promise<void> => {
-    const { loss } = await evaluate(model, [io.batchAt(batchOf(state.step - 1))], settings);
+    const { loss } = await evaluate(task, [io.batchAt(batchOf(state.step - 1))]);
     sound = Number.isFinite(loss);
   };
   const save = async (): Promise<void> => {
     if (!io.directory) return;
     await io.onSave?.(state.step);
-    if (patience === 0 || state.bestLoss === null) await saveGpt(model, io.directory);
+    if (patience === 0 || state.bestLoss === null) await task.save(io.directory);
     await saveCheckpoint(trainer, io.directory, state);
   };
   const batchOf = (step: number): number => step * settings.accumulation;

@@ -82,12 +82,14 @@ export class RunLog {
 
   /** Logs steps, and how many seconds they took together. */
   steps(figures: readonly LoggedStep[], seconds: number): void {
-    for (const { step, loss, learningRate, gradientNorm } of figures) {
-      this.#metrics.append({ step, loss, learningRate, gradientNorm });
-      this.#events?.scalars(
-        { "loss/train": loss, "learning_rate": learningRate, "gradient_norm": gradientNorm },
-        step,
-      );
+    for (const { step, loss, learningRate, gradientNorm, terms } of figures) {
+      this.#metrics.append({ step, loss, learningRate, gradientNorm, ...under("train", terms) });
+      this.#events?.scalars({
+        "loss/train": loss,
+        "learning_rate": learningRate,
+        "gradient_norm": gradientNorm,
+        ...under("train", terms),
+      }, step);
     }
     if (figures.length === 0 || !(seconds > 0)) return;
     this.#trained.steps += figures.length;
@@ -99,10 +101,11 @@ export class RunLog {
     this.#events?.flush();
   }
 
-  /** Logs the loss on held-out text. */
-  evaluation(step: number, validationLoss: number): void {
-    this.#metrics.append({ step, validationLoss });
-    this.#events?.scalar("loss/validation", validationLoss, step);
+  /** Logs the loss on held-out text, and what else was measured on it. */
+  evaluation(step: number, validationLoss: number, further: Record<string, number> = {}): void {
+    this.#metrics.append({ step, validationLoss, ...under("validation", further) });
+    const scalars = { "loss/validation": validationLoss, ...under("validation", further) };
+    this.#events?.scalars(scalars, step);
     this.#events?.flush();
   }
 
@@ -146,4 +149,11 @@ export class RunLog {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Figures named as in TensorBoard, such as `validation/accuracy`. */
+function under(group: string, figures: Record<string, number> = {}): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(figures).map(([name, value]) => [`${group}/${name}`, value]),
+  );
 }

@@ -7,16 +7,8 @@
 import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { Gpt } from "../models/gpt.ts";
 import { AdamW, type AdamWOptions } from "../optim/adamw.ts";
-
-/** Token ids and what follows each of them. */
-export interface Batch {
-  /** (B·T) ids. */
-  inputs: Uint32Array;
-  /** (B·T) ids, -100 where nothing is asked. */
-  targets: Int32Array;
-}
+import type { Task } from "./task.ts";
 
 /** Figures of one step. */
 export interface StepFigures {
@@ -24,14 +16,14 @@ export interface StepFigures {
   step: number;
   /** Mean loss of the step, in nats, before its update. */
   loss: number;
+  /** Its terms by name, where there are several. */
+  terms?: Record<string, number>;
   /** Global gradient norm before clipping. */
   gradientNorm: number;
 }
 
 /** Sizes and rates of a trainer. */
 export interface TrainerOptions extends AdamWOptions {
-  /** T: tokens in a sequence. */
-  sequence: number;
   /** Micro-steps whose gradients make one step. */
   accumulation?: number;
   /** Seed of dropout. */
@@ -42,28 +34,30 @@ export interface TrainerOptions extends AdamWOptions {
 const RING = 32;
 
 /** Trains a model step by step. */
-export class Trainer {
+export class Trainer<B> {
   /** What is trained. */
-  readonly model: Gpt;
+  readonly task: Task<B>;
   /** Its optimizer. */
   readonly optimizer: AdamW;
-  readonly #sequence: number;
   readonly #accumulation: number;
   readonly #seed: number;
   readonly #ring: Tensor;
+  readonly #losses: number;
   readonly #width: number;
   #waiting: number[] = [];
+  #scales: number[] = [];
   #fault: VitrailError | undefined;
 
   /** Allocates the optimizer's state. */
-  constructor(model: Gpt, options: TrainerOptions) {
-    this.model = model;
-    this.optimizer = new AdamW(model.parameters, options);
-    this.#sequence = options.sequence;
+  constructor(task: Task<B>, options: TrainerOptions = {}) {
+    const { device } = task;
+    this.task = task;
+    this.optimizer = new AdamW(task.parameters, options);
     this.#accumulation = options.accumulation ?? 1;
     this.#seed = options.seed ?? 0;
-    this.#width = 2 * this.#accumulation + 3 + this.optimizer.parameters.length;
-    this.#ring = model.device.pool.persistent(() => model.device.tensor([RING, this.#width]));
+    this.#losses = 2 * task.terms.length * this.#accumulation;
+    this.#width = this.#losses + 3 + this.optimizer.parameters.length;
+    this.#ring = device.pool.persistent(() => device.tensor([RING, this.#width]));
   }
 
   /** Whether the ring is full: `figures` must be read before the next step. */
@@ -72,8 +66,8 @@ export class Trainer {
   }
 
   /** Records one step from as many batches as there are micro-steps. */
-  step(batches: Batch[], learningRate: number): void {
-    const { device } = this.model;
+  step(batches: B[], learningRate: number): void {
+    const { device, terms } = this.task;
     const { commands } = device;
     const number = this.optimizer.steps + 1;
     const row = this.#waiting.length * this.#width * 4;
@@ -83,22 +77,20 @@ export class Trainer {
     this.optimizer.clearGradients();
     batches.forEach((batch, micro) => {
       using _scope = device.scope();
-      const shape = [batch.inputs.length / this.#sequence, this.#sequence];
-      const ids = this.model.ids(batch.inputs, shape);
-      const targets = device.upload(Int32Array.from(batch.targets), shape);
       const run = new Run(device, {
         record: true,
         training: true,
         seed: this.#seed,
         step: (number - 1) * this.#accumulation + micro,
       });
-      const { result } = this.model.loss(run, ids, { targets, scale: 1 / this.#accumulation });
-      run.tape!.backward(result);
-      put(result, 2 * micro);
+      const losses = this.task.loss(run, batch, 1 / this.#accumulation);
+      run.tape!.backward(losses.map(({ result }) => result));
+      losses.forEach(({ result }, term) => put(result, 2 * (micro * terms.length + term)));
+      this.#scales = losses.map(({ scale }) => scale);
     });
     this.optimizer.step(learningRate);
-    put(this.optimizer.norm.clip, 2 * this.#accumulation);
-    put(this.optimizer.norm.sums, 2 * this.#accumulation + 3);
+    put(this.optimizer.norm.clip, this.#losses);
+    put(this.optimizer.norm.sums, this.#losses + 3);
     commands.submit();
     this.#waiting.push(number);
   }
@@ -117,27 +109,38 @@ export class Trainer {
     const good: StepFigures[] = [];
     for (const [i, step] of this.#waiting.entries()) {
       const row = all.subarray(i * this.#width, (i + 1) * this.#width);
-      const { loss, gradientNorm } = this.#figuresOf(row);
+      const found = this.#figuresOf(row);
+      const { loss, gradientNorm } = found;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
         this.#fault = this.#notFinite(step, row);
         break;
       }
-      good.push({ step, loss, gradientNorm });
+      good.push({ step, ...found });
     }
     this.#waiting = [];
     if (this.#fault && good.length === 0) throw this.#fault;
     return good;
   }
 
-  #figuresOf(row: Float32Array): { loss: number; gradientNorm: number } {
-    let loss = 0;
-    for (let a = 0; a < this.#accumulation; a++) loss += row[2 * a] / this.#accumulation;
-    return { loss, gradientNorm: row[2 * this.#accumulation] };
+  #figuresOf(row: Float32Array): Omit<StepFigures, "step"> {
+    const names = this.task.terms;
+    const means = names.map(() => 0);
+    for (let i = 0; i < this.#losses / 2; i++) {
+      means[i % names.length] += row[2 * i] / this.#accumulation;
+    }
+    const loss = means.reduce((sum, mean, term) => sum + mean * this.#scales[term], 0);
+    const gradientNorm = row[this.#losses];
+    if (names.length === 1) return { loss, gradientNorm };
+    return {
+      loss,
+      gradientNorm,
+      terms: Object.fromEntries(names.map((name, i) => [name, means[i]])),
+    };
   }
 
   #notFinite(step: number, row: Float32Array): VitrailError {
     const { loss, gradientNorm } = this.#figuresOf(row);
-    const sums = row.subarray(2 * this.#accumulation + 3);
+    const sums = row.subarray(this.#losses + 3);
     const at = sums.findIndex((s) => !Number.isFinite(s));
     const where = at >= 0
       ? `the gradient of ${this.optimizer.parameters[at].name} is not finite`

@@ -9,6 +9,7 @@ import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { generate } from "../../src/generation/generate.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { loadGpt } from "../../src/models/files.ts";
+import { languageModelling } from "../../src/training/task.ts";
 import { Trainer } from "../../src/training/trainer.ts";
 import { assertClose, relativeError } from "../compare.ts";
 
@@ -48,7 +49,7 @@ for (const mode of ["fused", "with its pattern", "checkpointed"]) {
 
 Deno.test("twenty AdamW losses equal PyTorch's", async () => {
   const model = loadGpt(device, `${FIXTURE}/model`);
-  const trainer = new Trainer(model, { sequence: 29, clip: 1, weightDecay: 0.1 });
+  const trainer = new Trainer(languageModelling(model, 29), { clip: 1, weightDecay: 0.1 });
   const [ids, targets] = [integers("step_ids"), integers("step_targets")];
   const size = 3 * 29;
   for (let i = 0; i < 20; i++) {

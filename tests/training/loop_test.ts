@@ -1,11 +1,13 @@
 /** The loop: when it evaluates, saves and stops, and what a resumed run repeats. @module */
 
-import { loadGpt } from "../../src/models/files.ts";
 import assert from "node:assert/strict";
 import {
+  type Batch,
   createGptConfig,
   type Evaluation,
   Gpt,
+  languageModelling,
+  loadGpt,
   openDevice,
   Run,
   train,
@@ -18,7 +20,6 @@ const device = await openDevice();
 const [V, T, B] = [53, 13, 3];
 const SETTINGS: TrainSettings = {
   steps: 12,
-  sequence: T,
   learningRate: 1e-2,
   minimumLearningRate: 1e-3,
   warmupSteps: 2,
@@ -59,7 +60,7 @@ function held() {
 }
 
 /** Runs the loop and keeps what it told. */
-async function run(model: Gpt, settings: Partial<TrainSettings>, io: Partial<TrainIO> = {}) {
+async function run(model: Gpt, settings: Partial<TrainSettings>, io: Partial<TrainIO<Batch>> = {}) {
   const told = {
     steps: [] as number[],
     rates: [] as number[],
@@ -68,7 +69,7 @@ async function run(model: Gpt, settings: Partial<TrainSettings>, io: Partial<Tra
     saved: [] as number[],
     began: -1,
   };
-  const result = await train(model, { ...SETTINGS, ...settings }, {
+  const result = await train(languageModelling(model, T), { ...SETTINGS, ...settings }, {
     batchAt,
     validation: held,
     onStart: ({ step }) => told.began = step,

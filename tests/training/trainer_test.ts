@@ -1,7 +1,14 @@
 /** The arithmetic of a step: micro-steps add up to one batch, recomputation changes nothing. @module */
 
 import assert from "node:assert/strict";
-import { createGptConfig, Gpt, openDevice, Trainer, type TrainerOptions } from "../../mod.ts";
+import {
+  createGptConfig,
+  Gpt,
+  languageModelling,
+  openDevice,
+  Trainer,
+  type TrainerOptions,
+} from "../../mod.ts";
 import { mulberry32 } from "./train_process.ts";
 
 const device = await openDevice();
@@ -39,7 +46,7 @@ async function trained(
   const { parts = 1, checkpointing = false, dropout = 0, ...rest } = options;
   const model = new Gpt(device, config(dropout));
   model.checkpointing = checkpointing;
-  const trainer = new Trainer(model, { sequence: T, accumulation: parts, ...rest });
+  const trainer = new Trainer(languageModelling(model, T), { accumulation: parts, ...rest });
   for (let step = 0; step < 5; step++) trainer.step(halves(batch(step, 2 * B), parts), 1e-3);
   const figures = await trainer.figures();
   return {
@@ -89,7 +96,7 @@ Deno.test("recomputing blocks in the backward pass changes no bit, with dropout 
 
 Deno.test("figures of good steps come before the fault of one that is not finite", async () => {
   const model = new Gpt(device, config());
-  const trainer = new Trainer(model, { sequence: T, weightDecay: 0 });
+  const trainer = new Trainer(languageModelling(model, T), { weightDecay: 0 });
   const step = (rate: number) => trainer.step([batch(0, B)], rate);
   step(1e-3);
   step(1e-3);
