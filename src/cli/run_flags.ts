@@ -1,0 +1,146 @@
+/**
+ * The flags that every command has which trains: rhythm, rates, where the run lies, how it goes on.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { VitrailError } from "../errors.ts";
+import { checkpointStep } from "../training/checkpoint.ts";
+import type { TrainSettings } from "../training/loop.ts";
+import { checkChoice } from "./choices.ts";
+import { applyConfigFile } from "./config_file.ts";
+import { real, whole } from "./numbers.ts";
+
+/** Values of those flags. */
+export interface RunFlags {
+  /** The run's directory. */
+  out: string;
+  /** Updates in all. */
+  steps: number;
+  /** Sequences in a micro-step. */
+  batch?: number;
+  /** Micro-steps in a step. */
+  accumulation: number;
+  /** Highest learning rate. */
+  learningRate?: number;
+  /** Learning rate at the end. */
+  minimumLearningRate?: number;
+  /** Steps of warm-up. */
+  warmup?: number;
+  /** Shape of the decay. */
+  schedule: "cosine" | "linear" | "constant";
+  /** Decoupled weight decay. */
+  weightDecay: number;
+  /** Largest gradient norm. */
+  clip: number;
+  /** Steps between evaluations. */
+  evaluateEvery?: number;
+  /** Steps between checkpoints. */
+  saveEvery?: number;
+  /** Evaluations without improvement before the run stops. */
+  patience: number;
+  /** Seed of weights, order and dropout. */
+  seed: number;
+  /** JSON file with flags. */
+  config?: string;
+  /** Go on from the checkpoint. */
+  resume?: boolean;
+  /** Replace the run. */
+  overwrite?: boolean;
+}
+
+/** Adds the flags to a command; `defaults` are its own. */
+export function addRunFlags(
+  command: Command,
+  defaults: { steps: number; patience?: number },
+): Command {
+  return command
+    .requiredOption("--out <directory>", "where the model goes")
+    .option("--steps <n>", "updates", whole(1), defaults.steps)
+    .option("--batch <n>", "sequences in a micro-step", whole(1))
+    .option("--accumulation <n>", "micro-steps in a step", whole(1), 1)
+    .option("--learning-rate <x>", "highest learning rate", real(0))
+    .option("--minimum-learning-rate <x>", "learning rate at the end", real(0))
+    .option("--warmup <n>", "steps of warm-up", whole(0))
+    .option("--schedule <kind>", "cosine, linear or constant", "cosine")
+    .option("--weight-decay <x>", "decoupled weight decay", real(0), 0.1)
+    .option("--clip <x>", "largest gradient norm, 0 for none", real(0), 1)
+    .option("--evaluate-every <n>", "steps between evaluations", whole(1))
+    .option("--save-every <n>", "steps between checkpoints", whole(1))
+    .option(
+      "--patience <n>",
+      "stop after so many evaluations without improvement, 0 for never",
+      whole(0),
+      defaults.patience ?? 0,
+    )
+    .option("--seed <n>", "seed of weights, order and dropout", whole(0), 0)
+    .option("--config <file>", "JSON file with any of these flags; flags override it")
+    .option("--resume", "continue from the checkpoint in --out, if there is one yet")
+    .option("--overwrite", "replace the run in --out");
+}
+
+/**
+ * Flags, over the file of `--config`, over the run that `--resume` continues, over defaults.
+ *
+ * @throws {VitrailError} when there is nothing to train on, or a run stands where this one would go
+ */
+export function settle<Flags extends RunFlags & { data: string }>(command: Command): Flags {
+  const flags = command.opts<Flags>();
+  const set = (file: string): void => applyConfigFile(command, file, flags);
+  const stored = `${flags.out}/training.json`;
+  if (flags.resume && exists(stored)) set(stored);
+  if (flags.config) set(flags.config);
+  checkChoice("schedule", flags.schedule, ["cosine", "linear", "constant"]);
+  if (!flags.data) {
+    throw new VitrailError(
+      flags.resume
+        ? `Cannot resume ${flags.out}: it holds no run; begin one with --data FILE`
+        : "Cannot train without text: give --data FILE",
+    );
+  }
+  refuseToReplace(flags);
+  return flags;
+}
+
+/** A run may have taken days: what it left is not replaced by a forgotten `--resume`. */
+function refuseToReplace({ out, resume, overwrite }: RunFlags): void {
+  const step = resume || overwrite ? undefined : checkpointStep(out);
+  if (step === undefined) return;
+  throw new VitrailError(
+    `Cannot begin a run in ${out}: it holds one at step ${step}; ` +
+      "continue it with --resume, replace it with --overwrite, or give another --out",
+  );
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** The settings of the training loop. */
+export function trainSettings(flags: RunFlags, learningRate: number): TrainSettings {
+  const often = Math.max(1, Math.ceil(flags.steps / 10));
+  return {
+    steps: flags.steps,
+    learningRate,
+    minimumLearningRate: flags.minimumLearningRate ?? learningRate / 10,
+    warmupSteps: flags.warmup ?? Math.min(100, Math.ceil(flags.steps / 20)),
+    schedule: flags.schedule,
+    weightDecay: flags.weightDecay,
+    clip: flags.clip,
+    accumulation: flags.accumulation,
+    evaluateEvery: flags.evaluateEvery ?? often,
+    saveEvery: flags.saveEvery ?? often,
+    patience: flags.patience,
+    seed: flags.seed,
+  };
+}
+
+/** What `training.json` holds: every flag but those about this one start. */
+export function storedFlags(flags: RunFlags): object {
+  const { resume: _resume, overwrite: _overwrite, config: _config, ...rest } = flags;
+  return rest;
+}
