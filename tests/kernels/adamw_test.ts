@@ -10,7 +10,7 @@ import { adamw as reference, type AdamWState } from "../reference/adamw.ts";
 import { assertSameBytes } from "./checks.ts";
 import { FOLDED, openDevices, repeated, upload } from "./devices.ts";
 
-const SIZES = [1, 4, 33, 64, 29 * 197, FOLDED];
+const SIZES = [1, 4, 33, 64, 29 * 197];
 /** Rates that f32 holds exactly, so that what is measured is the update and not their rounding. */
 const rates: Omit<AdamWRates, "step"> = {
   lr: 2 ** -7,
@@ -21,8 +21,11 @@ const rates: Omit<AdamWRates, "step"> = {
 };
 
 for (const [name, device] of await openDevices()) {
+  // A graphics processor's workgroups are larger: what folds there would take long to compute here.
+  const sizes = name === "processor" ? [...SIZES, FOLDED] : SIZES;
+
   Deno.test(`adamw, ${name}: value and moments after each of three clipped updates`, async () => {
-    for (const size of SIZES) {
+    for (const size of sizes) {
       using _scope = device.scope();
       const round = Math.min(size, 5713);
       const start = numbers(round, 1);

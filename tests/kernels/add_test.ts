@@ -10,11 +10,14 @@ import { add as reference } from "../reference/add.ts";
 import { assertSameBytes } from "./checks.ts";
 import { FOLDED, openDevices, poison, upload } from "./devices.ts";
 
-const SIZES = [1, 3, 4, 7, 31, 32, 33, 64, 65, 29 * 197, FOLDED];
+const SIZES = [1, 3, 4, 7, 31, 32, 33, 64, 65, 29 * 197];
 
 for (const [name, device] of await openDevices()) {
+  // A graphics processor's workgroups are larger: what folds there would take long to compute here.
+  const sizes = name === "processor" ? [...SIZES, FOLDED] : SIZES;
+
   Deno.test(`add, ${name}: a + b and out += a, to the last bit`, async () => {
-    for (const size of SIZES) {
+    for (const size of sizes) {
       using _scope = device.scope();
       const [a, b] = [numbers(size, 1), numbers(size, 2)];
       const [x, y] = [upload(device, a), upload(device, b)];

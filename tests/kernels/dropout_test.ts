@@ -18,8 +18,11 @@ const KEYS: DropoutKey[] = [
 ];
 
 for (const [name, device] of await openDevices()) {
+  // A graphics processor's workgroups are larger: what folds there would take long to compute here.
+  const sizes = name === "processor" ? [...SIZES, FOLDED] : SIZES;
+
   Deno.test(`dropout, ${name}: the mask to the element, forward, backward and accumulating`, async () => {
-    for (const size of [...SIZES, FOLDED]) {
+    for (const size of sizes) {
       for (const key of size === FOLDED ? KEYS.slice(0, 1) : KEYS) {
         using _scope = device.scope();
         // Nothing that is kept may be zero, or its mask could not be told.

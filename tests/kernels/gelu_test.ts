@@ -9,7 +9,7 @@ import { gelu as reference, geluBackward as referenceBackward } from "../referen
 import { assertEach, assertSameBytes } from "./checks.ts";
 import { FOLDED, openDevices, poison, repeated, upload } from "./devices.ts";
 
-const SIZES = [1, 4, 33, 64, 29 * 197, FOLDED];
+const SIZES = [1, 4, 33, 64, 29 * 197];
 /** Far out, at the switches of the fit and of the clamp, and around zero. */
 const EXTREMES = [0, 1e-20, 1e-4, 0.5, 2.9, 5, 8, 9.9, 13, 30, 80, 1000, 1e6]
   .flatMap((x) => [x, -x]);
@@ -23,9 +23,12 @@ const BACKWARD = {
 };
 
 for (const [name, device] of await openDevices()) {
+  // A graphics processor's workgroups are larger: what folds there would take long to compute here.
+  const sizes = name === "processor" ? [...SIZES, FOLDED] : SIZES;
+
   for (const kind of ["erf", "tanh"] as const) {
     Deno.test(`gelu ${kind}, ${name}: forward, backward, accumulating`, async () => {
-      for (const size of SIZES) {
+      for (const size of sizes) {
         using _scope = device.scope();
         const round = Math.min(size, 5713);
         const x = numbers(round, 1).map((v) => 5 * v);
