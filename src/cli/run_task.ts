@@ -30,6 +30,8 @@ export interface TaskRun<B> {
   tokensPerStep: number;
   /** What else is measured at an evaluation, by name; logged beside the loss and shown. */
   measure?: (step: number, evaluation: Evaluation) => Promise<Record<string, number>>;
+  /** Which of these decides the best evaluation, the highest being best; the loss if absent. */
+  best?: string;
   /** A text to show and to keep after an evaluation. */
   sample?: (step: number) => Promise<string | undefined>;
   /** The command's name, by which an interrupted run goes on. */
@@ -77,6 +79,9 @@ export async function runTask<B>(
       "status": status,
       ...done.step === undefined ? {} : { "steps": done.step },
       ...done.bestLoss == null ? {} : { "best validation loss": done.bestLoss },
+      ...run.best === undefined || done.bestScore === undefined
+        ? {}
+        : { [`best ${run.best}`]: done.bestScore },
       ...Number.isFinite(speed) ? { "tokens per second": Math.round(speed) } : {},
       ...shown,
     }, notice);
@@ -88,8 +93,8 @@ export async function runTask<B>(
       directory: out,
       resume: run.resume,
       signal: interrupt.signal,
-      onStart: ({ step, bestLoss }) => {
-        done.bestLoss = bestLoss;
+      onStart: ({ step, bestLoss, bestScore }) => {
+        Object.assign(done, { bestLoss, bestScore });
         begun = step;
         log.begin(step);
         bar.begin(step);
@@ -111,12 +116,14 @@ export async function runTask<B>(
         const figures = Object.entries({ val: evaluation.loss, ...evaluation.terms, ...measured });
         shown = Object.fromEntries(figures.map(([name, value]) => [name, value.toFixed(3)]));
         const text = await run.sample?.(step);
-        if (text === undefined) return;
-        log.sample(step, text);
-        const words = Object.entries({ ...shown, val: undefined })
-          .map(([name, value]) => value && `  ${name} ${value}`).join("");
-        const head = `step ${step}  validation loss ${evaluation.loss.toFixed(3)}${words}`;
-        bar.line(`${head}\n  ${text.replaceAll("\n", "\n  ")}`);
+        if (text !== undefined) {
+          log.sample(step, text);
+          const words = Object.entries({ ...shown, val: undefined })
+            .map(([name, value]) => value && `  ${name} ${value}`).join("");
+          const head = `step ${step}  validation loss ${evaluation.loss.toFixed(3)}${words}`;
+          bar.line(`${head}\n  ${text.replaceAll("\n", "\n  ")}`);
+        }
+        return run.best === undefined ? undefined : measured[run.best];
       },
       onSave: () => log.sync(),
     });

@@ -17,6 +17,8 @@ export interface TrainingState {
   step: number;
   /** Lowest validation loss so far. */
   bestLoss: number | null;
+  /** Highest of the numbers that decide in place of the loss, where numbers do. */
+  bestScore?: number;
   /** Evaluations since then. */
   evaluationsSinceBest: number;
 }

@@ -52,8 +52,14 @@ export interface TrainIO<B> {
     figures: (StepFigures & { learningRate: number })[],
     seconds: number,
   ) => void | Promise<void>;
-  /** Told each evaluation. */
-  onEvaluation?: (step: number, evaluation: Evaluation) => void | Promise<void>;
+  /**
+   * Told each evaluation. A number that it returns decides, in place of the loss, which evaluation is
+   * the best: higher is better.
+   */
+  onEvaluation?: (
+    step: number,
+    evaluation: Evaluation,
+  ) => number | void | Promise<number | void>;
   /** Called before each checkpoint: what belongs to its steps should now reach the disk. */
   onSave?: (step: number) => void | Promise<void>;
   /** Asks for an early end: the run saves a checkpoint and leaves. */
@@ -68,6 +74,8 @@ export interface TrainResult {
   reason: "finished" | "interrupted" | "no improvement";
   /** Lowest validation loss. */
   bestLoss: number | null;
+  /** Highest of the numbers that decided, where numbers did. */
+  bestScore?: number;
 }
 
 /** Milliseconds between two looks at the figures, about: each look costs 11 of them under Deno. */
@@ -90,6 +98,8 @@ export async function train<B>(
   const trainer = new Trainer(task, settings);
   let state: TrainingState = { step: 0, bestLoss: null, evaluationsSinceBest: 0 };
   if (io.resume && io.directory) state = loadCheckpoint(trainer, io.directory);
+  // Whether the directory holds the weights of a best evaluation.
+  let kept = state.bestLoss !== null;
   io.onStart?.(state);
   let looked = performance.now();
   const stale = (): boolean => patience > 0 && state.evaluationsSinceBest >= patience;
@@ -116,11 +126,16 @@ export async function train<B>(
     if (!io.validation) return;
     const found = await evaluate(task, io.validation());
     sound = Number.isFinite(found.loss);
-    const better = sound && (state.bestLoss === null || found.loss < state.bestLoss);
-    state.bestLoss = better ? found.loss : state.bestLoss;
+    const score = await io.onEvaluation?.(state.step, found) ?? undefined;
+    const lower = sound && (state.bestLoss === null || found.loss < state.bestLoss);
+    const better = score === undefined
+      ? lower
+      : sound && score > (state.bestScore ?? Number.NEGATIVE_INFINITY);
+    if (lower) state.bestLoss = found.loss;
+    if (better && score !== undefined) state.bestScore = score;
     state.evaluationsSinceBest = better ? 0 : state.evaluationsSinceBest + 1;
+    if (better) kept = true;
     if (better && patience > 0 && io.directory) await task.save(io.directory);
-    await io.onEvaluation?.(state.step, found);
   };
   const probe = async (): Promise<void> => {
     const { loss } = await evaluate(task, [io.batchAt(batchOf(state.step - 1))]);
@@ -129,7 +144,7 @@ export async function train<B>(
   const save = async (): Promise<void> => {
     if (!io.directory) return;
     await io.onSave?.(state.step);
-    if (patience === 0 || state.bestLoss === null) await task.save(io.directory);
+    if (patience === 0 || !kept) await task.save(io.directory);
     await saveCheckpoint(trainer, io.directory, state);
   };
   const batchOf = (step: number): number => step * settings.accumulation;
@@ -157,7 +172,8 @@ export async function train<B>(
     // Evaluations and checkpoints are no time of training.
     if (evaluates || saves) looked = performance.now();
   }
-  return { step: state.step, reason, bestLoss: state.bestLoss };
+  const { step, bestLoss, bestScore } = state;
+  return { step, reason, bestLoss, ...bestScore === undefined ? {} : { bestScore } };
 }
 
 function notSound(step: number): VitrailError {

@@ -209,6 +209,46 @@ Deno.test("early stopping leaves the best weights, and stops again when it is re
   });
 });
 
+Deno.test("a number that onEvaluation returns decides in place of the loss, across a resume too", async () => {
+  await inDirectory(async (directory) => {
+    const model = fresh();
+    // The loss falls all the while; by these numbers the second evaluation is the best.
+    const scores = [0.2, 0.7, 0.7, 0.4, 0.9];
+    const told: number[] = [];
+    let best: Float32Array[] = [];
+    const score = (from: Gpt) => async () => {
+      const found = scores[told.length];
+      told.push(found);
+      if (told.length === 2) best = await weights(from);
+      return found;
+    };
+    const settings = { steps: 15, evaluateEvery: 3, saveEvery: 100, patience: 3 };
+    const abort = new AbortController();
+    const first = await run(model, settings, {
+      directory,
+      onEvaluation: score(model),
+      signal: abort.signal,
+      onSteps: (figures) => void (figures.at(-1)!.step >= 9 && abort.abort()),
+      onSave: undefined,
+    });
+    assert.deepEqual([first.result.reason, first.result.step], ["interrupted", 9]);
+    assert.equal(first.result.bestScore, 0.7);
+    assert.deepEqual(await weights(loadGpt(device, directory)), best);
+    const resumed = loadGpt(device, directory);
+    const io = { directory, resume: true, onEvaluation: score(resumed) };
+    const second = await run(resumed, { ...settings, patience: 1 }, io);
+    // An evaluation without improvement was counted before: it ends at once.
+    assert.deepEqual([second.result.reason, second.result.step], ["no improvement", 9]);
+    const third = await run(resumed, { ...settings, patience: 2 }, io);
+    assert.deepEqual([third.result.reason, third.result.step], ["no improvement", 12]);
+    assert.equal(third.result.bestScore, 0.7);
+    const last = await run(resumed, settings, io);
+    assert.deepEqual([last.result.reason, last.result.bestScore], ["finished", 0.9]);
+    assert.notDeepEqual(await weights(loadGpt(device, directory)), best);
+    assert.deepEqual(told, scores);
+  });
+});
+
 Deno.test("weights whose loss is not finite are never saved, at no step and not at the end", async () => {
   await inDirectory(async (directory) => {
     await run(fresh(), { steps: 4 }, { directory });
