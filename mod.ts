@@ -43,6 +43,21 @@ export { Gpt, GptCache } from "./src/models/gpt.ts";
 export { loadGpt, saveGpt } from "./src/models/files.ts";
 export { LayerCache } from "./src/nn/cache.ts";
 export {
+  type Adaptable,
+  adapterSize,
+  addLora,
+  loadAdapter,
+  type LoraAdapter,
+  type LoraSettings,
+  mergeAdapter,
+  removeAdapter,
+  saveAdapter,
+} from "./src/models/adapters.ts";
+export { Linear } from "./src/nn/linear.ts";
+export { Lora, type LoraOptions } from "./src/nn/lora.ts";
+export { freeze, matchesName, type NameReach } from "./src/nn/names.ts";
+export type { PeftConfig } from "./src/formats/peft.ts";
+export {
   freshWeights,
   type Initial,
   storedWeights,
@@ -98,6 +113,7 @@ export {
 
 // Training.
 export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
+export { layerwiseRates } from "./src/optim/layer_rates.ts";
 export type { GradientNorm } from "./src/kernels/gradient_norm.ts";
 export { type Batch, languageModelling, type LossTerm, type Task } from "./src/training/task.ts";
 export { type StepFigures, Trainer, type TrainerOptions } from "./src/training/trainer.ts";

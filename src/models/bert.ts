@@ -15,6 +15,7 @@ import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { Attention } from "../nn/attention.ts";
 import type { LayerNorm } from "../nn/layer_norm.ts";
+import type { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
 import { PostNormBlock } from "../nn/post_norm_block.ts";
 import { type BertHeads, makeHeads } from "./bert_heads.ts";
@@ -40,6 +41,8 @@ export class Bert {
   readonly config: BertConfig;
   /** All that is trained, under the names of Hugging Face's BERT files. */
   readonly parameters: Parameter[];
+  /** The linear layers of its blocks and heads, which LoRA can adapt. */
+  readonly linears: Linear[];
   /** What it was made for. */
   readonly heads: BertHeads;
   /** Run each block again in the backward pass in place of keeping what it computed. */
@@ -92,6 +95,7 @@ export class Bert {
     });
     this.heads = makeHeads(layers, this.#token, options.heads ?? { kind: "pretraining" });
     this.parameters = list.all;
+    this.linears = layers.linears;
   }
 
   /** Number of trained numbers. */

@@ -13,6 +13,8 @@ import type { Initial, ParameterList } from "./weights.ts";
 export class BertLayers {
   /** The configuration of the model they are for. */
   readonly config: BertConfig;
+  /** The linear layers made so far, which LoRA can adapt. */
+  readonly linears: Linear[] = [];
   readonly #list: ParameterList;
   readonly #usual: Initial;
 
@@ -46,10 +48,12 @@ export class BertLayers {
   /** A linear layer (out, in); its file may hold it in `parts` of equal height. */
   affine(name: string, shape: [number, number], { parts }: { parts?: string[] } = {}): Linear {
     const named = (ending: string) => parts?.map((part) => `${part}.${ending}`);
-    return new Linear(
+    const layer = new Linear(
       this.#list.make(`${name}.weight`, shape, this.#usual, named("weight")),
       this.#list.make(`${name}.bias`, [shape[0]], { constant: 0 }, named("bias")),
       { transposed: true },
     );
+    this.linears.push(layer);
+    return layer;
   }
 }

@@ -87,7 +87,7 @@ interface Named {
 }
 
 /** A parameter as its file has it: whole, or in parts. */
-function inFile(p: Parameter): Named[] {
+export function inFile(p: Parameter): Named[] {
   if (!p.parts) return [{ name: p.name, tensor: p }];
   return p.parts.map((name, index) => ({
     name,

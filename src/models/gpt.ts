@@ -31,6 +31,8 @@ export class Gpt {
   readonly config: GptConfig;
   /** All that is trained, under the names of Hugging Face's GPT-2 files. */
   readonly parameters: Parameter[];
+  /** The linear layers of its blocks, which LoRA can adapt. */
+  readonly linears: Linear[] = [];
   /** Run each block again in the backward pass in place of keeping what it computed. */
   checkpointing = false;
   readonly #token: Parameter; // (V, C)
@@ -60,11 +62,14 @@ export class Gpt {
         list.make(`${name}.bias`, [C], { constant: 0 }),
         config.layerNormEpsilon,
       );
-    const affine = (name: string, shape: [number, number], initial = usual): Linear =>
-      new Linear(
+    const affine = (name: string, shape: [number, number], initial = usual): Linear => {
+      const layer = new Linear(
         list.make(`${name}.weight`, shape, initial),
         list.make(`${name}.bias`, [shape[1]], { constant: 0 }),
       );
+      this.linears.push(layer);
+      return layer;
+    };
 
     this.#token = list.make("transformer.wte.weight", [V, C], usual);
     if (config.positions === "learned") {

@@ -7,6 +7,7 @@ import { linear } from "../autograd/ops/linear.ts";
 import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import type { Lora } from "./lora.ts";
 
 /** `x·W + b` with W (in, out), as GPT-2's files have it, or (out, in) if `transposed`, as BERT's do. */
 export class Linear {
@@ -16,6 +17,8 @@ export class Linear {
   readonly bias: Parameter | undefined;
   /** Whether the weight is stored (out, in). */
   readonly transposed: boolean;
+  /** Low-rank adaptations of it, or of parts of its columns. */
+  adaptations: readonly Lora[] = [];
 
   /** Takes its parameters from the model that owns them. */
   constructor(weight: Parameter, bias?: Parameter, options: { transposed?: boolean } = {}) {
@@ -26,6 +29,7 @@ export class Linear {
 
   /** (…, in) to (…, out). */
   forward(run: Run, x: Tensor): Tensor {
-    return linear(run, x, this);
+    const out = linear(run, x, this);
+    return this.adaptations.reduce((sum, lora) => lora.forward(run, x, sum), out);
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Parameter } from "../autograd/parameter.ts";
+import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { adamw } from "../kernels/adamw.ts";
 import { createGradientNorm, type GradientNorm } from "../kernels/gradient_norm.ts";
@@ -18,6 +19,8 @@ export interface AdamWOptions {
   weightDecay?: number;
   /** Largest global gradient norm; 0 does not clip. */
   clip?: number;
+  /** Multiplies the learning rate of a parameter, such as `layerwiseRates` does; 1 if absent. */
+  rateOf?: (parameter: Parameter) => number;
 }
 
 /** First and second moments of one parameter. */
@@ -38,12 +41,30 @@ export class AdamW {
   readonly norm: GradientNorm;
   /** Updates done so far. */
   steps = 0;
-  readonly #options: Required<AdamWOptions>;
+  readonly #options: Required<Omit<AdamWOptions, "rateOf">>;
+  readonly #factors: number[];
 
-  /** Moments begin at zero. */
+  /**
+   * Moments begin at zero. Parameters that are frozen now are left out, and have none.
+   *
+   * @throws {VitrailError} if all are frozen, or a factor of the learning rate is below zero
+   */
   constructor(parameters: Parameter[], options: AdamWOptions = {}) {
+    const { rateOf = () => 1, ...rest } = options;
     this.parameters = parameters.filter((p) => !p.frozen);
-    this.#options = { betas: [0.9, 0.95], epsilon: 1e-8, weightDecay: 0.1, clip: 1, ...options };
+    if (this.parameters.length === 0) {
+      throw new VitrailError(
+        `Cannot train: all of ${parameters.length} parameters are frozen; leave at least one free`,
+      );
+    }
+    this.#options = { betas: [0.9, 0.95], epsilon: 1e-8, weightDecay: 0.1, clip: 1, ...rest };
+    this.#factors = this.parameters.map((p) => {
+      const factor = rateOf(p);
+      if (factor >= 0 && factor < Infinity) return factor;
+      throw new VitrailError(
+        `Cannot train ${p.name} at ${factor} times the learning rate: wanted 0 or more`,
+      );
+    });
     const { device } = parameters[0];
     [this.moments, this.norm] = device.pool.persistent(() => [
       this.parameters.map((p) => ({ m: device.zeros(p.shape), v: device.zeros(p.shape) })),
@@ -65,7 +86,7 @@ export class AdamW {
       const decay = value.shape.length >= 2 ? weightDecay : 0;
       adamw(
         { value, gradient: value.gradient, ...this.moments[i], clip: this.norm.clip },
-        { lr, beta1, beta2, epsilon, decay, step: this.steps },
+        { lr: lr * this.#factors[i], beta1, beta2, epsilon, decay, step: this.steps },
       );
     });
   }

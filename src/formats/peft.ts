@@ -1,0 +1,136 @@
+/** PEFT's `adapter_config.json` of a LoRA adapter, read and written. @module */
+
+import { VitrailError } from "../errors.ts";
+import { writeFileAtomic } from "./atomic_file.ts";
+import { readJsonObject } from "./json_file.ts";
+import { quoteValue, showPath } from "./messages.ts";
+
+/** File of an adapter's settings. */
+export const ADAPTER_CONFIG = "adapter_config.json";
+/** File of an adapter's weights. */
+export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
+/** What PEFT puts before every name of the model that it wraps. */
+export const PEFT_PREFIX = "base_model.model.";
+
+/** What `adapter_config.json` says. */
+export interface PeftConfig {
+  /** r. */
+  rank: number;
+  /** alpha: what is added is multiplied by alpha/r. */
+  alpha: number;
+  /** Dropout on what an adapted layer reads. */
+  dropout: number;
+  /** Ends of the names of adapted layers. */
+  targets: string[];
+  /** Layers that are trained whole and saved with the adapter. */
+  trainedWhole: string[];
+  /** Multiply by alpha/√r in place of alpha/r (Kalajdzievski 2023, arXiv:2312.03732). */
+  rankStabilized: boolean;
+  /** Whether the adapted weights are stored (in, out), as GPT-2's are. */
+  fanInFanOut: boolean;
+  /** What the model is for, in PEFT's words, such as `CAUSAL_LM`. */
+  taskType?: string;
+  /** The directory or name of the model that it was trained on. */
+  base?: string;
+}
+
+/** Keys of variants that compute something else, and the values that do not. */
+const variants: { key: string; plain: unknown[]; effect: string }[] = [
+  { key: "bias", plain: ["none"], effect: "biases are trained too" },
+  { key: "use_dora", plain: [false], effect: "it is DoRA" },
+  { key: "use_qalora", plain: [false], effect: "it is QALoRA" },
+  { key: "lora_bias", plain: [false], effect: "B has a bias" },
+  { key: "alpha_pattern", plain: [{}], effect: "alpha differs by layer" },
+  { key: "trainable_token_indices", plain: [null], effect: "it changes single embeddings" },
+];
+
+/**
+ * Reads `adapter_config.json` of an adapter's directory.
+ *
+ * @throws {VitrailError} when it is missing, no LoRA, lacks a value, or asks for a variant of LoRA whose
+ * numbers Vitrail would not reproduce
+ */
+export function readPeftConfig(directory: string): PeftConfig {
+  const path = `${directory}/${ADAPTER_CONFIG}`;
+  const json = readJsonObject(path, {
+    wanted: `a directory with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}, as PEFT writes it`,
+  });
+  return parsePeftConfig(json, { source: path });
+}
+
+/**
+ * Translates the contents of an `adapter_config.json`.
+ *
+ * @throws {VitrailError} as `readPeftConfig`
+ */
+export function parsePeftConfig(
+  json: Record<string, unknown>,
+  options: { source?: string } = {},
+): PeftConfig {
+  const action = `Cannot use ${showPath(options.source ?? "this adapter_config.json")}`;
+  const want = (key: string, holds: boolean, wanted: string): void => {
+    if (holds) return;
+    throw new VitrailError(`${action}: ${key} is ${quoteValue(json[key])}, wanted ${wanted}`);
+  };
+  want("peft_type", json.peft_type === "LORA", '"LORA"');
+  for (const { key, plain, effect } of variants) {
+    const value = json[key] ?? plain[0];
+    const same = plain.some((p) => JSON.stringify(p) === JSON.stringify(value));
+    want(key, same, `${JSON.stringify(plain[0])}: ${effect}, which is not supported`);
+  }
+  const dropout = json.lora_dropout ?? 0;
+  want("r", Number.isInteger(json.r) && (json.r as number) > 0, "a whole number above 0");
+  want("lora_alpha", Number.isFinite(json.lora_alpha), "a number");
+  want("lora_dropout", typeof dropout === "number" && dropout >= 0 && dropout < 1, "0 to below 1");
+  return {
+    rank: json.r as number,
+    alpha: json.lora_alpha as number,
+    dropout: dropout as number,
+    targets: words(json.target_modules),
+    trainedWhole: words(json.modules_to_save),
+    rankStabilized: json.use_rslora === true,
+    fanInFanOut: json.fan_in_fan_out === true,
+    taskType: text(json.task_type),
+    base: text(json.base_model_name_or_path),
+  };
+}
+
+/** Writes `adapter_config.json` into an adapter's directory, whole or not at all. */
+export function writePeftConfig(directory: string, config: PeftConfig): void {
+  const json = JSON.stringify(formatPeftConfig(config), null, 2) + "\n";
+  writeFileAtomic(`${directory}/${ADAPTER_CONFIG}`, json);
+}
+
+/** The object that `adapter_config.json` holds, keys sorted as PEFT sorts them. */
+export function formatPeftConfig(config: PeftConfig): Record<string, unknown> {
+  return {
+    alpha_pattern: {},
+    base_model_name_or_path: config.base ?? null,
+    bias: "none",
+    fan_in_fan_out: config.fanInFanOut,
+    inference_mode: true,
+    init_lora_weights: true,
+    layers_pattern: null,
+    layers_to_transform: null,
+    lora_alpha: config.alpha,
+    lora_dropout: config.dropout,
+    modules_to_save: config.trainedWhole.length > 0 ? config.trainedWhole : null,
+    peft_type: "LORA",
+    r: config.rank,
+    rank_pattern: {},
+    target_modules: config.targets,
+    task_type: config.taskType ?? null,
+    use_dora: false,
+    use_rslora: config.rankStabilized,
+  };
+}
+
+/** A list of names; PEFT also takes a single one, or none. */
+function words(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return Array.isArray(value) ? value.filter((v) => typeof v === "string") : [];
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,299 @@
+/**
+ * LoRA adapters of a model: added, saved alone as PEFT saves them, loaded, merged.
+ *
+ * @module
+ */
+import { Parameter } from "../autograd/parameter.ts";
+import { VitrailError } from "../errors.ts";
+import {
+  ADAPTER_WEIGHTS,
+  PEFT_PREFIX,
+  type PeftConfig,
+  readPeftConfig,
+  writePeftConfig,
+} from "../formats/peft.ts";
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../formats/safetensors.ts";
+import type { Device } from "../gpu/device.ts";
+import { sizeOf } from "../gpu/tensor.ts";
+import type { Linear } from "../nn/linear.ts";
+import { Lora } from "../nn/lora.ts";
+import { matchesName } from "../nn/names.ts";
+import { inFile, tensorsToWrite } from "./files.ts";
+import { freshWeights, type WeightSource } from "./weights.ts";
+
+/** A model whose linear layers can be adapted: Gpt or Bert. */
+export interface Adaptable {
+  /** Where it lives. */
+  readonly device: Device;
+  /** Its own parameters. */
+  readonly parameters: Parameter[];
+  /** The layers that can be adapted. */
+  readonly linears: readonly Linear[];
+}
+
+/** How a model is adapted. */
+export interface LoraSettings {
+  /** r; 8 if absent. */
+  rank?: number;
+  /** What is added is multiplied by alpha/r; 2·r if absent. */
+  alpha?: number;
+  /** Dropout on what an adapted layer reads; 0 if absent. */
+  dropout?: number;
+  /** Ends of the names of layers, such as `c_attn`, `attn.c_proj` or `query`; `*` for any letters. */
+  targets: readonly string[];
+  /** Layers that are trained whole and saved with the adapter, such as `classifier`. */
+  trainedWhole?: readonly string[];
+  /** Seed of A. */
+  seed?: number;
+}
+
+/** What was added to a model. */
+export interface LoraAdapter {
+  /** Its settings. */
+  readonly config: PeftConfig;
+  /** What each adapted layer, or part of a layer, got. */
+  readonly layers: readonly Lora[];
+  /** All that is trained: A and B of every layer, and layers that are trained whole. */
+  readonly parameters: Parameter[];
+  /** Parameters of the model that were frozen before, and will be again without it. */
+  readonly frozenBefore: readonly Parameter[];
+}
+
+/** A layer, or one part of a packed one, under the name that its file gives it. */
+interface Place {
+  name: string;
+  linear: Linear;
+  offset: number;
+  columns: number;
+  inputs: number;
+}
+
+/**
+ * Freezes a model and adds adaptations to its layers. A is normal with the variance of PEFT's uniform
+ * numbers, 1/(3·in); B is zero, so that the model computes at first what it computed before.
+ *
+ * Train `adapter.parameters`, or a task over them: the model's own take no gradient kernel and no
+ * optimizer state.
+ *
+ * @throws {VitrailError} if a target or a layer to train whole names nothing, the rank is no whole
+ * number, or the model has an adapter already
+ *
+ * @example
+ * ```ts
+ * import { addLora, createGptConfig, Gpt, openDevice } from "../../mod.ts";
+ *
+ * const device = await openDevice();
+ * const size = { vocabularySize: 10, contextLength: 16, channels: 8, layers: 2, heads: 2 };
+ * const model = new Gpt(device, createGptConfig(size));
+ * const adapter = addLora(model, { rank: 2, targets: ["c_attn"] });
+ * console.log(adapter.parameters.map((p) => p.shape)); // [[2, 8], [24, 2], [2, 8], [24, 2]]
+ * device.destroy();
+ * ```
+ */
+export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
+  const { rank = 8, targets, trainedWhole = [], dropout = 0 } = settings;
+  if (!Number.isInteger(rank) || rank < 1) {
+    throw new VitrailError(`Cannot add LoRA of rank ${rank}: wanted a whole number above 0`);
+  }
+  const places = placesOf(model);
+  const chosen = new Set<Place>();
+  for (const target of targets) {
+    const found = places.filter(({ name }) => matchesName(name, target, "end"));
+    if (found.length === 0) throw noSuchLayer(target, places);
+    found.forEach((place) => chosen.add(place));
+  }
+  if (chosen.size === 0) throw new VitrailError("Cannot add LoRA: give at least one target");
+  const config: PeftConfig = {
+    rank,
+    alpha: settings.alpha ?? 2 * rank,
+    dropout,
+    // PEFT knows no `*` in its lists: the layers are named one by one then.
+    targets: targets.some((t) => t.includes("*"))
+      ? Array.from(chosen, ({ name }) => name)
+      : [...targets],
+    trainedWhole: [...trainedWhole],
+    rankStabilized: false,
+    fanInFanOut: !places[0].linear.transposed,
+  };
+  return attach(model, { config, places: [...chosen], source: freshWeights(settings.seed ?? 0) });
+}
+
+/**
+ * Adds an adapter that was saved by us or by PEFT.
+ *
+ * @throws {VitrailError} if its files are missing or damaged, or it belongs to another model
+ */
+export function loadAdapter(model: Adaptable, directory: string): LoraAdapter {
+  const config = readPeftConfig(directory);
+  using file = openSafetensors(`${directory}/${ADAPTER_WEIGHTS}`);
+  const names = new Set(
+    file.names.filter((n) => /\.lora_[AB]\.weight$/.test(n)).map((n) =>
+      n.slice(0, -".lora_A.weight".length)
+    ),
+  );
+  const byKey = new Map(placesOf(model).map((place) => [place.name, place]));
+  const refuse = (reason: string): VitrailError =>
+    new VitrailError(`Cannot load the adapter in ${directory}: ${reason}`);
+  if (names.size === 0) throw refuse("its file holds no LoRA weights");
+  const places = Array.from(names, (key) => {
+    const short = key.startsWith(PEFT_PREFIX) ? key.slice(PEFT_PREFIX.length) : key;
+    // An adapter of a model without its head has names without the model's first component.
+    const place = [short, `transformer.${short}`, `bert.${short}`]
+      .map((name) => byKey.get(name)).find((found) => found !== undefined);
+    if (!place) throw refuse(`it adapts ${short}, which this model does not have`);
+    return { ...place, key };
+  });
+  const keys = new Map(places.map(({ name, key }) => [PEFT_PREFIX + name, key]));
+  const source: WeightSource = (name) => {
+    const at = name.search(/\.lora_[AB]\.weight$/);
+    const stored = keys.get(name.slice(0, at)) + name.slice(at);
+    if (!file.has(stored)) throw refuse(`its file has no ${stored}`);
+    return file.read(stored);
+  };
+  const ranks = new Map(places.map(({ name, key }) => {
+    const [down, up] = ["A", "B"].map((m) => `${key}.lora_${m}.weight`).map((stored) => {
+      if (!file.has(stored)) throw refuse(`its file has no ${stored}`);
+      return file.info(stored).shape;
+    });
+    const { inputs, columns } = byKey.get(name)!;
+    if (down[1] !== inputs || up[0] !== columns || down[0] !== up[1] || down.length !== 2) {
+      throw refuse(
+        `${name} has A (${down.join(", ")}) and B (${up.join(", ")}), ` +
+          `wanted (r, ${inputs}) and (${columns}, r): it belongs to another model`,
+      );
+    }
+    return [name, down[0]];
+  }));
+  const adapter = attach(model, { config, places, source, ranks });
+  restoreWhole(adapter, file, refuse);
+  return adapter;
+}
+
+/** Layers that were trained whole come from the adapter's file. */
+function restoreWhole(
+  adapter: LoraAdapter,
+  file: SafetensorsFile,
+  refuse: (reason: string) => VitrailError,
+): void {
+  for (const p of adapter.parameters) {
+    if (p.name.startsWith(PEFT_PREFIX)) continue;
+    const values = inFile(p).map(({ name }) => {
+      const key = PEFT_PREFIX + name;
+      if (!file.has(key)) throw refuse(`its file has no ${key}`);
+      return file.read(key);
+    });
+    const found = values.reduce((sum, v) => sum + v.length, 0);
+    if (found !== p.size) throw refuse(`${p.name} has ${found} numbers, wanted ${p.size}`);
+    const all = new Float32Array(found);
+    values.reduce((at, v) => (all.set(v, at), at + v.length), 0);
+    p.device.write(p, all);
+  }
+}
+
+/** Freezes the model and adds layers whose weights come from `source`. */
+function attach(
+  model: Adaptable,
+  { config, places, source, ranks }: {
+    config: PeftConfig;
+    places: Place[];
+    source: WeightSource;
+    ranks?: Map<string, number>;
+  },
+): LoraAdapter {
+  if (model.linears.some(({ adaptations }) => adaptations.length > 0)) {
+    throw new VitrailError("Cannot add an adapter: the model has one; merge or remove it first");
+  }
+  const { device } = model;
+  const whole = config.trainedWhole.flatMap((pattern) => {
+    const found = model.parameters.filter((p) => matchesName(p.name, pattern, "anywhere"));
+    if (found.length > 0) return found;
+    throw new VitrailError(`Cannot train ${pattern} whole: no parameter has that in its name`);
+  });
+  const made: Parameter[] = [];
+  const make = (name: string, shape: number[], deviation: number): Parameter => {
+    const initial = deviation > 0 ? { deviation } : { constant: 0 };
+    const data = source(`${PEFT_PREFIX}${name}.weight`, shape, initial);
+    const value = device.pool.persistent(() => device.upload(data, shape));
+    made.push(new Parameter(`${PEFT_PREFIX}${name}.weight`, value));
+    return made.at(-1)!;
+  };
+  const layers = places.map(({ name, linear, offset, columns, inputs }) => {
+    const rank = ranks?.get(name) ?? config.rank;
+    const lora = new Lora(name, {
+      down: make(`${name}.lora_A`, [rank, inputs], 1 / Math.sqrt(3 * inputs)),
+      up: make(`${name}.lora_B`, [columns, rank], 0),
+      scale: config.alpha / (config.rankStabilized ? Math.sqrt(rank) : rank),
+      offset,
+      dropout: config.dropout,
+    });
+    linear.adaptations = [...linear.adaptations, lora];
+    return lora;
+  });
+  const frozenBefore = model.parameters.filter((p) => p.frozen);
+  for (const p of model.parameters) p.frozen = !whole.includes(p);
+  return { config, layers, parameters: [...made, ...new Set(whole)], frozenBefore };
+}
+
+/** Every layer that can be adapted; a packed one is as many as its file has. */
+function placesOf({ linears }: Adaptable): Place[] {
+  return linears.flatMap((linear) => {
+    const { weight, transposed } = linear;
+    const [inputs, outputs] = transposed ? weight.shape.toReversed() : weight.shape;
+    const names = (weight.parts ?? [weight.name]).map((n) => n.replace(/\.weight$/, ""));
+    const columns = outputs / names.length;
+    return names.map((name, i) => ({ name, linear, offset: i * columns, columns, inputs }));
+  });
+}
+
+function noSuchLayer(target: string, places: Place[]): VitrailError {
+  const ends = new Set(places.map(({ name }) => name.split(".").at(-1)!));
+  return new VitrailError(
+    `Cannot add LoRA to ${target}: no layer's name ends so; the model's layers are ` +
+      [...ends].join(", "),
+  );
+}
+
+/** Writes adapter_config.json and adapter_model.safetensors, each whole or not at all. */
+export async function saveAdapter(
+  adapter: LoraAdapter,
+  directory: string,
+  options: { base?: string; taskType?: string } = {},
+): Promise<void> {
+  const { config, parameters } = adapter;
+  writePeftConfig(directory, {
+    ...config,
+    base: options.base ?? config.base,
+    taskType: options.taskType ?? config.taskType,
+  });
+  const named = parameters.flatMap(inFile).map(({ name, ...rest }) => ({
+    name: name.startsWith(PEFT_PREFIX) ? name : PEFT_PREFIX + name,
+    ...rest,
+  }));
+  const tensors = tensorsToWrite(parameters[0].device, named);
+  await writeSafetensors(`${directory}/${ADAPTER_WEIGHTS}`, tensors, {
+    metadata: { format: "pt" },
+  });
+}
+
+/** Adds the adapter to the model's weights and takes it off: the model is a plain one again. */
+export function mergeAdapter(model: Adaptable, adapter: LoraAdapter): void {
+  for (const linear of model.linears) {
+    for (const lora of linear.adaptations) {
+      if (adapter.layers.includes(lora)) lora.mergeInto(linear.weight, linear);
+    }
+  }
+  removeAdapter(model, adapter);
+}
+
+/** Takes an adapter off a model, and its freezing with it; layers trained whole stay as they are. */
+export function removeAdapter(model: Adaptable, adapter: LoraAdapter): void {
+  for (const linear of model.linears) {
+    linear.adaptations = linear.adaptations.filter((lora) => !adapter.layers.includes(lora));
+  }
+  for (const p of model.parameters) p.frozen = adapter.frozenBefore.includes(p);
+}
+
+/** Numbers that an adapter trains, and of which its file consists. */
+export function adapterSize(adapter: LoraAdapter): number {
+  return adapter.parameters.reduce((sum, p) => sum + sizeOf(p.shape), 0);
+}
