@@ -1,22 +1,31 @@
 // Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762, eq. 1) that never stores the
-// T×T matrix, after FlashAttention (Dao et al. 2022, arXiv:2205.14135, algorithm 1):
+// T×T matrix, after FlashAttention (Dao et al. 2022, arXiv:2205.14135, algorithms 1 and 4):
 //
-//   S = scale·Q·Kᵀ + mask,  P = softmax(S),  out = dropout(P)·V,  log_sum_exp = log Σ exp S
+//   S = scale·Q·Kᵀ + mask,  P = softmax(S),  out = (P∘M)·V,  log_sum_exp = log Σ exp S
 //
-// One invocation computes 8 queries of one head. It walks the keys in blocks of 8 and keeps, for each
-// query, the largest score so far and the sum of exponentials relative to it; when a larger score
-// comes, what lies in out is scaled down (the online softmax). Blocks are 2×2 matrices of 4×4, held
-// transposed as in matmul_registers_16.wgsl: column i of a score matrix is query i, over 4 keys.
+// with M the dropout's factors, and its gradient, which finds P again as exp(S - log_sum_exp):
 //
-// qkv: (batch, time, 3·channels), q then k then v, head h at columns h·head_size.
+//   delta = Σ_d d_out·out        dS = P∘(M∘(d_out·Vᵀ) - delta)·scale
+//   dQ = dS·K        dK = dSᵀ·Q        dV = (P∘M)ᵀ·d_out
+//
+// One invocation owns four queries (`forward`, `queries`) or four keys (`keys`) of one head and walks
+// the others by fours. It keeps all it sums up in registers: a Head is four rows of up to 64 numbers,
+// in matrices of 4×4 whose column i belongs to row i. `forward` keeps for each query the largest score
+// so far and the sum of exponentials relative to it; when a larger score comes, what was mixed is
+// scaled down (the online softmax). `keys` reads what `queries` left in delta. No sum crosses
+// invocations. Heads of more than 64 numbers are cut into slices: each invocation computes all of S,
+// but mixes only its own slice.
+//
+// q, k, v, out and its gradient are read from textures of four numbers to a texel, which adapters on
+// a processor read many times faster than buffers. Their rows are filled up with zeros to
+// slices·chunks texels: row ((b·time + t)·3 + part)·heads + h of qkv, with q, k, v as parts 0, 1, 2.
+// out, d_qkv: rows of the same length. log_sum_exp, delta: (batch, heads, time).
 // mask: added to the scores; its strides in batch, head and query say how it repeats.
-// out: (batch, time, channels). log_sum_exp: (batch, heads, time).
 
 struct Shape {
   batch: u32,
   heads: u32,
   time: u32,
-  head_size: u32,
   scale: f32,
   mask_batch: u32,
   mask_head: u32,
@@ -27,53 +36,141 @@ struct Shape {
   seed: u32,
 }
 
+override chunks: u32 = 16;
 override causal: bool = true;
 override has_mask: bool = false;
 override has_dropout: bool = false;
-override lanes: u32 = 64;
+override slices: u32 = 1;
+override lanes_x: u32 = 8;
+override lanes_y: u32 = 1;
 
-const SIDE = 8u;
 const LOWEST = -3e38;
 const MASKED = -1e38;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> qkv: array<f32>;
+@group(0) @binding(1) var qkv: texture_2d<f32>;
 @group(0) @binding(2) var<storage, read> mask: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
 
-/// Where an invocation works: its batch entry, its head and the first row of its block.
-struct Place { b: u32, h: u32, first: u32 }
+@group(0) @binding(3) var outs: texture_2d<f32>;
+@group(0) @binding(5) var d_outs: texture_2d<f32>;
+@group(0) @binding(6) var<storage, read_write> delta: array<f32>;
+@group(0) @binding(7) var<storage, read_write> d_qkv: array<vec4f>;
 
-fn place_of(i: u32) -> Place {
-  let blocks = (shape.time + SIDE - 1) / SIDE;
-  return Place(i / blocks / shape.heads, i / blocks % shape.heads, i % blocks * SIDE);
+/// Four rows of one head.
+struct Head {
+  c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f, c4: mat4x4f, c5: mat4x4f, c6: mat4x4f, c7: mat4x4f,
+  c8: mat4x4f, c9: mat4x4f, c10: mat4x4f, c11: mat4x4f, c12: mat4x4f, c13: mat4x4f, c14: mat4x4f, c15: mat4x4f,
 }
 
-/// Where a row of q (part 0), k (1) or v (2) begins. Rows past the end are the last one over again.
-fn row_of(p: Place, t: u32, part: u32) -> u32 {
-  let channels = shape.heads * shape.head_size;
-  return (p.b * shape.time + min(t, shape.time - 1)) * 3 * channels + part * channels + p.h * shape.head_size;
-}
-
-/// Four numbers of a row from channel d on; zeros past the end of the head.
-fn four(i: u32, d: u32) -> vec4f {
-  if (d + 4 <= shape.head_size) { return vec4f(qkv[i + d], qkv[i + d + 1], qkv[i + d + 2], qkv[i + d + 3]); }
-  return vec4f(
-    qkv[i + d],
-    select(0.0, qkv[i + d + 1], d + 1 < shape.head_size),
-    select(0.0, qkv[i + d + 2], d + 2 < shape.head_size),
-    0,
-  );
-}
-
-fn four_rows(p: Place, t: u32, part: u32, d: u32) -> mat4x4f {
+fn four_rows(source: texture_2d<f32>, at: vec4u) -> mat4x4f {
   return mat4x4f(
-    four(row_of(p, t, part), d),
-    four(row_of(p, t + 1, part), d),
-    four(row_of(p, t + 2, part), d),
-    four(row_of(p, t + 3, part), d),
+    textureLoad(source, vec2u(at.x & 2047u, at.x >> 11u), 0),
+    textureLoad(source, vec2u(at.y & 2047u, at.y >> 11u), 0),
+    textureLoad(source, vec2u(at.z & 2047u, at.z >> 11u), 0),
+    textureLoad(source, vec2u(at.w & 2047u, at.w >> 11u), 0),
   );
+}
+
+/// The rows that begin at four texels.
+fn head_at(source: texture_2d<f32>, at: vec4u) -> Head {
+  var x: Head;
+  x.c0 = four_rows(source, at);
+  if (chunks > 1u) { x.c1 = four_rows(source, at + 1u); }  if (chunks > 2u) { x.c2 = four_rows(source, at + 2u); }
+  if (chunks > 3u) { x.c3 = four_rows(source, at + 3u); }  if (chunks > 4u) { x.c4 = four_rows(source, at + 4u); }
+  if (chunks > 5u) { x.c5 = four_rows(source, at + 5u); }  if (chunks > 6u) { x.c6 = four_rows(source, at + 6u); }
+  if (chunks > 7u) { x.c7 = four_rows(source, at + 7u); }  if (chunks > 8u) { x.c8 = four_rows(source, at + 8u); }
+  if (chunks > 9u) { x.c9 = four_rows(source, at + 9u); }  if (chunks > 10u) { x.c10 = four_rows(source, at + 10u); }
+  if (chunks > 11u) { x.c11 = four_rows(source, at + 11u); }  if (chunks > 12u) { x.c12 = four_rows(source, at + 12u); }
+  if (chunks > 13u) { x.c13 = four_rows(source, at + 13u); }  if (chunks > 14u) { x.c14 = four_rows(source, at + 14u); }
+  if (chunks > 15u) { x.c15 = four_rows(source, at + 15u); }
+  return x;
+}
+
+/// Element (j, i), in column i: row i of a times row j of b.
+fn products(a: Head, b: Head) -> mat4x4f {
+  var s = transpose(b.c0) * a.c0;
+  if (chunks > 1u) { s += transpose(b.c1) * a.c1; }  if (chunks > 2u) { s += transpose(b.c2) * a.c2; }
+  if (chunks > 3u) { s += transpose(b.c3) * a.c3; }  if (chunks > 4u) { s += transpose(b.c4) * a.c4; }
+  if (chunks > 5u) { s += transpose(b.c5) * a.c5; }  if (chunks > 6u) { s += transpose(b.c6) * a.c6; }
+  if (chunks > 7u) { s += transpose(b.c7) * a.c7; }  if (chunks > 8u) { s += transpose(b.c8) * a.c8; }
+  if (chunks > 9u) { s += transpose(b.c9) * a.c9; }  if (chunks > 10u) { s += transpose(b.c10) * a.c10; }
+  if (chunks > 11u) { s += transpose(b.c11) * a.c11; }  if (chunks > 12u) { s += transpose(b.c12) * a.c12; }
+  if (chunks > 13u) { s += transpose(b.c13) * a.c13; }  if (chunks > 14u) { s += transpose(b.c14) * a.c14; }
+  if (chunks > 15u) { s += transpose(b.c15) * a.c15; }
+  return s;
+}
+
+/// sum + the rows of x, weighed for row i by column i of w.
+fn mix(sum: Head, x: Head, w: mat4x4f) -> Head {
+  var y = sum;
+  y.c0 += x.c0 * w;
+  if (chunks > 1u) { y.c1 += x.c1 * w; }  if (chunks > 2u) { y.c2 += x.c2 * w; }
+  if (chunks > 3u) { y.c3 += x.c3 * w; }  if (chunks > 4u) { y.c4 += x.c4 * w; }
+  if (chunks > 5u) { y.c5 += x.c5 * w; }  if (chunks > 6u) { y.c6 += x.c6 * w; }
+  if (chunks > 7u) { y.c7 += x.c7 * w; }  if (chunks > 8u) { y.c8 += x.c8 * w; }
+  if (chunks > 9u) { y.c9 += x.c9 * w; }  if (chunks > 10u) { y.c10 += x.c10 * w; }
+  if (chunks > 11u) { y.c11 += x.c11 * w; }  if (chunks > 12u) { y.c12 += x.c12 * w; }
+  if (chunks > 13u) { y.c13 += x.c13 * w; }  if (chunks > 14u) { y.c14 += x.c14 * w; }
+  if (chunks > 15u) { y.c15 += x.c15 * w; }
+  return y;
+}
+
+fn times(x: mat4x4f, f: vec4f) -> mat4x4f { return mat4x4f(x[0] * f.x, x[1] * f.y, x[2] * f.z, x[3] * f.w); }
+
+/// Row i of x times f[i].
+fn scaled(x: Head, f: vec4f) -> Head {
+  var y = x;
+  y.c0 = times(x.c0, f);
+  if (chunks > 1u) { y.c1 = times(x.c1, f); }  if (chunks > 2u) { y.c2 = times(x.c2, f); }
+  if (chunks > 3u) { y.c3 = times(x.c3, f); }  if (chunks > 4u) { y.c4 = times(x.c4, f); }
+  if (chunks > 5u) { y.c5 = times(x.c5, f); }  if (chunks > 6u) { y.c6 = times(x.c6, f); }
+  if (chunks > 7u) { y.c7 = times(x.c7, f); }  if (chunks > 8u) { y.c8 = times(x.c8, f); }
+  if (chunks > 9u) { y.c9 = times(x.c9, f); }  if (chunks > 10u) { y.c10 = times(x.c10, f); }
+  if (chunks > 11u) { y.c11 = times(x.c11, f); }  if (chunks > 12u) { y.c12 = times(x.c12, f); }
+  if (chunks > 13u) { y.c13 = times(x.c13, f); }  if (chunks > 14u) { y.c14 = times(x.c14, f); }
+  if (chunks > 15u) { y.c15 = times(x.c15, f); }
+  return y;
+}
+
+fn column_dots(a: mat4x4f, b: mat4x4f) -> vec4f {
+  return vec4f(dot(a[0], b[0]), dot(a[1], b[1]), dot(a[2], b[2]), dot(a[3], b[3]));
+}
+
+/// Row i of a times row i of b.
+fn row_dots(a: Head, b: Head) -> vec4f {
+  var s = column_dots(a.c0, b.c0);
+  if (chunks > 1u) { s += column_dots(a.c1, b.c1); }  if (chunks > 2u) { s += column_dots(a.c2, b.c2); }
+  if (chunks > 3u) { s += column_dots(a.c3, b.c3); }  if (chunks > 4u) { s += column_dots(a.c4, b.c4); }
+  if (chunks > 5u) { s += column_dots(a.c5, b.c5); }  if (chunks > 6u) { s += column_dots(a.c6, b.c6); }
+  if (chunks > 7u) { s += column_dots(a.c7, b.c7); }  if (chunks > 8u) { s += column_dots(a.c8, b.c8); }
+  if (chunks > 9u) { s += column_dots(a.c9, b.c9); }  if (chunks > 10u) { s += column_dots(a.c10, b.c10); }
+  if (chunks > 11u) { s += column_dots(a.c11, b.c11); }  if (chunks > 12u) { s += column_dots(a.c12, b.c12); }
+  if (chunks > 13u) { s += column_dots(a.c13, b.c13); }  if (chunks > 14u) { s += column_dots(a.c14, b.c14); }
+  if (chunks > 15u) { s += column_dots(a.c15, b.c15); }
+  return s;
+}
+
+/// Where an invocation works: the sizes, its batch entry, its head, its slice.
+struct Place { size: Shape, b: u32, h: u32, slice: u32 }
+
+fn four(t: u32) -> vec4u { return vec4u(t, t + 1u, t + 2u, t + 3u); }
+
+/// First texels of rows t..t+3 of q (part 0), k (1) or v (2). Rows past the end are the last again.
+fn rows_of(p: Place, t: u32, part: u32) -> vec4u {
+  let rows = min(four(t), vec4u(p.size.time - 1u)) + p.b * p.size.time;
+  return ((rows * 3u + part) * p.size.heads + p.h) * slices * chunks;
+}
+
+/// The same of out and of its gradient.
+fn out_rows_of(p: Place, t: u32) -> vec4u {
+  return ((min(four(t), vec4u(p.size.time - 1u)) + p.b * p.size.time) * p.size.heads + p.h) * slices * chunks;
+}
+
+/// Places of the statistics of rows t..t+3.
+fn statistics_of(p: Place, t: u32) -> vec4u {
+  return (p.b * p.size.heads + p.h) * p.size.time + min(four(t), vec4u(p.size.time - 1u));
 }
 
 fn pcg4d(seed: vec4u) -> vec4u {
@@ -86,152 +183,212 @@ fn pcg4d(seed: vec4u) -> vec4u {
 
 /// keep/(1 - p) of one weight, from a counter, as in dropout.wgsl.
 fn kept(p: Place, query: u32, key: u32) -> f32 {
-  let i = ((p.b * shape.heads + p.h) * shape.time + query) * shape.time + key;
-  let u = f32(pcg4d(vec4u(i, shape.place, shape.step, shape.seed)).x >> 8u) * 0x1p-24;
-  return select(0.0, 1 / (1 - shape.probability), u >= shape.probability);
+  let i = ((p.b * p.size.heads + p.h) * p.size.time + query) * p.size.time + key;
+  let u = f32(pcg4d(vec4u(i, p.size.place, p.size.step, p.size.seed)).x >> 8u) * 0x1p-24;
+  return select(0.0, 1.0 / (1.0 - p.size.probability), u >= p.size.probability);
 }
 
-fn allowed(p: Place, query: u32, key: u32) -> bool {
-  return key < shape.time && query < shape.time && !(causal && key > query);
+/// The dropout's factors of four pairs of a query and a key; ones without dropout.
+fn factors(p: Place, q: vec4u, k: vec4u) -> vec4f {
+  if (!has_dropout) { return vec4f(1.0); }
+  return vec4f(kept(p, q.x, k.x), kept(p, q.y, k.y), kept(p, q.z, k.z), kept(p, q.w, k.w));
 }
 
-fn mask_at(p: Place, query: u32, key: u32) -> f32 {
-  if (!has_mask) { return 0; }
-  return mask[p.b * shape.mask_batch + p.h * shape.mask_head + query * shape.mask_query + key];
-}
-
-/// Adds the mask to the scores of one query against keys key..key+3.
-fn masked(p: Place, scores: vec4f, query: u32, key: u32) -> vec4f {
-  if (!has_mask && query < shape.time && key + 3 < shape.time && !(causal && key + 3 > query)) {
-    return scores * shape.scale;
+/// Scaled and masked scores of four pairs; LOWEST where the query does not see the key.
+fn score(p: Place, product: vec4f, q: vec4u, k: vec4u) -> vec4f {
+  var s = product * p.size.scale;
+  if (has_mask) {
+    let i = p.b * p.size.mask_batch + p.h * p.size.mask_head + min(q, vec4u(p.size.time - 1u)) * p.size.mask_query + min(k, vec4u(p.size.time - 1u));
+    s += vec4f(mask[i.x], mask[i.y], mask[i.z], mask[i.w]);
   }
-  var s = vec4f(LOWEST);
-  if (allowed(p, query, key)) { s.x = scores.x * shape.scale + mask_at(p, query, key); }
-  if (allowed(p, query, key + 1)) { s.y = scores.y * shape.scale + mask_at(p, query, key + 1); }
-  if (allowed(p, query, key + 2)) { s.z = scores.z * shape.scale + mask_at(p, query, key + 2); }
-  if (allowed(p, query, key + 3)) { s.w = scores.w * shape.scale + mask_at(p, query, key + 3); }
+  var seen = (k < vec4u(p.size.time)) & (q < vec4u(p.size.time)) & (s > vec4f(MASKED));
+  if (causal) { seen = seen & (k <= q); }
+  return select(vec4f(LOWEST), s, seen);
+}
+
+/// exp(s - most), zero where the key is not seen.
+fn weights(s: vec4f, most: vec4f) -> vec4f { return select(vec4f(), exp(s - most), s > vec4f(MASKED)); }
+
+fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
+fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
+
+/// The place of an invocation: heads along x, four rows of time along y, slices along z.
+fn place_of(id: vec3u) -> Place {
+  let size = shape;
+  return Place(size, id.x / size.heads, id.x % size.heads, id.z);
+}
+fn outside(p: Place, first: u32) -> bool { return p.b >= p.size.batch || first >= p.size.time; }
+
+/// This invocation's slice of four rows.
+fn own(p: Place, source: texture_2d<f32>, at: vec4u) -> Head { return head_at(source, at + p.slice * chunks); }
+
+/// products(a, b) over all slices, of which `a` and `b` hold one.
+fn all_products(a: Head, b: Head, of_a: texture_2d<f32>, at_a: vec4u, of_b: texture_2d<f32>, at_b: vec4u) -> mat4x4f {
+  if (slices == 1u) { return products(a, b); }
+  var s = mat4x4f();
+  for (var i = 0u; i < slices; i++) { s += products(head_at(of_a, at_a + i * chunks), head_at(of_b, at_b + i * chunks)); }
   return s;
 }
 
-fn masked_block(p: Place, s: mat4x4f, query: u32, key: u32) -> mat4x4f {
-  return mat4x4f(
-    masked(p, s[0], query, key),
-    masked(p, s[1], query + 1, key),
-    masked(p, s[2], query + 2, key),
-    masked(p, s[3], query + 3, key),
-  );
-}
-
-fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
-fn largest_of(a: mat4x4f, b: mat4x4f) -> vec4f {
-  return vec4f(largest(max(a[0], b[0])), largest(max(a[1], b[1])), largest(max(a[2], b[2])), largest(max(a[3], b[3])));
-}
-fn total(v: vec4f) -> f32 { return dot(v, vec4f(1)); }
-fn total_of(a: mat4x4f) -> vec4f { return vec4f(total(a[0]), total(a[1]), total(a[2]), total(a[3])); }
-
-fn weights_of(s: vec4f, most: f32) -> vec4f {
-  return select(vec4f(0), exp(s - most), s > vec4f(MASKED));
-}
-fn weights(s: mat4x4f, most: vec4f) -> mat4x4f {
-  return mat4x4f(weights_of(s[0], most.x), weights_of(s[1], most.y), weights_of(s[2], most.z), weights_of(s[3], most.w));
-}
-
-fn kept_four(p: Place, query: u32, key: u32) -> vec4f {
-  return vec4f(kept(p, query, key), kept(p, query, key + 1), kept(p, query, key + 2), kept(p, query, key + 3));
-}
-fn dropped(p: Place, w: mat4x4f, query: u32, key: u32) -> mat4x4f {
-  if (!has_dropout) { return w; }
-  return mat4x4f(
-    w[0] * kept_four(p, query, key),
-    w[1] * kept_four(p, query + 1, key),
-    w[2] * kept_four(p, query + 2, key),
-    w[3] * kept_four(p, query + 3, key),
-  );
-}
-
-fn out_of(p: Place, t: u32) -> u32 {
-  return ((p.b * shape.time + t) * shape.heads + p.h) * shape.head_size;
-}
-
-/// out = out·shrink + value for one query; the first block overwrites.
-fn gather_row(p: Place, t: u32, d: u32, value: vec4f, shrink: f32, overwrite: bool) {
-  if (t >= shape.time) { return; }
-  let i = out_of(p, t) + d;
-  out[i] = select(out[i] * shrink, 0.0, overwrite) + value.x;
-  if (d + 1 < shape.head_size) { out[i + 1] = select(out[i + 1] * shrink, 0.0, overwrite) + value.y; }
-  if (d + 2 < shape.head_size) { out[i + 2] = select(out[i + 2] * shrink, 0.0, overwrite) + value.z; }
-  if (d + 3 < shape.head_size) { out[i + 3] = select(out[i + 3] * shrink, 0.0, overwrite) + value.w; }
-}
-
-/// The same for four queries.
-fn gather(p: Place, t: u32, d: u32, values: mat4x4f, shrink: vec4f, overwrite: bool) {
-  gather_row(p, t, d, values[0], shrink.x, overwrite);
-  gather_row(p, t + 1, d, values[1], shrink.y, overwrite);
-  gather_row(p, t + 2, d, values[2], shrink.z, overwrite);
-  gather_row(p, t + 3, d, values[3], shrink.w, overwrite);
-}
-
-fn finish(p: Place, t: u32, most: vec4f, sum: vec4f) {
-  for (var r = 0u; r < min(4u, shape.time - min(t, shape.time)); r++) {
-    let some = sum[r] > 0;
-    let scale = select(0.0, 1 / sum[r], some);
-    for (var d = 0u; d < shape.head_size; d++) { out[out_of(p, t + r) + d] *= scale; }
-    log_sum_exp[(p.b * shape.heads + p.h) * shape.time + t + r] = select(0.0, most[r] + log(sum[r]), some);
-  }
-}
-
-@compute @workgroup_size(lanes)
+@compute @workgroup_size(lanes_x, lanes_y)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
-  let p = place_of(id.x);
-  if (p.b >= shape.batch) { return; }
-  let q = p.first;
-  var most0 = vec4f(LOWEST);
-  var most1 = vec4f(LOWEST);
-  var sum0 = vec4f();
-  var sum1 = vec4f();
-  let end = select(shape.time, min(shape.time, q + SIDE), causal);
-  for (var key = 0u; key < end; key += SIDE) {
-    var s00 = mat4x4f();
-    var s01 = mat4x4f();
-    var s10 = mat4x4f();
-    var s11 = mat4x4f();
-    for (var d = 0u; d < shape.head_size; d += 4) {
-      let q0 = four_rows(p, q, 0, d);
-      let q1 = four_rows(p, q + 4, 0, d);
-      let k0 = transpose(four_rows(p, key, 1, d));
-      let k1 = transpose(four_rows(p, key + 4, 1, d));
-      s00 += k0 * q0;
-      s01 += k1 * q0;
-      s10 += k0 * q1;
-      s11 += k1 * q1;
-    }
-    s00 = masked_block(p, s00, q, key);
-    s01 = masked_block(p, s01, q, key + 4);
-    s10 = masked_block(p, s10, q + 4, key);
-    s11 = masked_block(p, s11, q + 4, key + 4);
-    let next0 = max(most0, largest_of(s00, s01));
-    let next1 = max(most1, largest_of(s10, s11));
-    s00 = weights(s00, next0);
-    s01 = weights(s01, next0);
-    s10 = weights(s10, next1);
-    s11 = weights(s11, next1);
-    let shrink0 = exp(most0 - next0);
-    let shrink1 = exp(most1 - next1);
-    sum0 = sum0 * shrink0 + total_of(s00) + total_of(s01);
-    sum1 = sum1 * shrink1 + total_of(s10) + total_of(s11);
-    most0 = next0;
-    most1 = next1;
-    s00 = dropped(p, s00, q, key);
-    s01 = dropped(p, s01, q, key + 4);
-    s10 = dropped(p, s10, q + 4, key);
-    s11 = dropped(p, s11, q + 4, key + 4);
-    for (var d = 0u; d < shape.head_size; d += 4) {
-      let v0 = four_rows(p, key, 2, d);
-      let v1 = four_rows(p, key + 4, 2, d);
-      gather(p, q, d, v0 * s00 + v1 * s01, shrink0, key == 0);
-      gather(p, q + 4, d, v0 * s10 + v1 * s11, shrink1, key == 0);
-    }
+  let p = place_of(id);
+  let first = id.y * 4u;
+  if (outside(p, first)) { return; }
+  let at_q = rows_of(p, first, 0u);
+  let q = own(p, qkv, at_q);
+  var most = vec4f(LOWEST);
+  var sum = vec4f();
+  var mixed = Head();
+  let end = select(p.size.time, min(p.size.time, first + 4u), causal);
+  for (var key = 0u; key < end; key += 4u) {
+    let at_k = rows_of(p, key, 1u);
+    let raw = all_products(q, own(p, qkv, at_k), qkv, at_q, qkv, at_k);
+    let k = four(key);
+    let s0 = score(p, raw[0], vec4u(first), k);
+    let s1 = score(p, raw[1], vec4u(first + 1u), k);
+    let s2 = score(p, raw[2], vec4u(first + 2u), k);
+    let s3 = score(p, raw[3], vec4u(first + 3u), k);
+    let next = max(most, vec4f(largest(s0), largest(s1), largest(s2), largest(s3)));
+    let shrink = exp(most - next);
+    most = next;
+    let w = mat4x4f(weights(s0, vec4f(next.x)), weights(s1, vec4f(next.y)), weights(s2, vec4f(next.z)), weights(s3, vec4f(next.w)));
+    sum = sum * shrink + vec4f(total(w[0]), total(w[1]), total(w[2]), total(w[3]));
+    let kept_weights = mat4x4f(
+      w[0] * factors(p, vec4u(first), k),
+      w[1] * factors(p, vec4u(first + 1u), k),
+      w[2] * factors(p, vec4u(first + 2u), k),
+      w[3] * factors(p, vec4u(first + 3u), k),
+    );
+    mixed = mix(scaled(mixed, shrink), own(p, qkv, rows_of(p, key, 2u)), kept_weights);
   }
-  finish(p, q, most0, sum0);
-  finish(p, q + 4, most1, sum1);
+  let some = sum > vec4f();
+  mixed = scaled(mixed, select(vec4f(), 1.0 / sum, some));
+  let ends = select(vec4f(), most + log(sum), some);
+  let at = out_rows_of(p, first) + p.slice * chunks;
+  let i = statistics_of(p, first);
+  store_out(at.x, mixed, 0u);
+  if (first + 1u < p.size.time) { store_out(at.y, mixed, 1u); }
+  if (first + 2u < p.size.time) { store_out(at.z, mixed, 2u); }
+  if (first + 3u < p.size.time) { store_out(at.w, mixed, 3u); }
+  if (p.slice > 0u) { return; }
+  log_sum_exp[i.x] = ends.x;
+  if (first + 1u < p.size.time) { log_sum_exp[i.y] = ends.y; }
+  if (first + 2u < p.size.time) { log_sum_exp[i.z] = ends.z; }
+  if (first + 3u < p.size.time) { log_sum_exp[i.w] = ends.w; }
+}
+
+fn store_out(at: u32, x: Head, row: u32) {
+  out[at] = x.c0[row];
+  if (chunks > 1u) { out[at + 1u] = x.c1[row]; }  if (chunks > 2u) { out[at + 2u] = x.c2[row]; }
+  if (chunks > 3u) { out[at + 3u] = x.c3[row]; }  if (chunks > 4u) { out[at + 4u] = x.c4[row]; }
+  if (chunks > 5u) { out[at + 5u] = x.c5[row]; }  if (chunks > 6u) { out[at + 6u] = x.c6[row]; }
+  if (chunks > 7u) { out[at + 7u] = x.c7[row]; }  if (chunks > 8u) { out[at + 8u] = x.c8[row]; }
+  if (chunks > 9u) { out[at + 9u] = x.c9[row]; }  if (chunks > 10u) { out[at + 10u] = x.c10[row]; }
+  if (chunks > 11u) { out[at + 11u] = x.c11[row]; }  if (chunks > 12u) { out[at + 12u] = x.c12[row]; }
+  if (chunks > 13u) { out[at + 13u] = x.c13[row]; }  if (chunks > 14u) { out[at + 14u] = x.c14[row]; }
+  if (chunks > 15u) { out[at + 15u] = x.c15[row]; }
+}
+
+fn store_gradient(at: u32, x: Head, row: u32) {
+  d_qkv[at] = x.c0[row];
+  if (chunks > 1u) { d_qkv[at + 1u] = x.c1[row]; }  if (chunks > 2u) { d_qkv[at + 2u] = x.c2[row]; }
+  if (chunks > 3u) { d_qkv[at + 3u] = x.c3[row]; }  if (chunks > 4u) { d_qkv[at + 4u] = x.c4[row]; }
+  if (chunks > 5u) { d_qkv[at + 5u] = x.c5[row]; }  if (chunks > 6u) { d_qkv[at + 6u] = x.c6[row]; }
+  if (chunks > 7u) { d_qkv[at + 7u] = x.c7[row]; }  if (chunks > 8u) { d_qkv[at + 8u] = x.c8[row]; }
+  if (chunks > 9u) { d_qkv[at + 9u] = x.c9[row]; }  if (chunks > 10u) { d_qkv[at + 10u] = x.c10[row]; }
+  if (chunks > 11u) { d_qkv[at + 11u] = x.c11[row]; }  if (chunks > 12u) { d_qkv[at + 12u] = x.c12[row]; }
+  if (chunks > 13u) { d_qkv[at + 13u] = x.c13[row]; }  if (chunks > 14u) { d_qkv[at + 14u] = x.c14[row]; }
+  if (chunks > 15u) { d_qkv[at + 15u] = x.c15[row]; }
+}
+
+fn store_gradients(p: Place, t: u32, part: u32, x: Head) {
+  let at = rows_of(p, t, part) + p.slice * chunks;
+  store_gradient(at.x, x, 0u);
+  if (t + 1u < p.size.time) { store_gradient(at.y, x, 1u); }
+  if (t + 2u < p.size.time) { store_gradient(at.z, x, 2u); }
+  if (t + 3u < p.size.time) { store_gradient(at.w, x, 3u); }
+}
+
+/// Four weights P∘M, and four gradients dS.
+struct Pairs { w: vec4f, ds: vec4f }
+
+fn pairs(p: Place, product: vec4f, d_product: vec4f, q: vec4u, k: vec4u, ends: vec4f, d: vec4f) -> Pairs {
+  let w = weights(score(p, product, q, k), ends);
+  let factor = factors(p, q, k);
+  return Pairs(w * factor, w * (factor * d_product - d) * p.size.scale);
+}
+
+@compute @workgroup_size(lanes_x, lanes_y)
+fn queries(@builtin(global_invocation_id) id: vec3u) {
+  let p = place_of(id);
+  let first = id.y * 4u;
+  if (outside(p, first)) { return; }
+  let at_q = rows_of(p, first, 0u);
+  let q = own(p, qkv, at_q);
+  let at_out = out_rows_of(p, first);
+  let d_out = own(p, d_outs, at_out);
+  var d = vec4f();
+  for (var s = 0u; s < slices; s++) {
+    d += row_dots(head_at(d_outs, at_out + s * chunks), head_at(outs, at_out + s * chunks));
+  }
+  let i = statistics_of(p, first);
+  let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
+  if (p.slice == 0u) {
+    delta[i.x] = d.x;
+    if (first + 1u < p.size.time) { delta[i.y] = d.y; }
+    if (first + 2u < p.size.time) { delta[i.z] = d.z; }
+    if (first + 3u < p.size.time) { delta[i.w] = d.w; }
+  }
+  var dq = Head();
+  let end = select(p.size.time, min(p.size.time, first + 4u), causal);
+  for (var key = 0u; key < end; key += 4u) {
+    let at_k = rows_of(p, key, 1u);
+    let at_v = rows_of(p, key, 2u);
+    let keys = own(p, qkv, at_k);
+    let s = all_products(q, keys, qkv, at_q, qkv, at_k);
+    let dp = all_products(d_out, own(p, qkv, at_v), d_outs, at_out, qkv, at_v);
+    let k = four(key);
+    dq = mix(dq, keys, mat4x4f(
+      pairs(p, s[0], dp[0], vec4u(first), k, vec4f(ends.x), vec4f(d.x)).ds,
+      pairs(p, s[1], dp[1], vec4u(first + 1u), k, vec4f(ends.y), vec4f(d.y)).ds,
+      pairs(p, s[2], dp[2], vec4u(first + 2u), k, vec4f(ends.z), vec4f(d.z)).ds,
+      pairs(p, s[3], dp[3], vec4u(first + 3u), k, vec4f(ends.w), vec4f(d.w)).ds,
+    ));
+  }
+  store_gradients(p, first, 0u, dq);
+}
+
+@compute @workgroup_size(lanes_x, lanes_y)
+fn keys(@builtin(global_invocation_id) id: vec3u) {
+  let p = place_of(id);
+  let key = id.y * 4u;
+  if (outside(p, key)) { return; }
+  let at_k = rows_of(p, key, 1u);
+  let at_v = rows_of(p, key, 2u);
+  let k = own(p, qkv, at_k);
+  let v = own(p, qkv, at_v);
+  var dk = Head();
+  var dv = Head();
+  for (var first = select(0u, key, causal); first < p.size.time; first += 4u) {
+    let at_q = rows_of(p, first, 0u);
+    let at_out = out_rows_of(p, first);
+    let queries = own(p, qkv, at_q);
+    let d_out = own(p, d_outs, at_out);
+    // Column i of these is key i, over four queries.
+    let s = all_products(k, queries, qkv, at_k, qkv, at_q);
+    let dp = all_products(v, d_out, qkv, at_v, d_outs, at_out);
+    let q = four(first);
+    let i = statistics_of(p, first);
+    let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
+    let d = vec4f(delta[i.x], delta[i.y], delta[i.z], delta[i.w]);
+    let k0 = pairs(p, s[0], dp[0], q, vec4u(key), ends, d);
+    let k1 = pairs(p, s[1], dp[1], q, vec4u(key + 1u), ends, d);
+    let k2 = pairs(p, s[2], dp[2], q, vec4u(key + 2u), ends, d);
+    let k3 = pairs(p, s[3], dp[3], q, vec4u(key + 3u), ends, d);
+    dk = mix(dk, queries, mat4x4f(k0.ds, k1.ds, k2.ds, k3.ds));
+    dv = mix(dv, d_out, mat4x4f(k0.w, k1.w, k2.w, k3.w));
+  }
+  store_gradients(p, key, 1u, dk);
+  store_gradients(p, key, 2u, dv);
 }

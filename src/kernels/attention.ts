@@ -3,28 +3,22 @@
  *
  * @module
  */
-import backward from "../../shaders/attention_backward.wgsl" with { type: "text" };
-import forward from "../../shaders/attention.wgsl" with { type: "text" };
-import onTexels from "../../shaders/attention_texels.wgsl" with { type: "text" };
+import source from "../../shaders/attention.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Overrides } from "../gpu/pipelines.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { DropoutKey } from "./dropout.ts";
-import { perElement } from "./launch.ts";
-import { texels } from "./texels.ts";
+import { lanesOf } from "./launch.ts";
+import { paddedRows, texels } from "./texels.ts";
 
-const forwardKernel = new Kernel("attention", forward);
-const backwardKernel = new Kernel("attention_backward", backward);
-const texelKernel = new Kernel("attention_texels", onTexels);
+const kernel = new Kernel("attention", source);
 
 /** Queries, or keys, that one invocation owns. */
-const SIDE = 8;
-/** The same where the operands are textures. */
-const TEXEL_SIDE = 4;
-/** The largest head that fits the registers of attention_texels.wgsl. */
-const LARGEST_TEXEL_HEAD = 64;
+const SIDE = 4;
+/** Chunks of four numbers that fit the registers of an invocation. */
+const MOST_CHUNKS = 16;
 
 /** How attention looks at its sequence. */
 export interface AttentionOptions {
@@ -41,12 +35,7 @@ export interface AttentionOptions {
   scale?: number;
   /** Drops weights of the pattern. */
   dropout?: DropoutKey;
-  /** Overrides the choice of shader: `texels` is for processors and heads of 4, 8, … 64. */
-  variant?: AttentionVariant;
 }
-
-/** Which shader computes attention. */
-export type AttentionVariant = "buffers" | "texels";
 
 /** What the forward pass leaves for the backward pass. */
 export interface AttentionResult {
@@ -103,71 +92,61 @@ export function attentionShape(qkv: Tensor, options: AttentionOptions): Attentio
   return { batch, time, channels, headSize, scale, maskStrides };
 }
 
-/** Sizes and variants of either shader. */
-function settings(shape: AttentionShape, { heads, causal, mask, dropout }: AttentionOptions) {
-  const { batch, time, headSize, scale, maskStrides } = shape;
+/** How rows of heads lie in textures: so many slices of so many chunks of four numbers. */
+function rowsOf({ headSize }: AttentionShape) {
+  const all = Math.ceil(headSize / 4);
+  const slices = Math.ceil(all / MOST_CHUNKS);
+  const chunks = Math.ceil(all / slices);
+  return { slices, chunks, layout: { columns: headSize, stride: slices * chunks } };
+}
+
+/** Heads along x, blocks of time along y, slices along z. */
+function launch(device: Device, shape: AttentionShape, options: AttentionOptions) {
+  const { batch, time, scale, maskStrides } = shape;
+  const { heads, causal, mask, dropout } = options;
+  const { slices, chunks } = rowsOf(shape);
+  // Lanes of a vector work on different heads, which walk equally far; with few heads some work on
+  // different places.
+  const lanes = lanesOf(device);
+  const lanesX = Math.min(8, 2 ** Math.ceil(Math.log2(batch * heads)));
+  const lanesY = lanes / lanesX;
   const overrides: Overrides = {
+    chunks,
+    slices,
     causal,
     has_mask: mask !== undefined,
     has_dropout: dropout !== undefined,
+    lanes_x: lanesX,
+    lanes_y: lanesY,
   };
-  const random = dropout ?? { probability: 0, place: 0, step: 0, seed: 0 };
-  return {
-    uniforms: { batch, heads, time, head_size: headSize, scale, ...maskStrides, ...random },
-    overrides,
-  };
-}
-
-/** How the shader over buffers is launched: one invocation for each block of each head. */
-function onBuffersLaunch(device: Device, shape: AttentionShape, options: AttentionOptions) {
-  const { uniforms, overrides } = settings(shape, options);
-  const blocks = shape.batch * options.heads * Math.ceil(shape.time / SIDE);
-  const launch = perElement(device, blocks, 1);
-  return { uniforms, ...launch, overrides: { ...overrides, ...launch.overrides } };
-}
-
-/** How the shader over textures is launched: heads along x, blocks of time along y. */
-function onTexelsLaunch(shape: AttentionShape, options: AttentionOptions) {
-  const { uniforms, overrides } = settings(shape, options);
-  const workgroups: [number, number] = [
-    Math.ceil(shape.batch * options.heads / 8),
-    Math.ceil(shape.time / TEXEL_SIDE),
+  const workgroups: [number, number, number] = [
+    Math.ceil(batch * heads / lanesX),
+    Math.ceil(Math.ceil(time / SIDE) / lanesY),
+    slices,
   ];
-  return {
-    uniforms,
-    overrides: { ...overrides, chunks: shape.headSize / 4, lanes: 8 },
-    workgroups,
-  };
-}
-
-function usesTexels(device: Device, { headSize }: AttentionShape, variant?: AttentionVariant) {
-  const possible = headSize % 4 === 0 && headSize <= LARGEST_TEXEL_HEAD;
-  return possible && (variant ?? (device.isCpu ? "texels" : "buffers")) === "texels";
+  const random = dropout ?? { probability: 0, place: 0, step: 0, seed: 0 };
+  const uniforms = { batch, heads, time, scale, ...maskStrides, ...random };
+  return { uniforms, overrides, workgroups };
 }
 
 /** softmax(scale·Q·Kᵀ + mask)·V for packed qkv (B, T, 3·C). */
 export function attention(qkv: Tensor, options: AttentionOptions): AttentionResult {
   const { device } = qkv;
   const shape = attentionShape(qkv, options);
-  const { batch, time, channels, headSize } = shape;
-  const out = device.tensor([batch, time, channels]);
+  const { batch, time, channels } = shape;
+  const { layout } = rowsOf(shape);
   const logSumExp = device.tensor([batch, options.heads, time]);
-  const bindings = { qkv, mask: options.mask ?? qkv, out, log_sum_exp: logSumExp };
-  if (usesTexels(device, shape, options.variant)) {
-    device.dispatch(texelKernel, "forward", {
-      bindings: {
-        ...bindings,
-        qkv: texels(qkv.reshape([qkv.size / headSize, headSize]), 0).texture,
-      },
-      ...onTexelsLaunch(shape, options),
-    });
-  } else {
-    device.dispatch(forwardKernel, "forward", {
-      bindings,
-      ...onBuffersLaunch(device, shape, options),
-    });
-  }
-  return { out, logSumExp };
+  const { padded, finish } = paddedRows([batch, time, channels], qkv, layout);
+  device.dispatch(kernel, "forward", {
+    bindings: {
+      qkv: texels(qkv, 0, layout).texture,
+      mask: options.mask ?? qkv,
+      out: padded,
+      log_sum_exp: logSumExp,
+    },
+    ...launch(device, shape, options),
+  });
+  return { out: finish(), logSumExp };
 }
 
 /** The gradient with respect to qkv (B, T, 3·C), given that of the output. */
@@ -178,28 +157,24 @@ export function attentionBackward(
 ): Tensor {
   const { device } = qkv;
   const shape = attentionShape(qkv, options);
+  const { layout } = rowsOf(shape);
   const { out, logSumExp } = options.saved;
-  const dQkv = device.tensor(qkv.shape);
   const delta = device.tensor(logSumExp.shape);
-  const statistics = { mask: options.mask ?? qkv, log_sum_exp: logSumExp, delta, d_qkv: dQkv };
-  if (usesTexels(device, shape, options.variant)) {
-    const heads = (x: Tensor, slot: number) =>
-      texels(x.reshape([x.size / shape.headSize, shape.headSize]), slot).texture;
-    const bindings = {
-      ...statistics,
-      qkv: heads(qkv, 0),
-      outs: heads(out, 1),
-      d_outs: heads(dOut, 2),
-    };
-    const launch = onTexelsLaunch(shape, options);
-    device.dispatch(texelKernel, "queries", { bindings, ...launch });
-    device.dispatch(texelKernel, "keys", { bindings, ...launch });
-  } else {
-    const bindings = { ...statistics, qkv, out, d_out: dOut };
-    const launch = onBuffersLaunch(device, shape, options);
-    device.dispatch(backwardKernel, "queries", { bindings, ...launch });
-    device.dispatch(backwardKernel, "keys", { bindings, ...launch });
-  }
+  const { padded, finish } = paddedRows(qkv.shape, qkv, layout);
+  const args = {
+    bindings: {
+      qkv: texels(qkv, 0, layout).texture,
+      outs: texels(out, 1, layout).texture,
+      d_outs: texels(dOut, 2, layout).texture,
+      mask: options.mask ?? qkv,
+      log_sum_exp: logSumExp,
+      delta,
+      d_qkv: padded,
+    },
+    ...launch(device, shape, options),
+  };
+  device.dispatch(kernel, "queries", args);
+  device.dispatch(kernel, "keys", args);
   device.pool.release(delta.buffer);
-  return dQkv;
+  return finish();
 }

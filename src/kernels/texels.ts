@@ -1,15 +1,15 @@
 /**
- * A matrix as a texture of four numbers to a texel, for kernels that run on a processor.
+ * A matrix as a texture of four numbers to a texel, and rows that are filled up to whole texels.
  *
  * @module
  */
-import source from "../../shaders/pack_texels.wgsl" with { type: "text" };
+import source from "../../shaders/pack_rows.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { ScratchTexture } from "../gpu/textures.ts";
 import { perElement } from "./launch.ts";
 
-const kernel = new Kernel("pack_texels", source);
+const kernel = new Kernel("pack_rows", source);
 
 /** A texture that holds a matrix until the next call with the same slot. */
 export interface TexelMatrix {
@@ -20,23 +20,48 @@ export interface TexelMatrix {
 }
 
 /**
- * Copies `x`, whose last dimension is taken as its columns, into scratch texture number `slot`.
- * Where the columns are no multiple of four, each row is filled up with zeros.
+ * Copies `x`, taken as rows of `columns` (its last dimension by default), into scratch texture number
+ * `slot`. Rows are filled up with zeros to `stride` texels, or to as few as hold them.
  */
-export function texels(x: Tensor, slot: number): TexelMatrix {
+export function texels(
+  x: Tensor,
+  slot: number,
+  { columns = x.shape.at(-1)!, stride = Math.ceil(columns / 4) } = {},
+): TexelMatrix {
   const { device } = x;
-  const columns = x.shape.at(-1)!;
   const rows = x.size / columns;
-  const stride = Math.ceil(columns / 4);
   const texture = device.textures.get(slot, rows * stride);
-  if (columns % 4 === 0) {
+  if (columns === 4 * stride) {
     device.commands.copyToTexture(x.buffer, texture, rows * stride);
   } else {
-    device.dispatch(kernel, "forward", {
+    device.dispatch(kernel, "pack", {
       bindings: { x, out: texture },
       uniforms: { rows, columns, stride },
       ...perElement(device, rows * stride),
     });
   }
   return { texture, stride };
+}
+
+/** A tensor whose rows of `columns` a kernel writes filled up to `stride` texels. */
+export function paddedRows(
+  shape: readonly number[],
+  like: Tensor,
+  { columns, stride }: { columns: number; stride: number },
+): { padded: Tensor; finish: () => Tensor } {
+  const { device } = like;
+  const out = device.tensor(shape);
+  if (columns === 4 * stride) return { padded: out, finish: () => out };
+  const rows = out.size / columns;
+  const padded = device.tensor([rows, 4 * stride]);
+  const finish = (): Tensor => {
+    device.dispatch(kernel, "unpack", {
+      bindings: { padded, y: out },
+      uniforms: { rows, columns, stride },
+      ...perElement(device, out.size),
+    });
+    device.pool.release(padded.buffer);
+    return out;
+  };
+  return { padded, finish };
 }
