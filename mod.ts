@@ -90,6 +90,19 @@ export type { SampleSettings } from "./src/kernels/sample.ts";
 export { loadTokenizer, type Tokenizer } from "./src/tokenizers/tokenizer.ts";
 export type { DecodeStream } from "./src/tokenizers/decode_stream.ts";
 export { trainBytePairTokenizer, type TrainTokenizerOptions } from "./src/tokenizers/train_bpe.ts";
+export {
+  type TrainWordPieceOptions,
+  trainWordPieceTokenizer,
+} from "./src/tokenizers/train_word_piece.ts";
+export {
+  type BertText,
+  type EncodedPair,
+  encodePair,
+  type EncodePairOptions,
+  encodePieces,
+  joinPair,
+} from "./src/tokenizers/bert_encoder.ts";
+export type { Pieces } from "./src/tokenizers/word_piece.ts";
 export { trainCharacterTokenizer } from "./src/tokenizers/train_characters.ts";
 export { type Document, type DocumentOptions, readDocuments } from "./src/data/documents.ts";
 export {

@@ -8,6 +8,7 @@ import { VitrailError } from "../errors.ts";
 import { CHARACTER_TO_BYTE, GPT2_WORDS } from "./byte_alphabet.ts";
 import { WordEncoder } from "./word_encoder.ts";
 import { ByteStream, type DecodeStream, WordStream } from "./decode_stream.ts";
+import { WordPieceEncoder } from "./word_piece.ts";
 
 /** Text to ids and back. */
 export interface Tokenizer {
@@ -60,6 +61,7 @@ export class JsonTokenizer implements Tokenizer {
   readonly #json: TokenizerFile;
   readonly #cuts: boolean;
   readonly #words: WordEncoder | undefined;
+  readonly #wordPieces: WordPieceEncoder | undefined;
   #bytes: (Uint8Array | string | undefined)[] | undefined;
 
   /**
@@ -101,9 +103,11 @@ export class JsonTokenizer implements Tokenizer {
     if (plain && hasGpt2Words(json) && !json.normalizer) {
       this.#words = new WordEncoder((word) => this.#encode(word), added);
     }
+    this.#wordPieces = WordPieceEncoder.of(json);
   }
 
   encode(text: string): Uint32Array<ArrayBuffer> {
+    if (this.#wordPieces) return Uint32Array.from(this.#wordPieces.encode(text).ids);
     // Half a surrogate pair is no character: UTF-8 has U+FFFD in its place.
     const whole = text.toWellFormed();
     if (this.#words) return this.#words.encode(whole);
