@@ -41,6 +41,10 @@ const variants: { key: string; plain: unknown[]; effect: string }[] = [
   { key: "use_qalora", plain: [false], effect: "it is QALoRA" },
   { key: "lora_bias", plain: [false], effect: "B has a bias" },
   { key: "alpha_pattern", plain: [{}], effect: "alpha differs by layer" },
+  { key: "layer_replication", plain: [null], effect: "layers are used several times" },
+  { key: "target_parameters", plain: [null], effect: "it changes tensors that are no layers" },
+  { key: "use_bdlora", plain: [null, false], effect: "it is block-diagonal" },
+  { key: "alora_invocation_tokens", plain: [null], effect: "it begins at a token" },
   { key: "trainable_token_indices", plain: [null], effect: "it changes single embeddings" },
 ];
 
