@@ -49,7 +49,7 @@ export interface EpochFigures {
 /** Keys of this file's random numbers. */
 const [ORDER, MASKS] = [0x0bde, 0x3a5c];
 /** Lengths are rounded up to a multiple of this: fewer shapes, of which buffers are used again. */
-const GRAIN = 8;
+const GRAIN = 4;
 
 /** An epoch's sequences in groups of like length. */
 interface Epoch {

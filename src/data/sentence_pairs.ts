@@ -4,7 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { below, type Random, randomOf } from "./random.ts";
+import { below, type Random, randomOf, shuffle } from "./random.ts";
 import type { SentenceCorpus } from "./sentence_corpus.ts";
 
 /** How sequences are drawn. */
@@ -38,22 +38,28 @@ export interface PairPlan {
 /** Keys of this file's random numbers. */
 const PAIRS = 0x9a19;
 
+/** A run of sentences with the seam between its segments. */
+interface Chunk {
+  first: [number, number];
+  second: [number, number];
+  document: number;
+}
+
 /**
  * Draws the sequences of an epoch (Devlin et al. 2019, section 3.1 and appendix A.2).
  *
- * Sentences are taken until a sequence is full. A random place cuts them into two segments; then,
- * with a chance of one half, the second is replaced by as much text from a random place of another
- * document, and the sentences that were replaced come again in the next sequence. What is too long
- * loses tokens at its far ends: the first segment at its beginning, the second at its end, so that
- * the seam between them is whole. Nothing but the text tells the two kinds apart: both second
- * segments begin with any sentence of a document but its first.
+ * Sentences are taken until a sequence is full, and a random seam cuts them into two segments. Half of
+ * these pairs, drawn by lot, then give their second segments to one another, so that each gets one of
+ * another document and of about the length of its own. Thus nothing but the text tells the two kinds
+ * apart (not the lengths, not how a segment begins or ends), and the whole text is read once. What is
+ * too long loses tokens at its far ends: the first segment at its beginning, the second at its end.
  *
- * Where there is one document only, the other place is in the same one.
+ * Where one document holds all of the text, or nearly, another place in it stands in.
  *
  * @throws {VitrailError} if the text gives no pair, or a sequence is too short for one
  */
 export function drawPairs(corpus: SentenceCorpus, options: PairOptions): PairPlan {
-  const { sequence, pairs = true, shortProbability = 0.1, seed = 0, epoch = 0 } = options;
+  const { sequence, pairs = true, seed = 0, epoch = 0 } = options;
   const room = sequence - (pairs ? 3 : 2);
   if (room < 2) {
     throw new VitrailError(
@@ -62,23 +68,47 @@ export function drawPairs(corpus: SentenceCorpus, options: PairOptions): PairPla
     );
   }
   const random = randomOf(seed, PAIRS, epoch);
-  const { sentences, documents } = corpus;
-  const ranges: number[] = [];
-  const labels: number[] = [];
-  let [cut, lone] = [0, 0];
-  const add = (a: [number, number], b: [number, number], label: number): void => {
-    let excess = a[1] - a[0] + b[1] - b[0] - room;
-    for (; excess > 0; excess--, cut++) {
-      if (pairs && a[1] - a[0] > b[1] - b[0]) a[0]++;
-      else if (pairs) b[1]--;
-      else a[1]--;
+  const { chunks, lone } = cutChunks(corpus, { ...options, random, room });
+  if (chunks.length === 0) {
+    throw new VitrailError(
+      "Cannot draw pairs of sentences: every document has only one; give documents of several " +
+        "sentences, or train without next sentences",
+    );
+  }
+  const labels = new Uint8Array(chunks.length);
+  const seconds = chunks.map(({ second }) => second);
+  if (pairs) {
+    labels.forEach((_, i) => labels[i] = random() < 0.5 ? 0 : 1);
+    for (const [i, j] of exchange(chunks, labels, random)) {
+      if (i === j) labels[i] = 0; // nobody to exchange with
+      else seconds[i] = chunks[j].second;
     }
-    ranges.push(...a, ...b);
-    labels.push(label);
-  };
-  for (let d = 0; d + 1 < documents.length; d++) {
-    const [from, to] = [documents[d], documents[d + 1]];
-    const least = pairs ? 2 : 1;
+  }
+  const ranges = new Uint32Array(4 * chunks.length);
+  let cut = 0;
+  chunks.forEach(({ first }, i) => {
+    let [[begin, end], [from, to]] = [first, seconds[i]];
+    for (let excess = end - begin + to - from - room; excess > 0; excess--, cut++) {
+      if (!pairs) end--;
+      else if (end - begin > to - from) begin++;
+      else to--;
+    }
+    ranges.set([begin, end, from, to], 4 * i);
+  });
+  return { count: chunks.length, ranges, labels, cut, lone };
+}
+
+/** Runs of sentences that fill a sequence, all of the text once. */
+function cutChunks(
+  { sentences, documents }: SentenceCorpus,
+  options: PairOptions & { random: Random; room: number },
+): { chunks: Chunk[]; lone: number } {
+  const { pairs = true, shortProbability = 0.1, random, room } = options;
+  const least = pairs ? 2 : 1;
+  const chunks: Chunk[] = [];
+  let lone = 0;
+  for (let document = 0; document + 1 < documents.length; document++) {
+    const [from, to] = [documents[document], documents[document + 1]];
     if (to - from < least) lone++;
     if (to - from < least) continue;
     for (let at = from; at < to;) {
@@ -87,80 +117,47 @@ export function drawPairs(corpus: SentenceCorpus, options: PairOptions): PairPla
       const target = random() < shortProbability ? 2 + below(random, room - 1) : room;
       let end = begin + least;
       while (end < to && sentences[end] - sentences[begin] < target) end++;
-      if (!pairs) {
-        add([sentences[begin], sentences[end]], [0, 0], 0);
-        at = end;
-        continue;
-      }
-      const seam = begin + 1 + below(random, end - begin - 1);
-      const first: [number, number] = [sentences[begin], sentences[seam]];
-      if (random() < 0.5) {
-        add(first, [sentences[seam], sentences[end]], 0);
-        at = end;
-        continue;
-      }
-      const other = elsewhere(corpus, { random, document: d, begin, end });
-      const size = target - (first[1] - first[0]);
-      let last = other.sentence + 1;
-      while (last < other.end && sentences[last] - sentences[other.sentence] < size) last++;
-      add(first, [sentences[other.sentence], sentences[last]], 1);
-      at = Math.max(seam, at + 1);
+      const seam = pairs ? begin + 1 + below(random, end - begin - 1) : end;
+      chunks.push({
+        first: [sentences[begin], sentences[seam]],
+        second: [sentences[seam], sentences[end]],
+        document,
+      });
+      at = end;
     }
   }
-  if (labels.length === 0) {
-    throw new VitrailError(
-      "Cannot draw pairs of sentences: every document has only one; give documents of several " +
-        "sentences, or train without next sentences",
-    );
-  }
-  return {
-    count: labels.length,
-    ranges: Uint32Array.from(ranges),
-    labels: Uint8Array.from(labels),
-    cut,
-    lone,
-  };
+  return { chunks, lone };
 }
 
-/** A sentence that could follow another, and the end of its document. */
-function elsewhere(
-  { documents, sentences }: SentenceCorpus,
-  options: { random: Random; document: number; begin: number; end: number },
-): { sentence: number; end: number } {
-  const { random, document, begin, end } = options;
-  const all = sentences.length - 1;
-  const pick = (sentence: number, wanted: (found: number) => boolean) => {
-    const found = documentOf(documents, sentence);
-    const opens = sentence === documents[found] && documents[found + 1] - sentence > 1;
-    return !opens && wanted(found) ? { sentence, end: documents[found + 1] } : undefined;
-  };
-  for (let draws = 0; draws < 20; draws++) {
-    const picked = pick(below(random, all), (found) => found !== document);
-    if (picked) return picked;
+/** Chunks of like length that exchange their second segments among one another. */
+const CIRCLE = 16;
+
+/** For each chunk whose label is 1, the chunk whose second segment it gets; itself if there is none. */
+function exchange(chunks: Chunk[], labels: Uint8Array, random: Random): Map<number, number> {
+  const drawn = Uint32Array.from(labels.keys().filter((i) => labels[i] === 1));
+  shuffle(drawn, random);
+  const length = (i: number): number => chunks[i].second[1] - chunks[i].second[0];
+  drawn.sort((a, b) => length(a) - length(b));
+  const gets = new Map<number, number>();
+  for (let at = 0; at < drawn.length;) {
+    const rest = drawn.length - at;
+    const circle = drawn.slice(at, at + (rest < 2 * CIRCLE ? rest : CIRCLE));
+    shuffle(circle, random);
+    circle.forEach((i, k) => gets.set(i, circle[(k + 1) % circle.length]));
+    at += circle.length;
   }
-  // One document holds all of the text, or nearly: the next best place is found in order.
-  const start = below(random, all);
-  for (const far of [false, true]) {
-    for (let i = 0; i < all; i++) {
-      const sentence = (start + i) % all;
-      const near = sentence >= begin && sentence <= end;
-      const picked = pick(sentence, (found) => far ? !near : found !== document);
-      if (picked) return picked;
+  const far = (i: number, j: number): boolean => chunks[i].document !== chunks[j].document;
+  for (const [place, i] of drawn.entries()) {
+    if (far(i, gets.get(i)!)) continue;
+    // Nearest in length first: these two pass on to one another what they got.
+    for (let step = 1; step < 2 * CIRCLE; step++) {
+      const other = drawn[place + (step % 2 ? 1 : -1) * Math.ceil(step / 2)];
+      if (other === undefined) continue;
+      const [mine, theirs] = [gets.get(i)!, gets.get(other)!];
+      if (!far(i, theirs) || !far(other, mine)) continue;
+      gets.set(i, theirs).set(other, mine);
+      break;
     }
   }
-  throw new VitrailError(
-    `Cannot draw a sentence that does not follow: the text has ${all} sentences in ` +
-      `${documents.length - 1} document; give more text, or train without next sentences`,
-  );
-}
-
-/** The document that holds a sentence: the last that begins at it or before. */
-function documentOf(documents: Uint32Array, sentence: number): number {
-  let [low, high] = [0, documents.length - 1];
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (documents[middle] <= sentence) low = middle;
-    else high = middle;
-  }
-  return low;
+  return gets;
 }
