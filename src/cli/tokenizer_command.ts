@@ -6,11 +6,37 @@
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
-import { loadTokenizer } from "../tokenizers/tokenizer.ts";
+import { readDocuments } from "../data/documents.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
+import { trainWordPieceTokenizer } from "../tokenizers/train_word_piece.ts";
+import { ProgressBar } from "../training/progress.ts";
 import { oneOf } from "./choices.ts";
 import { idList, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
 import { chooseTokenizer } from "./tokens.ts";
+
+/** Flags of `tokenizer train` that say how a WordPiece vocabulary is learnt. */
+interface WordPieceFlags {
+  vocabulary?: number;
+  special?: string[];
+  alphabet?: number;
+  textField?: string;
+}
+
+/** A WordPiece tokenizer of a source, with a progress bar. */
+export async function learnWordPiece(source: string, flags: WordPieceFlags): Promise<Tokenizer> {
+  const { vocabulary: total = 4096, special, alphabet, textField } = flags;
+  async function* texts(): AsyncGenerator<string> {
+    for await (const { text } of readDocuments(source, { textField })) yield text;
+  }
+  using bar = new ProgressBar({ total, label: "tokenizer", unit: "token" });
+  return await trainWordPieceTokenizer(texts(), {
+    vocabularySize: total,
+    specialTokens: special,
+    alphabetLimit: alphabet,
+    onProgress: (done) => bar.update(done, {}),
+  });
+}
 
 /** Adds the command to the program. */
 export function addTokenizer(program: Command): void {
@@ -19,16 +45,24 @@ export function addTokenizer(program: Command): void {
     .description("learn a vocabulary from a text")
     .requiredOption("--data <source>", "text file, folder, .jsonl or a corpus name")
     .requiredOption("--out <directory>", "where tokenizer.json goes")
-    .option("--kind <kind>", "bpe or characters", oneOf("bpe", "characters"), "bpe")
+    .option(
+      "--kind <kind>",
+      "bpe, characters, or wordpiece for BERT",
+      oneOf("bpe", "characters", "wordpiece"),
+      "bpe",
+    )
     .option("--vocabulary <n>", "tokens in all", whole(3))
-    .option("--special <token...>", "special tokens", ["<|endoftext|>"])
+    .option(
+      "--special <token...>",
+      "special tokens (default: <|endoftext|>; with wordpiece they come after BERT's own)",
+    )
+    .option("--alphabet <n>", "characters at most, with wordpiece (default: 1000)", whole(1))
     .option("--text-field <name>", "field of a JSONL record with the text", "text")
     .action(async (flags) => {
       makeOutput(flags.out);
-      const tokenizer = await chooseTokenizer(flags.data, {
-        ...flags,
-        specialTokens: flags.special,
-      });
+      const tokenizer = flags.kind === "wordpiece"
+        ? await learnWordPiece(flags.data, flags)
+        : await chooseTokenizer(flags.data, { ...flags, specialTokens: flags.special });
       writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
       console.log(`Wrote ${flags.out}/tokenizer.json with ${tokenizer.vocabularySize} tokens`);
     });

@@ -53,7 +53,7 @@ export async function trainWordPieceTokenizer(
     throw new VitrailError(
       `Cannot train a WordPiece tokenizer of ${vocabularySize} pieces: ${special.length} special ` +
         `tokens and the characters need at least ${tokens.length}; choose a larger vocabulary or ` +
-        "a lower alphabetLimit",
+        "a smaller alphabet",
     );
   }
   const words: Word[] = spelt.map(({ letters, count }) => ({
