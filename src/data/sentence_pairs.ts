@@ -48,7 +48,7 @@ interface Chunk {
 /**
  * Draws the sequences of an epoch (Devlin et al. 2019, section 3.1 and appendix A.2).
  *
- * Sentences are taken until a sequence is full, and a random seam cuts them into two segments. Half of
+ * Sentences are taken until a sequence is about full, and a random seam cuts them into two segments. Half of
  * these pairs, drawn by lot, then give their second segments to one another, so that each gets one of
  * another document and of about the length of its own. Thus nothing but the text tells the two kinds
  * apart (not the lengths, not how a segment begins or ends), and the whole text is read once. What is
@@ -116,7 +116,9 @@ function cutChunks(
       const begin = Math.min(at, to - least);
       const target = random() < shortProbability ? 2 + below(random, room - 1) : room;
       let end = begin + least;
-      while (end < to && sentences[end] - sentences[begin] < target) end++;
+      // A sentence is taken while more than half of it fits: little is cut, and little stays empty.
+      const middle = (): number => (sentences[end] + sentences[end + 1]) / 2;
+      while (end < to && middle() - sentences[begin] < target) end++;
       const seam = pairs ? begin + 1 + below(random, end - begin - 1) : end;
       chunks.push({
         first: [sentences[begin], sentences[seam]],

@@ -55,7 +55,7 @@ Deno.test("a second segment begins with a sentence that could have followed", ()
 
 Deno.test("segments have a token at least, stay in their documents and fill their sequence", () => {
   const plan = drawPairs(corpus, { sequence: SEQUENCE, shortProbability: 0 });
-  let [full, short] = [0, 0];
+  let [total, short] = [0, 0];
   for (const { begin1, end1, begin2, end2 } of pairsOf(plan)) {
     for (const [begin, end] of [[begin1, end1], [begin2, end2]]) {
       assert.ok(begin < end);
@@ -63,11 +63,14 @@ Deno.test("segments have a token at least, stay in their documents and fill thei
     }
     const length = end1 - begin1 + end2 - begin2;
     assert.ok(length <= SEQUENCE - 3);
-    if (length === SEQUENCE - 3) full++;
-    else short++;
+    total += length;
+    // Half of the longest sentence may be left out, and as much lost in the exchange.
+    if (length < SEQUENCE - 3 - 29) short++;
   }
-  // Only the end of a document leaves room.
-  assert.ok(short < 3 * sizes.length && full > 4 * short, `${full} full, ${short} short`);
+  // Only the end of a document leaves more room.
+  assert.ok(short < 2 * sizes.length, `${short} short`);
+  assert.ok(total > 0.85 * plan.count * (SEQUENCE - 3), `${total / plan.count}`);
+  assert.ok(plan.cut < 0.1 * corpus.ids.length, `${plan.cut} of ${corpus.ids.length} cut`);
 });
 
 Deno.test("neither length nor the shape of a pair tells whether it is real", () => {
@@ -101,7 +104,6 @@ Deno.test("an epoch reads every token of a document of several sentences, or cou
   }
   const unread = read.filter((r) => r === 0).length;
   assert.ok(unread > 0 && unread <= plan.cut, `${unread} unread, ${plan.cut} cut`);
-  assert.ok(plan.cut < read.length / 3);
 });
 
 Deno.test("epochs and seeds draw other pairs, the same ones the same", () => {
