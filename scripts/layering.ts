@@ -42,7 +42,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ["autograd"],
   ["nn"],
   ["optim", "models"],
-  ["training", "generation", "probes"],
+  ["training", "generation", "inference", "probes"],
   ["mod"],
   ["cli"],
 ];

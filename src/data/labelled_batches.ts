@@ -3,91 +3,14 @@
  *
  * @module
  */
-import { VitrailError } from "../errors.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
-import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { padBatch, type PaddedBatch, type SequenceFormat } from "./padded_sequences.ts";
 import { randomOf, shuffle } from "./random.ts";
-
-/** How a text becomes a sequence. */
-export interface SequenceFormat {
-  /** Ids before each text, such as `[CLS]`. */
-  before: readonly number[];
-  /** Ids behind each text, such as `[SEP]`. */
-  after: readonly number[];
-  /** Fills up short sequences. */
-  padId: number;
-  /** Most ids of a sequence; of a longer text the end is cut off. */
-  limit: number;
-}
-
-/** Texts as ids. */
-export interface EncodedTexts {
-  /** Ids of each text. */
-  sequences: Uint32Array[];
-  /** How many texts lost their end to the limit. */
-  truncated: number;
-}
-
-/** Sequences side by side. */
-export interface PaddedBatch {
-  /** (B·T) ids, padded. */
-  ids: Uint32Array;
-  /** Ids of each sequence that are no padding (B). */
-  lengths: Uint32Array;
-  /** T. */
-  time: number;
-}
 
 /** Sequences with what is asked about them. */
 export interface LabelledBatch extends PaddedBatch {
   /** One class for each sequence (B); or for each label 0, 1 or a number (B·labels). */
   targets: Int32Array | Float32Array;
-}
-
-/** Tokens of one word, at most about. */
-const LONGEST_WORD = 128;
-
-/** Encodes texts and says how many were too long. */
-export function encodeTexts(
-  texts: Iterable<string>,
-  tokenizer: Pick<Tokenizer, "encode">,
-  { before, after, limit }: SequenceFormat,
-): EncodedTexts {
-  const room = limit - before.length - after.length;
-  if (room < 1) {
-    throw new VitrailError(
-      `Cannot put a text into ${limit} tokens: ${before.length + after.length} are special; ` +
-        "give a longer --sequence",
-    );
-  }
-  let truncated = 0;
-  const sequences = Array.from(texts, (text) => {
-    // The rest of a long text is not looked at; a word cut in two ends well behind the limit.
-    let reach = 16 * room;
-    let ids = tokenizer.encode(text.slice(0, reach));
-    while (reach < text.length && ids.length < room + LONGEST_WORD) {
-      reach *= 4;
-      ids = tokenizer.encode(text.slice(0, reach));
-    }
-    if (ids.length > room) truncated++;
-    return Uint32Array.from([...before, ...ids.subarray(0, room), ...after]);
-  });
-  return { sequences, truncated };
-}
-
-/** T is a multiple of this: buffers of few sizes serve all batches. */
-const MULTIPLE = 8;
-
-/** Puts sequences side by side; `limit` is the model's context. */
-export function padBatch(
-  sequences: readonly Uint32Array[],
-  { padId, limit }: Pick<SequenceFormat, "padId" | "limit">,
-): PaddedBatch {
-  const longest = sequences.reduce((most, { length }) => Math.max(most, length), 1);
-  const time = Math.min(Math.max(limit, longest), Math.ceil(longest / MULTIPLE) * MULTIPLE);
-  const ids = new Uint32Array(sequences.length * time).fill(padId);
-  sequences.forEach((sequence, b) => ids.set(sequence, b * time));
-  return { ids, lengths: Uint32Array.from(sequences, ({ length }) => length), time };
 }
 
 /** Sequences and their labels, as numbers. */
@@ -125,17 +48,6 @@ export function labelledBatch(
     ...padBatch(numbers.map((i) => sequences[i]), format),
     targets: kind === "single" ? Int32Array.from(flat) : Float32Array.from(flat),
   };
-}
-
-/** Numbers of sequences in batches of about one length, for evaluation: longest last. */
-export function byLength(sequences: readonly Uint32Array[], batch: number): number[][] {
-  const order = [...sequences.keys()].sort((a, b) =>
-    sequences[a].length - sequences[b].length || a - b
-  );
-  return Array.from(
-    { length: Math.ceil(order.length / batch) },
-    (_, i) => order.slice(i * batch, (i + 1) * batch),
-  );
 }
 
 /** Batches whose sequences are sorted together, to be shuffled: a bound on how alike batches are. */

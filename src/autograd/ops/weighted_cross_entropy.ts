@@ -1,0 +1,48 @@
+/**
+ * Cross-entropy in which some classes count for more, recorded: where a backward pass begins.
+ *
+ * @module
+ */
+import type { Tensor } from "../../gpu/tensor.ts";
+import { crossEntropy as forward, crossEntropyBackward } from "../../kernels/cross_entropy.ts";
+import { matmul } from "../../kernels/matmul.ts";
+import type { Run } from "../run.ts";
+
+/**
+ * (Σ_r w[target_r]·loss_r / Σ_r w[target_r], Σ_r w[target_r]) of logits (B, V), as PyTorch's
+ * `cross_entropy` with `weight`.
+ *
+ * Batches of sequences are small, so the weights go in as factors of a product with few rows.
+ *
+ * @param options.targets class numbers (B); none is ignored
+ * @param options.weights a factor for each class (V)
+ */
+export function weightedCrossEntropy(
+  run: Run,
+  logits: Tensor,
+  options: { targets: Int32Array; weights: readonly number[]; scale?: number },
+): Tensor {
+  const { scale = 1 } = options;
+  const { device } = logits;
+  const targets = device.upload(Int32Array.from(options.targets));
+  const rows = targets.size;
+  const factors = Float32Array.from(options.targets, (target) => options.weights[target]);
+  const sum = factors.reduce((all, factor) => all + factor, 0);
+  const shares = device.upload(factors.map((factor) => factor / sum), [1, rows]);
+  const saved = forward(logits, targets);
+  const mean = matmul(shares, saved.losses.reshape([rows, 1])); // (1, 1)
+  const result = device.upload(Float32Array.of(0, sum));
+  device.commands.copy(mean.buffer, result.buffer, 4);
+  run.record(result, [logits], (_dOut, gradients) => {
+    gradients.into(logits, ({ tensor, accumulate }) => {
+      using _scope = device.scope();
+      const even = device.tensor(logits.shape);
+      crossEntropyBackward(logits, targets, { saved, scale, dLogits: even });
+      // Each row was divided by the number of rows.
+      const diagonal = new Float32Array(rows * rows);
+      factors.forEach((factor, r) => diagonal[r * (rows + 1)] = rows * factor / sum);
+      matmul(device.upload(diagonal, [rows, rows]), even, { out: tensor, accumulate });
+    });
+  });
+  return result;
+}

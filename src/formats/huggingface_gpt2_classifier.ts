@@ -1,0 +1,87 @@
+/** Hugging Face's `config.json` of a GPT-2 that classifies sequences, read and written. @module */
+
+import { VitrailError } from "../errors.ts";
+import { writeFileAtomic } from "./atomic_file.ts";
+import type { GptConfig } from "./gpt_config.ts";
+import type { LabelKind } from "./huggingface_bert.ts";
+import { formatGpt2Config, parseGpt2Config } from "./huggingface_gpt2.ts";
+import { readJsonObject } from "./json_file.ts";
+import { quoteValue, showPath } from "./messages.ts";
+
+/** What a classifier says, beside the sizes of its model. */
+export interface GptClassifierSettings {
+  /** Names of its outputs. */
+  labels: string[];
+  /** What they mean. */
+  labelKind: LabelKind;
+  /** The token behind the last one of short sequences: `transformers` finds the last one by it. */
+  padId: number;
+}
+
+/** What the file says. */
+export interface GptClassifierDescription extends GptClassifierSettings {
+  /** Sizes and rates. */
+  config: GptConfig;
+}
+
+const ARCHITECTURE = "GPT2ForSequenceClassification";
+
+const problems: Record<LabelKind, string> = {
+  single: "single_label_classification",
+  multiple: "multi_label_classification",
+  number: "regression",
+};
+
+/**
+ * Reads `config.json` of a classifier's directory.
+ *
+ * @throws {VitrailError} when it is no GPT-2 that classifies, or as `readConfig`
+ */
+export function readGptClassifierConfig(directory: string): GptClassifierDescription {
+  const path = `${directory}/config.json`;
+  const json = readJsonObject(path, {
+    wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
+  });
+  const action = `Cannot use ${showPath(path)}`;
+  const [architecture] = Array.isArray(json.architectures) ? json.architectures : [];
+  if (architecture !== ARCHITECTURE) {
+    throw new VitrailError(
+      `${action}: architectures names ${quoteValue(architecture)}, wanted ${ARCHITECTURE}; ` +
+        "fine-tune it with `vitrail finetune classify` first",
+    );
+  }
+  const { pad_token_id: padId, id2label } = json;
+  const config = parseGpt2Config(json, { source: path });
+  if (
+    !Number.isSafeInteger(padId) || !(padId as number >= 0) ||
+    !(padId as number < config.vocabularySize)
+  ) {
+    throw new VitrailError(
+      `${action}: pad_token_id is ${quoteValue(padId)}, wanted the token that fills up short ` +
+        `sequences, from 0 to ${config.vocabularySize - 1}`,
+    );
+  }
+  const names = (id2label ?? {}) as Record<string, string>;
+  const count = id2label ? Object.keys(names).length : (json.num_labels as number | undefined) ?? 2;
+  const labels = Array.from({ length: count }, (_, i) => names[i] ?? `LABEL_${i}`);
+  const problem = Object.entries(problems).find(([, p]) => p === json.problem_type)?.[0];
+  const labelKind = (problem ?? (labels.length === 1 ? "number" : "single")) as LabelKind;
+  return { config, labels, labelKind, padId: padId as number };
+}
+
+/** Writes `config.json` into a classifier's directory, whole or not at all. */
+export function writeGptClassifierConfig(
+  directory: string,
+  { config, labels, labelKind, padId }: GptClassifierDescription,
+): void {
+  const json = {
+    ...formatGpt2Config(config),
+    architectures: [ARCHITECTURE],
+    id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    pad_token_id: padId,
+    problem_type: problems[labelKind],
+  };
+  const sorted = Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1));
+  writeFileAtomic(`${directory}/config.json`, JSON.stringify(sorted, null, 2) + "\n");
+}

@@ -1,0 +1,115 @@
+/**
+ * GPT-2 as a classifier: a linear layer over the last token, which alone has seen the whole text.
+ *
+ * @module
+ */
+import { gatherRows } from "../autograd/ops/gather_rows.ts";
+import { linear } from "../autograd/ops/linear.ts";
+import type { Parameter } from "../autograd/parameter.ts";
+import type { Run } from "../autograd/run.ts";
+import { VitrailError } from "../errors.ts";
+import type { GptConfig } from "../formats/gpt_config.ts";
+import {
+  type GptClassifierSettings,
+  readGptClassifierConfig,
+  writeGptClassifierConfig,
+} from "../formats/huggingface_gpt2_classifier.ts";
+import { readConfig } from "../formats/huggingface_gpt2.ts";
+import { openModelWeights, writeSafetensors } from "../formats/safetensors.ts";
+import type { Device } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { tensorsToWrite } from "./files.ts";
+import { Gpt } from "./gpt.ts";
+import { sinusoids } from "./initialize.ts";
+import { freshWeights, ParameterList, storedWeights, type WeightSource } from "./weights.ts";
+
+/** Hugging Face's `GPT2ForSequenceClassification`. */
+export class GptClassifier {
+  /** The decoder below. */
+  readonly gpt: Gpt;
+  /** Labels and what they mean. */
+  readonly settings: GptClassifierSettings;
+  /** All that is trained, under the names of Hugging Face's files. */
+  readonly parameters: Parameter[];
+  readonly #score: Parameter; // (labels, C)
+
+  /** Fresh weights by default. The language model's head is left out. */
+  constructor(
+    device: Device,
+    config: GptConfig,
+    settings: GptClassifierSettings & { source?: WeightSource },
+  ) {
+    const { source = freshWeights(0), ...rest } = settings;
+    this.settings = rest;
+    this.gpt = new Gpt(device, { ...config, tieWeights: true }, source);
+    const head = new ParameterList(device, source);
+    const shape = [rest.labels.length, config.channels];
+    this.#score = head.make("score.weight", shape, { deviation: config.initializerRange });
+    this.parameters = [...this.gpt.parameters, ...head.all];
+  }
+
+  /**
+   * Ids (B, T), padded behind, to logits (B, labels). What stands behind a sequence's end changes
+   * nothing, as no token sees those behind it.
+   *
+   * @param options.lengths tokens of each sequence that are no padding
+   * @throws {VitrailError} if a sequence is empty or longer than T
+   */
+  logits(run: Run, ids: Tensor, { lengths }: { lengths: ArrayLike<number> }): Tensor {
+    const [batch, time] = ids.shape;
+    const rows = Uint32Array.from({ length: batch }, (_, b) => {
+      if (lengths[b] >= 1 && lengths[b] <= time) return b * time + lengths[b] - 1;
+      throw new VitrailError(
+        `Cannot classify sequence ${b}: its length is ${lengths[b]}, wanted 1 to ${time}`,
+      );
+    });
+    const last = gatherRows(run, this.gpt.hidden(run, ids), ids.device.upload(rows)); // (B, C)
+    return linear(run, last, { weight: this.#score, transposed: true });
+  }
+}
+
+/**
+ * Opens a classifier's directory of ours or of Hugging Face; or, with `settings`, any GPT-2, whose
+ * head then begins afresh from `seed` unless the directory has one for as many labels.
+ */
+export function loadGptClassifier(
+  device: Device,
+  directory: string,
+  options: { settings?: GptClassifierSettings; seed?: number } = {},
+): GptClassifier {
+  using file = openModelWeights(directory);
+  const stored = storedWeights(file, "transformer.");
+  if (!options.settings) {
+    const { config, ...settings } = readGptClassifierConfig(directory);
+    return new GptClassifier(device, config, { ...settings, source: stored });
+  }
+  const fresh = freshWeights(options.seed ?? 0);
+  return new GptClassifier(device, readConfig(directory), {
+    ...options.settings,
+    source: (name, shape, initial) => {
+      const known = file.has(name) && file.info(name).shape.join() === shape.join();
+      return (name !== "score.weight" || known ? stored : fresh)(name, shape, initial);
+    },
+  });
+}
+
+/** Writes config.json and model.safetensors, each whole or not at all. */
+export async function saveGptClassifier(model: GptClassifier, directory: string): Promise<void> {
+  const { config, device } = model.gpt;
+  writeGptClassifierConfig(directory, { config, ...model.settings });
+  const named = model.parameters.map((p) => ({ name: p.name, tensor: p }));
+  const tensors = tensorsToWrite(device, named);
+  const { contextLength, channels } = config;
+  if (config.positions !== "learned") {
+    // Other programs add a learned table: they get the fixed one, or zeros, under its name.
+    tensors.push({
+      name: "transformer.wpe.weight",
+      shape: [contextLength, channels],
+      dtype: "F32",
+      data: config.positions === "sinusoidal"
+        ? sinusoids(contextLength, channels)
+        : new Float32Array(contextLength * channels),
+    });
+  }
+  await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
+}

@@ -1,0 +1,170 @@
+/**
+ * What BERT and GPT have in common when they classify sequences, and the loss of it.
+ *
+ * @module
+ */
+import { crossEntropy } from "../autograd/ops/cross_entropy.ts";
+import { pointwiseLoss } from "../autograd/ops/pointwise_loss.ts";
+import { weightedCrossEntropy } from "../autograd/ops/weighted_cross_entropy.ts";
+import type { Parameter } from "../autograd/parameter.ts";
+import type { Run } from "../autograd/run.ts";
+import { VitrailError } from "../errors.ts";
+import type { LabelKind } from "../formats/huggingface_bert.ts";
+import { readJsonObject } from "../formats/json_file.ts";
+import { quoteValue, showPath } from "../formats/messages.ts";
+import type { Device } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { Bert } from "./bert.ts";
+import { classLogits } from "./bert_tasks.ts";
+import { loadBert, saveBert } from "./files.ts";
+import { type GptClassifier, loadGptClassifier, saveGptClassifier } from "./gpt_classifier.ts";
+
+/** Sequences side by side, padded behind. */
+export interface PaddedIds {
+  /** (B·T) ids. */
+  ids: ArrayLike<number>;
+  /** Ids of each sequence that are no padding (B). */
+  lengths: ArrayLike<number>;
+  /** T. */
+  time: number;
+}
+
+/** A model that gives logits for whole sequences. */
+export interface SequenceClassifier {
+  /** Which family it is of. */
+  readonly family: "bert" | "gpt2";
+  /** Where it lives. */
+  readonly device: Device;
+  /** All that is trained. */
+  readonly parameters: Parameter[];
+  /** Names of its outputs. */
+  readonly labels: readonly string[];
+  /** What they mean. */
+  readonly labelKind: LabelKind;
+  /** The longest sequence. */
+  readonly contextLength: number;
+  /** What fills up short sequences. */
+  readonly padId: number;
+  /** Sizes, for a report. */
+  readonly config: object;
+  /** Logits (B, labels). */
+  logits(run: Run, batch: PaddedIds): Tensor;
+  /** Writes the model's directory. */
+  save(directory: string): Promise<void>;
+}
+
+/** A BERT made for sequence classification, as a classifier. */
+export function bertSequenceClassifier(model: Bert): SequenceClassifier {
+  const { settings } = model.heads;
+  if (settings.kind !== "sequence-classification") {
+    throw new VitrailError(
+      `Cannot classify sequences with this BERT: its head is for ${settings.kind}; fine-tune it ` +
+        "with `vitrail finetune classify` first",
+    );
+  }
+  const { device, parameters, config } = model;
+  return {
+    family: "bert",
+    device,
+    parameters,
+    config,
+    labels: settings.labels,
+    labelKind: settings.labelKind,
+    contextLength: config.contextLength,
+    padId: config.padId,
+    logits(run, { ids, lengths, time }) {
+      const shape = [lengths.length, time];
+      const hidden = new Float32Array(lengths.length * time);
+      for (let b = 0; b < lengths.length; b++) {
+        hidden.fill(-Infinity, b * time + lengths[b], (b + 1) * time);
+      }
+      return classLogits(run, model, {
+        ids: model.ids(ids, shape),
+        mask: device.upload(hidden, shape),
+      });
+    },
+    save: (directory) => saveBert(model, directory),
+  };
+}
+
+/** A GPT with a classifier's head. */
+export function gptSequenceClassifier(model: GptClassifier): SequenceClassifier {
+  const { gpt, parameters, settings } = model;
+  return {
+    family: "gpt2",
+    device: gpt.device,
+    parameters,
+    config: gpt.config,
+    ...settings,
+    contextLength: gpt.config.contextLength,
+    logits(run, { ids, lengths, time }) {
+      return model.logits(run, gpt.ids(ids, [lengths.length, time]), { lengths });
+    },
+    save: (directory) => saveGptClassifier(model, directory),
+  };
+}
+
+/** Which family a model directory is of. */
+export function modelFamily(directory: string): "bert" | "gpt2" {
+  const path = `${directory}/config.json`;
+  const { model_type: type } = readJsonObject(path, {
+    wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
+  });
+  if (type === "bert" || type === "gpt2") return type;
+  throw new VitrailError(
+    `Cannot use ${showPath(path)}: model_type is ${quoteValue(type)}, wanted "bert" or "gpt2"`,
+  );
+}
+
+/**
+ * Opens a classifier of either family; or, with `labels`, any model of theirs with a head for them,
+ * which begins afresh where the directory has none that fits.
+ *
+ * @param options.padId for a GPT that is no classifier yet: what fills up short sequences
+ */
+export function loadSequenceClassifier(
+  device: Device,
+  directory: string,
+  options: { labels?: string[]; labelKind?: LabelKind; padId?: number; seed?: number } = {},
+): SequenceClassifier {
+  const { labels, labelKind = "single", padId = 0, seed } = options;
+  if (modelFamily(directory) === "bert") {
+    const heads = labels && { kind: "sequence-classification" as const, labels, labelKind };
+    return bertSequenceClassifier(loadBert(device, directory, { heads, seed }));
+  }
+  const settings = labels && { labels, labelKind, padId };
+  return gptSequenceClassifier(loadGptClassifier(device, directory, { settings, seed }));
+}
+
+/**
+ * Mean loss of logits (B, labels): cross-entropy of one class, binary cross-entropy of several
+ * labels, squared error of numbers.
+ *
+ * @param options.targets class numbers (B), or a row for each sequence (B·labels)
+ * @param options.weights of each class, in the mean of cross-entropies
+ * @returns (mean, number of targets)
+ */
+export function classificationLoss(
+  run: Run,
+  logits: Tensor,
+  options: {
+    kind: LabelKind;
+    targets: Int32Array | Float32Array;
+    scale?: number;
+    weights?: readonly number[];
+  },
+): Tensor {
+  const { kind, scale = 1, weights } = options;
+  const { device } = logits;
+  if (kind !== "single") {
+    const targets = device.upload(Float32Array.from(options.targets));
+    return pointwiseLoss(run, logits, {
+      targets,
+      kind: kind === "multiple" ? "logistic" : "squared",
+      scale,
+    });
+  }
+  const classes = Int32Array.from(options.targets);
+  if (weights) return weightedCrossEntropy(run, logits, { targets: classes, weights, scale });
+  return crossEntropy(run, logits, { targets: device.upload(classes), scale }).result;
+}
