@@ -4,6 +4,7 @@
 //   m ← β₁·m + (1 - β₁)·g        v ← β₂·v + (1 - β₂)·g²
 //   value ← value - lr·(m/(1 - β₁ᵗ)) / (√(v/(1 - β₂ᵗ)) + ε)
 //
+// The complements 1 - β come from the host: in f32, 1 - 0.999 would be off by 1e-5.
 // A step whose gradient norm is not finite changes nothing: clip[2] says so (gradient_norm.wgsl).
 // One invocation updates four elements; past the end lies padding. value, gradient, m, v: (4·fours).
 
@@ -12,6 +13,8 @@ struct Shape {
   lr: f32,
   beta1: f32,
   beta2: f32,
+  complement1: f32,
+  complement2: f32,
   epsilon: f32,
   decay: f32,
   correction1: f32,
@@ -32,8 +35,8 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let i = id.x + id.y * groups.x * lanes;
   if (i >= shape.fours || clip[2] != 0) { return; }
   let g = gradient[i] * clip[1];
-  let m1 = shape.beta1 * m[i] + (1 - shape.beta1) * g;
-  let v1 = shape.beta2 * v[i] + (1 - shape.beta2) * g * g;
+  let m1 = shape.beta1 * m[i] + shape.complement1 * g;
+  let v1 = shape.beta2 * v[i] + shape.complement2 * g * g;
   m[i] = m1;
   v[i] = v1;
   let decayed = value[i] * (1 - shape.lr * shape.decay);

@@ -84,12 +84,12 @@ fn forward(
   let sum = row_sum(sums.x + sums.y + sums.z + sums.w, slot, local.x);
   if (row >= shape.row_count || local.x != 0) { return; }
   let target_id = targets[row];
-  let total = most + log(sum);
-  log_sum_exp[row] = total;
+  log_sum_exp[row] = most + log(sum);
   if (target_id == shape.ignore) { losses[row] = 0; }
   else {
     let i = begin + u32(target_id);
-    losses[row] = total - logits[i / 4][i % 4];
+    // In this order large logits cancel before they cost precision.
+    losses[row] = log(sum) - (logits[i / 4][i % 4] - most);
   }
 }
 

@@ -25,9 +25,9 @@ const NONE = 0xffffffffu;
 @group(0) @binding(7) var<storage, read> d_out: array<f32>;
 
 @compute @workgroup_size(lanes)
-fn forward(@builtin(global_invocation_id) id: vec3u) {
-  let n = id.y;
-  if (id.x >= shape.channels) { return; }
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let n = id.y + id.z * groups.y;
+  if (id.x >= shape.channels || n >= shape.count) { return; }
   var v = token[ids[n] * shape.channels + id.x];
   if (has_position) { v += position[(shape.offset + n % shape.time) * shape.channels + id.x]; }
   out[n * shape.channels + id.x] = v;
@@ -51,11 +51,13 @@ fn link(@builtin(global_invocation_id) id: vec3u) {
 }
 
 @compute @workgroup_size(lanes)
-fn backward_token(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= shape.channels || first[id.y] == 0) { return; }
+fn backward_token(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let head = id.y + id.z * groups.y;
+  if (id.x >= shape.channels || head >= shape.count) { return; }
+  if (first[head] == 0) { return; }
   var sum = 0.0;
-  for (var n = id.y; n != NONE; n = next[n]) { sum += d_out[n * shape.channels + id.x]; }
-  out[ids[id.y] * shape.channels + id.x] += sum;
+  for (var n = head; n != NONE; n = next[n]) { sum += d_out[n * shape.channels + id.x]; }
+  out[ids[head] * shape.channels + id.x] += sum;
 }
 
 @compute @workgroup_size(lanes)

@@ -15,13 +15,15 @@ override lanes: u32 = 64;
 @group(0) @binding(5) var<storage, read_write> d_x: array<f32>;
 
 @compute @workgroup_size(lanes)
-fn forward(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= shape.columns) { return; }
-  out[id.y * shape.columns + id.x] = x[rows[id.y] * shape.columns + id.x];
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y + id.z * groups.y;
+  if (id.x >= shape.columns || i >= shape.count) { return; }
+  out[i * shape.columns + id.x] = x[rows[i] * shape.columns + id.x];
 }
 
 @compute @workgroup_size(lanes)
-fn backward(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= shape.columns) { return; }
-  d_x[rows[id.y] * shape.columns + id.x] += d_out[id.y * shape.columns + id.x];
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y + id.z * groups.y;
+  if (id.x >= shape.columns || i >= shape.count) { return; }
+  d_x[rows[i] * shape.columns + id.x] += d_out[i * shape.columns + id.x];
 }

@@ -1,7 +1,7 @@
 // GELU (Hendrycks & Gimpel 2016, arXiv:1606.08415): gelu(x) = x·Φ(x), with Φ the normal distribution.
 //
 //   erf:   Φ(x) = (1 + erf(x/√2)) / 2
-//   tanh:  Φ(x) ≈ (1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2        (GPT-2's "gelu_new")
+//   tanh:  Φ(x) ≈ (1 + tanh(u)) / 2 = 1 / (1 + exp(-2u)),  u = √(2/π)·(x + 0.044715·x³)   ("gelu_new")
 //
 // One invocation computes four elements; past the end lies padding. x, out, d_out, d_x: (4·fours). erf after Abramowitz & Stegun
 // 7.1.26 would be off by 1.5e-7 absolutely, and by much more relatively for x far below zero: so the
@@ -36,9 +36,9 @@ fn normal_cdf(x: vec4f) -> vec4f {
   return select(half_tail, 1 - half_tail, x > vec4f());
 }
 
-fn tanh_argument(x: vec4f) -> vec4f {
-  // Beyond ±10 tanh is ±1 in f32, and some drivers' tanh overflows.
-  return clamp(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x), vec4f(-10), vec4f(10));
+/// exp(-2u): what is small stays exact, where 1 + tanh(u) would cancel. e⁸⁰ is no infinity yet.
+fn tail(x: vec4f) -> vec4f {
+  return exp(clamp(-2 * SQRT_2_OVER_PI * (x + 0.044715 * x * x * x), vec4f(-80), vec4f(80)));
 }
 
 @compute @workgroup_size(lanes)
@@ -47,11 +47,11 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (i >= shape.fours) { return; }
   let v = x[i];
   if (exact) { out[i] = v * normal_cdf(v); }
-  else { out[i] = 0.5 * v * (1 + tanh(tanh_argument(v))); }
+  else { out[i] = v / (1 + tail(v)); }
 }
 
 // erf:   gelu'(x) = Φ(x) + x·exp(-x²/2)/√(2π)
-// tanh:  gelu'(x) = (1 + t)/2 + x·(1 - t²)/2·√(2/π)·(1 + 3·0.044715·x²),  t the tanh above
+// tanh:  gelu'(x) = Φ(x) + x·2Φ(x)·(1 - Φ(x))·√(2/π)·(1 + 3·0.044715·x²)
 @compute @workgroup_size(lanes)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
@@ -61,8 +61,9 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   if (exact) {
     slope = normal_cdf(v) + v * INVERSE_SQRT_2_PI * exp(-0.5 * v * v);
   } else {
-    let t = tanh(tanh_argument(v));
-    slope = 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * SQRT_2_OVER_PI * (1 + 0.134145 * v * v);
+    let e = tail(v);
+    let phi = 1 / (1 + e);
+    slope = phi + v * 2 * phi * (e * phi) * SQRT_2_OVER_PI * (1 + 0.134145 * v * v);
   }
   var d = d_out[i] * slope;
   if (accumulate) { d += d_x[i]; }

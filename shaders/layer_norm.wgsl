@@ -61,9 +61,11 @@ fn forward(
   let fours = shape.columns / 4;
   // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
   let at = min(row, shape.row_count - 1) * fours;
+  // Sums begin at the row's first element, or a row far from zero would lose precision.
+  let origin = x[at].x;
   var sum = vec4f();
-  for (var i = local.x; i < fours; i += lanes) { sum += x[at + i]; }
-  let m = row_sum(total(sum), slot, local.x) / columns;
+  for (var i = local.x; i < fours; i += lanes) { sum += x[at + i] - origin; }
+  let m = origin + row_sum(total(sum), slot, local.x) / columns;
   var squares = vec4f();
   for (var i = local.x; i < fours; i += lanes) {
     let d = x[at + i] - m;
@@ -123,8 +125,9 @@ fn forward_odd(
   // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
   let at = min(row, shape.row_count - 1) * shape.columns;
   var sum = 0.0;
-  for (var i = local.x; i < shape.columns; i += lanes) { sum += x_odd[at + i]; }
-  let m = row_sum(sum, slot, local.x) / f32(shape.columns);
+  let origin = x_odd[at];
+  for (var i = local.x; i < shape.columns; i += lanes) { sum += x_odd[at + i] - origin; }
+  let m = origin + row_sum(sum, slot, local.x) / f32(shape.columns);
   var squares = 0.0;
   for (var i = local.x; i < shape.columns; i += lanes) {
     let d = x_odd[at + i] - m;

@@ -49,6 +49,8 @@ export function adamw(tensors: AdamWTensors, rates: AdamWRates): void {
     uniforms: {
       fours: fours(value),
       ...constants,
+      complement1: 1 - rates.beta1,
+      complement2: 1 - rates.beta2,
       correction1: 1 - rates.beta1 ** step,
       correction2: 1 - rates.beta2 ** step,
     },

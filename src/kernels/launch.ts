@@ -31,14 +31,19 @@ export function fours(x: Tensor): number {
   return Math.ceil(x.size / 4);
 }
 
-/** One invocation for each of `size` elements, times `y` and `z`. */
+/**
+ * One invocation for each of `size` elements, times `y`, of which what is too much goes into z unless
+ * that is given: a shader then finds its y as `id.y + id.z * groups.y`.
+ */
 export function perElement(device: Device, size: number, y?: number, z?: number): Launch {
   const lanes = lanesOf(device);
   const groups = Math.ceil(size / lanes);
   // Only kernels that take no y of their own fold a long x into it.
   const workgroups: [number, number, number] = y === undefined
     ? [Math.min(groups, MAX_GROUPS), Math.ceil(groups / MAX_GROUPS), 1]
-    : [groups, y, z ?? 1];
+    : z === undefined
+    ? [groups, Math.min(y, MAX_GROUPS), Math.ceil(y / MAX_GROUPS)]
+    : [groups, y, z];
   return { overrides: { lanes }, workgroups };
 }
 

@@ -62,6 +62,16 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   if (bias && bias.size !== n) {
     throw new VitrailError(`Cannot add a bias of ${bias.size} to rows of ${n}: sizes must match`);
   }
+  if (accumulate && !options.out) {
+    throw new VitrailError(
+      "Cannot accumulate a product: `out` is absent, wanted a tensor to add to",
+    );
+  }
+  if (transposeA && options.variant === "row") {
+    throw new VitrailError(
+      "Cannot multiply by rows: `a` is transposed, which this variant cannot read",
+    );
+  }
   const shape = transposeA ? [m, n] : [...a.shape.slice(0, -1), n];
   const out = options.out ?? a.device.tensor(shape);
   if (out.size !== m * n) {

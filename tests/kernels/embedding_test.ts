@@ -20,6 +20,7 @@ const SHAPES = [
   [3, 29, 36, 197, 64, 0], // a common one
   [2, 65, 9, 5, 130, 65], // the last positions of the table
   [1, 130, 1031, 197, 131, 1],
+  [2, 32_771, 3, 4099, 32_771, 0], // more ids than workgroups in one dimension
 ];
 
 /** Ids that reach the first and the last of the vocabulary and occur again. */
@@ -78,6 +79,22 @@ for (const [name, device] of await openDevices()) {
       assertClose(foundToken, expected.dToken, { bound: 1e-6, label: `${label} dToken` });
       assertClose(foundPosition, expected.dPosition, { bound: 1e-6, label: `${label} dPosition` });
     }
+  });
+
+  Deno.test(`embedding, ${name}: the padding learns nothing, the others as without it`, async () => {
+    using _scope = device.scope();
+    const [count, channels, vocabulary, padId] = [87, 12, 7, 3];
+    const ids = idsOf(count, vocabulary);
+    const where = upload(device, ids, [3, 29]);
+    const dOut = upload(device, numbers(count * channels, 1), [3, 29, channels]);
+    const [plain, padded] = [0, 1].map(() => device.zeros([vocabulary, channels]));
+    embeddingTokenBackward(where, dOut, { dToken: plain });
+    embeddingTokenBackward(where, dOut, { dToken: padded, padId });
+    const [all, found] = await device.read(plain, padded);
+    const row = all.slice(padId * channels, (padId + 1) * channels);
+    assert.ok(row.every((v) => v !== 0));
+    all.fill(0, padId * channels, (padId + 1) * channels);
+    assert.deepEqual(found, all);
   });
 
   Deno.test(`embedding, ${name}: same bytes twice where every id occurs often`, async () => {
