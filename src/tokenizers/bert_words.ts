@@ -5,6 +5,8 @@
  * @module
  */
 
+import { COMPOSED, CONTROL, MARK, PUNCTUATION } from "./bert_characters.ts";
+
 /** What is done to a text before it is cut: the settings of a `BertNormalizer`. */
 export interface BertNormalization {
   /** Leaves out control characters, and makes every white space a blank. */
@@ -38,9 +40,6 @@ export interface BertWord {
 /** What stands between words whatever the settings: no word and no accent reaches across. */
 export const BLANKS = /[\t\n\r\p{Z}]+/u;
 
-const CONTROL = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\ufffd]/u;
-const MARK = /\p{Mn}/u;
-const PUNCTUATION = /[!-/:-@[-`{-~\p{P}]/u;
 const WHITE_SPACE = /\p{White_Space}/u;
 /** Nothing else than these: most words, for which nothing has to be looked up. */
 const PLAIN = /^[A-Za-z0-9]+$/;
@@ -95,7 +94,8 @@ function normalize(text: string, settings: BertNormalization): BertWord {
     const chinese = settings.handleChineseChars && isChinese(character.codePointAt(0)!);
     if (!settings.cleanText || !CONTROL.test(character)) {
       if (chinese) put(ALONE, begin, end);
-      const parts = settings.stripAccents ? character.normalize("NFD") : character;
+      const apart = settings.stripAccents && !COMPOSED.test(character);
+      const parts = apart ? character.normalize("NFD") : character;
       for (const part of parts) put(part, begin, end);
       if (chinese) put(ALONE, begin, end);
     }
@@ -103,7 +103,7 @@ function normalize(text: string, settings: BertNormalization): BertWord {
   }
   if (settings.stripAccents) {
     // Marks change places with each other, and leave the places in the text where they are.
-    characters = [...characters.join("").normalize("NFD")];
+    characters = inCanonicalOrder(characters);
     const kept = characters.map((character) => !MARK.test(character));
     const keep = <T>(list: T[]): T[] => list.filter((_, i) => kept[i]);
     return lower(
@@ -112,6 +112,13 @@ function normalize(text: string, settings: BertNormalization): BertWord {
     );
   }
   return lower({ characters, begins, ends }, settings);
+}
+
+/** Characters that are taken apart, with the marks of each letter in Unicode's order. */
+function inCanonicalOrder(characters: string[]): string[] {
+  const ordered = [...characters.join("").normalize("NFD")];
+  // A young composed character among them would come apart: only then is the order left alone.
+  return ordered.length === characters.length ? ordered : characters;
 }
 
 /** Letter by letter: a word's last sigma is no other than the rest. */

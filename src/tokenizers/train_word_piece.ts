@@ -30,30 +30,44 @@ export async function trainWordPieceTokenizer(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainWordPieceOptions = {},
 ): Promise<Tokenizer> {
+  const specialTokens = [...new Set([...BERT_SPECIAL_TOKENS, ...options.specialTokens ?? []])];
+  const pieces = learnPieces(await countBertWords(texts), { ...options, specialTokens });
+  return new JsonTokenizer(wordPieceJson(pieces, { specialTokens }));
+}
+
+/** Options of `learnPieces`. */
+export interface LearnPiecesOptions extends TrainWordPieceOptions {
+  /**
+   * `##` characters in the order of their ids, which breaks ties. By default that of their code
+   * points; the Hugging Face library takes another one at every run.
+   */
+  continuing?: readonly string[];
+}
+
+/** The pieces of a vocabulary in the order of their ids, from how often each word occurs. */
+export function learnPieces(
+  counts: ReadonlyMap<string, number>,
+  options: LearnPiecesOptions = {},
+): string[] {
   const { vocabularySize = 4096, specialTokens = [], alphabetLimit = 1000, onProgress } = options;
-  const special = [...new Set([...BERT_SPECIAL_TOKENS, ...specialTokens])];
-  const counts = await countWords(texts);
   if (counts.size === 0) throw new VitrailError("Cannot train a tokenizer on an empty text");
-  const tokens = [...special, ...alphabetOf(counts, alphabetLimit)];
-  const idOf = new Map(tokens.map((token, id) => [token, id]));
+  const pieces = [...specialTokens, ...alphabetOf(counts, alphabetLimit)];
+  const idOf = new Map(pieces.map((piece, id) => [piece, id]));
   const spelt = [...counts].map(([word, count]) => {
     const letters = [...word].flatMap((letter, i) =>
       !idOf.has(letter) ? [] : i === 0 ? letter : PREFIX + letter
     );
     return { count, letters };
   });
-  for (
-    const letter of inOrder(
-      new Set(spelt.flatMap(({ letters }) => letters.filter((letter) => !idOf.has(letter)))),
-    )
-  ) {
-    idOf.set(letter, tokens.push(letter) - 1);
+  const inside = new Set(spelt.flatMap(({ letters }) => letters.filter((l) => !idOf.has(l))));
+  for (const letter of [...options.continuing ?? [], ...inOrder(inside)]) {
+    if (!idOf.has(letter)) idOf.set(letter, pieces.push(letter) - 1);
   }
-  if (!Number.isInteger(vocabularySize) || vocabularySize < tokens.length) {
+  if (!Number.isInteger(vocabularySize) || vocabularySize < pieces.length) {
     throw new VitrailError(
-      `Cannot train a WordPiece tokenizer of ${vocabularySize} pieces: ${special.length} special ` +
-        `tokens and the characters need at least ${tokens.length}; choose a larger vocabulary or ` +
-        "a smaller alphabet",
+      `Cannot train a WordPiece tokenizer of ${vocabularySize} pieces: ${specialTokens.length} ` +
+        `special tokens and the characters need at least ${pieces.length}; choose a larger ` +
+        "vocabulary or a smaller alphabet",
     );
   }
   const words: Word[] = spelt.map(({ letters, count }) => ({
@@ -61,20 +75,21 @@ export async function trainWordPieceTokenizer(
     count,
   }));
   const pairs = new PairCounts(words);
-  while (tokens.length < vocabularySize) {
+  while (pieces.length < vocabularySize) {
     const best = pairs.best();
     if (!best) break;
     const [left, right] = best;
-    const merged = tokens[left] + tokens[right].slice(PREFIX.length);
-    const id = idOf.get(merged) ?? tokens.push(merged) - 1;
+    const merged = pieces[left] + pieces[right].slice(PREFIX.length);
+    const id = idOf.get(merged) ?? pieces.push(merged) - 1;
     idOf.set(merged, id);
     pairs.merge(left, right, id);
-    onProgress?.(tokens.length, vocabularySize);
+    onProgress?.(pieces.length, vocabularySize);
   }
-  return new JsonTokenizer(wordPieceJson(tokens, { specialTokens: special }));
+  return pieces;
 }
 
-async function countWords(
+/** How often each of BERT's words occurs in texts. */
+export async function countBertWords(
   texts: Iterable<string> | AsyncIterable<string>,
 ): Promise<Map<string, number>> {
   const stretches = new Map<string, number>();
