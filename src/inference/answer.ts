@@ -1,0 +1,142 @@
+/**
+ * Answers to questions, as spans of their contexts.
+ *
+ * @module
+ */
+import { Run } from "../autograd/run.ts";
+import { bestSpans, type SpanOptions, type WindowLogits } from "../data/answer_spans.ts";
+import { answerWindows } from "../data/answer_windows.ts";
+import { byLength, padSequences } from "../data/length_batches.ts";
+import type { Question } from "../data/question_answers.ts";
+import { VitrailError } from "../errors.ts";
+import type { Bert } from "../models/bert.ts";
+import { answerLogits } from "../models/bert_tasks.ts";
+import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { softmaxOf } from "./probabilities.ts";
+
+/** An answer. */
+export interface Answer {
+  /** The span of the context; empty for no answer. */
+  text: string;
+  /** Place of its first character in the context, in UTF-16 units; 0 for no answer. */
+  begin: number;
+  /** Place behind its last character. */
+  end: number;
+  /** Its probability among the best spans and, where that may be, no answer. */
+  score: number;
+}
+
+/** What a model says to a question. */
+export interface Answered {
+  /** The question's id. */
+  id: string;
+  /** The best answer. */
+  best: Answer;
+  /** The best ones, the best first. */
+  answers: Answer[];
+  /** The best span, whether or not it is the answer: what it would be if there had to be one. */
+  span: Answer;
+  /** Logit of no answer less that of the best span: the higher, the more in doubt. */
+  doubt: number;
+}
+
+/** How questions are answered. */
+export interface AnswerOptions extends SpanOptions {
+  /** The tokenizer that the model was trained with. */
+  tokenizer: Tokenizer;
+  /** Windows at once; default 8. */
+  batch?: number;
+  /** Tokens from one window to the next; default half a window. */
+  stride?: number;
+  /** Answers to tell; default 1. */
+  topK?: number;
+  /** No answer may be the answer: it is where `doubt` exceeds this. Absent, a span is always given. */
+  threshold?: number;
+  /** Told how many windows are done, of how many. */
+  onProgress?: (windows: number, total: number) => void;
+}
+
+/** Batches whose logits are read with one wait. */
+const READ_TOGETHER = 16;
+
+/**
+ * Answers questions from their contexts. A context that is longer than the model's is read in windows.
+ *
+ * @throws {VitrailError} if the model has no head for answers, the tokenizer is none of BERT's, or a
+ * question or context has no words
+ *
+ * @example
+ * ```ts no-eval
+ * import { answerQuestions, loadBert, loadTokenizer, openDevice } from "./mod.ts";
+ *
+ * const model = loadBert(await openDevice(), "runs/answers");
+ * const tokenizer = await loadTokenizer("runs/answers");
+ * const question = { id: "1", question: "Who sings?", context: "Birds sing in the morning." };
+ * const [{ best }] = await answerQuestions(model, [question], { tokenizer });
+ * console.log(best.text, best.score);
+ * ```
+ */
+export async function answerQuestions(
+  model: Bert,
+  questions: readonly Question[],
+  options: AnswerOptions,
+): Promise<Answered[]> {
+  const { tokenizer, batch = 8, topK = 1, threshold } = options;
+  const { kind } = model.heads.settings;
+  if (kind !== "question-answering") {
+    throw new VitrailError(
+      `Cannot answer with this BERT: its head is for ${kind}; fine-tune it to answer first`,
+    );
+  }
+  const { contextLength } = model.config;
+  const { stride } = options;
+  const { windows } = answerWindows(questions, { tokenizer, contextLength, stride });
+  const said: WindowLogits[][] = questions.map(() => []);
+  const batches = byLength(windows.map(({ ids }) => ids.length), batch);
+  let done = 0;
+  for (let from = 0; from < batches.length; from += READ_TOGETHER) {
+    using _scope = model.device.scope();
+    const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
+      const chosen = Array.from(numbers, (n) => windows[n]);
+      const { shape, ids, segments, mask } = padSequences(chosen, model.config);
+      const logits = answerLogits(new Run(model.device), model, {
+        ids: model.ids(ids, shape),
+        segments: model.device.upload(Uint32Array.from(segments), shape),
+        mask: mask && model.device.upload(Float32Array.from(mask), shape),
+      });
+      return { chosen, time: shape[1], logits };
+    });
+    const read = await model.device.read(
+      ...group.flatMap(({ logits }) => [logits.begins, logits.ends]),
+    );
+    group.forEach(({ chosen, time }, g) => {
+      chosen.forEach((window, b) => {
+        const [begins, ends] = [read[2 * g], read[2 * g + 1]]
+          .map((all) => Array.from(all.subarray(b * time, (b + 1) * time)));
+        said[window.question].push({ window, begins, ends });
+      });
+      done += chosen.length;
+    });
+    options.onProgress?.(done, windows.length);
+  }
+  return questions.map(({ id, context }, q) => {
+    const { spans, none } = bestSpans(said[q], options);
+    const doubt = none - spans[0].logit;
+    const silent = threshold !== undefined;
+    const scores = softmaxOf([...spans.map(({ logit }) => logit), ...silent ? [none] : []]);
+    const answers: Answer[] = spans.map(({ begin, end }, i) => ({
+      text: context.slice(begin, end),
+      begin,
+      end,
+      score: scores[i],
+    }));
+    const span = answers[0];
+    if (silent) {
+      const nothing = { text: "", begin: 0, end: 0, score: scores.at(-1)! };
+      // The threshold decides about the first place, probability about all others.
+      const likelier = answers.filter(({ score }) => score >= nothing.score).length;
+      answers.splice(doubt > threshold ? 0 : Math.max(1, likelier), 0, nothing);
+    }
+    return { id, best: answers[0], answers: answers.slice(0, topK), span, doubt };
+  });
+}

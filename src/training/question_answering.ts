@@ -1,0 +1,34 @@
+/**
+ * Answering questions from a context, as the training loop takes it.
+ *
+ * @module
+ */
+import type { AnswerBatch } from "../data/answer_windows.ts";
+import type { Bert } from "../models/bert.ts";
+import { answer } from "../models/bert_tasks.ts";
+import { saveBert } from "../models/files.ts";
+import type { Task } from "./task.ts";
+
+/**
+ * The first and last token of each answer. The loss is the mean of two cross-entropies over the places
+ * of a window, `beginLoss` and `endLoss`, in nats.
+ */
+export function questionAnswering(model: Bert): Task<AnswerBatch> {
+  const { device, parameters } = model;
+  return {
+    device,
+    parameters,
+    terms: ["beginLoss", "endLoss"],
+    loss(run, { shape, ids, segments, mask, begins, ends }, scale) {
+      return answer(run, model, {
+        ids: model.ids(ids, shape),
+        segments: device.upload(Uint32Array.from(segments), shape),
+        mask: mask && device.upload(Float32Array.from(mask), shape),
+        begins,
+        ends,
+        scale,
+      }).losses;
+    },
+    save: (directory) => saveBert(model, directory),
+  };
+}
