@@ -11,6 +11,7 @@ import { addDoctor } from "./src/cli/doctor_command.ts";
 import { addEvaluate } from "./src/cli/evaluate_command.ts";
 import { describeFailure } from "./src/cli/failure.ts";
 import { addGenerate } from "./src/cli/generate_command.ts";
+import { addPretrain } from "./src/cli/pretrain_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
 import { addTrain } from "./src/cli/train_command.ts";
 
@@ -21,9 +22,17 @@ const program = new Command("vitrail")
   // What goes wrong is told below, in one line.
   .configureOutput({ outputError: () => {} })
   .exitOverride();
-for (const add of [addDemo, addTrain, addGenerate, addEvaluate, addTokenizer, addData, addDoctor]) {
-  add(program);
-}
+const commands = [
+  addDemo,
+  addTrain,
+  addPretrain,
+  addGenerate,
+  addEvaluate,
+  addTokenizer,
+  addData,
+  addDoctor,
+];
+for (const add of commands) add(program);
 program.command("test").description("run the test suite: ./vitrail test, or deno task test");
 
 try {
