@@ -115,7 +115,13 @@ export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
     rankStabilized: false,
     fanInFanOut: !places[0].linear.transposed,
   };
-  return attach(model, { config, places: [...chosen], source: freshWeights(settings.seed ?? 0) });
+  const whole = trainedWhole.flatMap((pattern) => {
+    const found = model.parameters.filter((p) => matchesName(p.name, pattern, "anywhere"));
+    if (found.length > 0) return found;
+    throw new VitrailError(`Cannot train ${pattern} whole: no parameter has that in its name`);
+  });
+  const source = freshWeights(settings.seed ?? 0);
+  return attach(model, { config, places: [...chosen], source, whole });
 }
 
 /**
@@ -124,6 +130,7 @@ export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
  * @throws {VitrailError} if its files are missing or damaged, or it belongs to another model
  */
 export function loadAdapter(model: Adaptable, directory: string): LoraAdapter {
+  const { device } = model;
   const config = readPeftConfig(directory);
   using file = openSafetensors(`${directory}/${ADAPTER_WEIGHTS}`);
   const names = new Set(
@@ -164,39 +171,44 @@ export function loadAdapter(model: Adaptable, directory: string): LoraAdapter {
     }
     return [name, down[0]];
   }));
-  const adapter = attach(model, { config, places, source, ranks });
-  restoreWhole(adapter, file, refuse);
+  // PEFT's list of layers trained whole names those of every model: the file has this one's.
+  const whole = model.parameters.filter((p) =>
+    inFile(p).some(({ name }) => file.has(PEFT_PREFIX + name))
+  );
+  const values = whole.map((p) => storedWhole(p, file, refuse));
+  const adapter = attach(model, { config, places, source, ranks, whole });
+  whole.forEach((p, i) => device.write(p, values[i]));
   return adapter;
 }
 
-/** Layers that were trained whole come from the adapter's file. */
-function restoreWhole(
-  adapter: LoraAdapter,
+/** The contents of a parameter that was trained whole, from the adapter's file. */
+function storedWhole(
+  p: Parameter,
   file: SafetensorsFile,
   refuse: (reason: string) => VitrailError,
-): void {
-  for (const p of adapter.parameters) {
-    if (p.name.startsWith(PEFT_PREFIX)) continue;
-    const values = inFile(p).map(({ name }) => {
-      const key = PEFT_PREFIX + name;
-      if (!file.has(key)) throw refuse(`its file has no ${key}`);
-      return file.read(key);
-    });
-    const found = values.reduce((sum, v) => sum + v.length, 0);
-    if (found !== p.size) throw refuse(`${p.name} has ${found} numbers, wanted ${p.size}`);
-    const all = new Float32Array(found);
-    values.reduce((at, v) => (all.set(v, at), at + v.length), 0);
-    p.device.write(p, all);
-  }
+): Float32Array<ArrayBuffer> {
+  const names = inFile(p);
+  const [rows, ...rest] = p.shape;
+  const wanted = [rows / names.length, ...rest].join(", ");
+  const all = new Float32Array(p.size);
+  names.forEach(({ name }, i) => {
+    const key = PEFT_PREFIX + name;
+    if (!file.has(key)) throw refuse(`its file has no ${key}`);
+    const found = file.info(key).shape.join(", ");
+    if (found !== wanted) throw refuse(`${key} has shape (${found}), wanted (${wanted})`);
+    all.set(file.read(key), i * p.size / names.length);
+  });
+  return all;
 }
 
 /** Freezes the model and adds layers whose weights come from `source`. */
 function attach(
   model: Adaptable,
-  { config, places, source, ranks }: {
+  { config, places, source, whole, ranks }: {
     config: PeftConfig;
     places: Place[];
     source: WeightSource;
+    whole: Parameter[];
     ranks?: Map<string, number>;
   },
 ): LoraAdapter {
@@ -204,11 +216,6 @@ function attach(
     throw new VitrailError("Cannot add an adapter: the model has one; merge or remove it first");
   }
   const { device } = model;
-  const whole = config.trainedWhole.flatMap((pattern) => {
-    const found = model.parameters.filter((p) => matchesName(p.name, pattern, "anywhere"));
-    if (found.length > 0) return found;
-    throw new VitrailError(`Cannot train ${pattern} whole: no parameter has that in its name`);
-  });
   const made: Parameter[] = [];
   const make = (name: string, shape: number[], deviation: number): Parameter => {
     const initial = deviation > 0 ? { deviation } : { constant: 0 };
