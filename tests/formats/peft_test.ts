@@ -1,0 +1,67 @@
+/**
+ * PEFT's adapter_config.json: what is read of it, and what is refused.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { formatPeftConfig, parsePeftConfig } from "../../src/formats/peft.ts";
+
+const written = (name: string): Record<string, unknown> =>
+  JSON.parse(
+    Deno.readTextFileSync(new URL(`../fixtures/lora/${name}/adapter_config.json`, import.meta.url)),
+  );
+
+Deno.test("PEFT's own files are read, and written again with the same values", () => {
+  assert.deepEqual(parsePeftConfig(written("gpt2")), {
+    rank: 5,
+    alpha: 7,
+    dropout: 0,
+    targets: ["c_attn", "mlp.c_proj"],
+    trainedWhole: [],
+    rankStabilized: false,
+    fanInFanOut: true,
+    taskType: "CAUSAL_LM",
+    base: undefined,
+  });
+  for (const name of ["gpt2", "bert"]) {
+    const json = written(name);
+    const ours = formatPeftConfig(parsePeftConfig(json));
+    assert.deepEqual(ours, Object.fromEntries(Object.keys(ours).map((key) => [key, json[key]])));
+  }
+});
+
+Deno.test("variants that compute something else are refused, each by its key", () => {
+  const plain = written("gpt2");
+  const cases: [Record<string, unknown>, RegExp][] = [
+    [{ peft_type: "IA3" }, /peft_type is "IA3", wanted "LORA"/],
+    [{ use_dora: true }, /use_dora is true, wanted false: it is DoRA/],
+    [{ bias: "all" }, /bias is "all", wanted "none": biases are trained too/],
+    [{ lora_bias: true }, /lora_bias is true, wanted false/],
+    [{ alpha_pattern: { c_attn: 3 } }, /alpha_pattern is \{"c_attn":3\}, wanted \{\}/],
+    [{ trainable_token_indices: [1] }, /trainable_token_indices is \[1\], wanted null/],
+    [{ layer_replication: [[0, 1]] }, /layer_replication is \[\[0,1\]\], wanted null/],
+    [{ r: 0 }, /r is 0, wanted a whole number above 0/],
+    [{ r: undefined }, /r is absent/],
+    [{ lora_alpha: "7" }, /lora_alpha is "7", wanted a number/],
+    [{ lora_dropout: 1 }, /lora_dropout is 1, wanted 0 to below 1/],
+  ];
+  for (const [change, message] of cases) {
+    const parse = () => parsePeftConfig({ ...plain, ...change }, { source: "a/config" });
+    assert.throws(parse, (error: Error) => {
+      assert.match(error.message, message);
+      assert.match(error.message, /^Cannot use a\/config: [^\n]*$/);
+      return error.name === "VitrailError";
+    });
+  }
+});
+
+Deno.test("one target as a word is a list of one, and what is absent has PEFT's value", () => {
+  const config = parsePeftConfig({
+    peft_type: "LORA",
+    r: 2,
+    lora_alpha: 4,
+    target_modules: "c_attn",
+  });
+  assert.deepEqual(config.targets, ["c_attn"]);
+  assert.deepEqual([config.dropout, config.rankStabilized, config.fanInFanOut], [0, false, false]);
+});
