@@ -5,11 +5,13 @@
  */
 import { Command } from "commander";
 import project from "./deno.json" with { type: "json" };
+import { addClassify } from "./src/cli/classify_command.ts";
 import { addData } from "./src/cli/data_command.ts";
 import { addDemo } from "./src/cli/demo_command.ts";
 import { addDoctor } from "./src/cli/doctor_command.ts";
 import { addEvaluate } from "./src/cli/evaluate_command.ts";
 import { describeFailure } from "./src/cli/failure.ts";
+import { addFinetune } from "./src/cli/finetune_command.ts";
 import { addGenerate } from "./src/cli/generate_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
@@ -27,6 +29,8 @@ const commands = [
   addTrain,
   addPretrain,
   addGenerate,
+  addFinetune,
+  addClassify,
   addEvaluate,
   addTokenizer,
   addData,

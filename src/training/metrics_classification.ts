@@ -205,6 +205,22 @@ export function numberFigures(
   };
 }
 
+/**
+ * Figures of whatever the labels mean.
+ *
+ * @param truth for one class, its number alone; else a row for each text
+ * @param scores probabilities, or numbers, a row for each text
+ */
+export function measureLabels(
+  truth: readonly (readonly number[])[],
+  scores: readonly (readonly number[])[],
+  { kind, labels }: { kind: ClassificationFigures["kind"]; labels: readonly string[] },
+): ClassificationFigures {
+  if (kind === "number") return numberFigures(truth, scores);
+  if (kind === "multiple") return multipleLabelFigures(truth, scores, labels);
+  return singleLabelFigures(truth.map(([target]) => target), scores, labels);
+}
+
 /** The confusion matrix, or what there is in place of one, as lines for a terminal. */
 export function figuresText(found: ClassificationFigures): string {
   if (found.kind === "number") {

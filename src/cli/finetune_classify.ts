@@ -1,0 +1,309 @@
+/**
+ * `vitrail finetune classify`: from labelled texts to a classifier's directory.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { LabelledSampler, type LabelledSequences, labelTargets } from "../data/labelled_batches.ts";
+import {
+  type LabelledText,
+  type LabelledTexts,
+  readLabelledTexts,
+} from "../data/labelled_texts.ts";
+import { encodeTexts, sequenceFormat } from "../data/padded_sequences.ts";
+import { SPAM_ASSASSIN } from "../data/spam_assassin.ts";
+import { type LabelledSplit, stratifiedSplit } from "../data/stratified_split.ts";
+import { VitrailError } from "../errors.ts";
+import { writeFileAtomic } from "../formats/atomic_file.ts";
+import type { LabelKind } from "../formats/huggingface_bert.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
+import { scoresOf } from "../inference/text_classifier.ts";
+import {
+  loadSequenceClassifier,
+  modelFamily,
+  type SequenceClassifier,
+} from "../models/sequence_classifier.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
+import { evaluate } from "../training/evaluate.ts";
+import {
+  type ClassificationFigures,
+  figuresText,
+  measureLabels,
+} from "../training/metrics_classification.ts";
+import {
+  balancedWeights,
+  HeldOutLogits,
+  sequenceClassification,
+} from "../training/sequence_classification.ts";
+import { checkChoice, oneOf } from "./choices.ts";
+import { checkModelFiles } from "./model_files.ts";
+import { real, whole } from "./numbers.ts";
+import { PRESETS } from "./presets.ts";
+import { addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
+import { beginRun, runTask } from "./run_task.ts";
+import { scratchClassifier, scratchTokenizer } from "./scratch_classifier.ts";
+
+/** Everything that decides a run; kept in its directory as `training.json`. */
+export interface ClassifyFlags extends RunFlags {
+  /** Labelled texts. */
+  data: string;
+  /** Held-out labelled texts. */
+  validation?: string;
+  /** Part of the data held out where there are none. */
+  validationFraction: number;
+  /** A model to begin with. */
+  model?: string;
+  /** `scratch`, or a model to begin with. */
+  from?: string;
+  /** Family of a model from scratch. */
+  family: "bert" | "gpt2";
+  /** Its sizes by name. */
+  preset: string;
+  /** Its tokenizer: a directory; learnt from the texts if absent. */
+  tokenizer?: string;
+  /** V of a new tokenizer. */
+  vocabulary: number;
+  /** Dropout of a model from scratch. */
+  dropout: number;
+  /** Most tokens of a text. */
+  sequence?: number;
+  /** What labels mean; told by the data if absent. */
+  labels?: LabelKind;
+  /** How rare classes are made up for. */
+  balance: "none" | "weights" | "sampling";
+  /** Field or column of the text. */
+  textField: string;
+  /** Field or column of the label. */
+  labelField: string;
+}
+
+/** Adds the command to `finetune`. */
+export function addFinetuneClassify(finetune: Command): void {
+  const command = finetune.command("classify")
+    .description("teach a BERT or a GPT to label texts")
+    .option(
+      "--data <source>",
+      `.csv, .tsv, .jsonl, a folder with one for each label, ${SPAM_ASSASSIN}`,
+    )
+    .option("--validation <source>", "held-out texts; a part of --data if absent")
+    .option("--validation-fraction <x>", "part of each label held out", real(0, 0.9), 0.1)
+    .option("--model <directory>", "the model to begin with")
+    .option("--from <what>", "scratch: begin with random weights")
+    .option("--family <name>", "bert or gpt2, from scratch", oneOf("bert", "gpt2"), "bert")
+    .option("--preset <name>", `sizes from scratch: ${Object.keys(PRESETS).join(", ")}`, "pico")
+    .option("--tokenizer <directory>", "tokenizer from scratch; learnt from the texts if absent")
+    .option("--vocabulary <n>", "tokens of a new tokenizer", whole(3), 4096)
+    .option("--dropout <p>", "dropout of a model from scratch", real(0, 0.99), 0.1)
+    .option("--sequence <n>", "tokens of a text at most; the end of a longer one is cut", whole(3))
+    .option("--labels <kind>", "single, multiple or number", oneOf("single", "multiple", "number"))
+    .option("--balance <how>", "none, weights or sampling: for rare classes", "none")
+    .option("--text-field <name>", "field or column of the text", "text")
+    .option("--label-field <name>", "field or column of the label", "label");
+  addRunFlags(command, { steps: 500, patience: 4 }).action(
+    async (_flags: ClassifyFlags, command: Command) => {
+      await runFinetuneClassify(settle<ClassifyFlags>(command));
+    },
+  );
+}
+
+/** Fine-tunes, or goes on where there is a checkpoint to go on from. */
+export async function runFinetuneClassify(
+  asked: ClassifyFlags,
+): Promise<ClassificationFigures | undefined> {
+  const base = modelOf(asked);
+  checkChoice("preset", asked.preset, Object.keys(PRESETS));
+  checkChoice("balance", asked.balance, ["none", "weights", "sampling"]);
+  if (base) await checkBase(base);
+  const { texts, split } = await readSplit(asked);
+  if (texts.kind !== "single" && asked.balance !== "none") {
+    throw new VitrailError(
+      `Cannot balance ${asked.data}: its labels are ${texts.kind}; --balance is for one class a text`,
+    );
+  }
+  const resume = beginRun(asked);
+  const flags = { ...asked, resume };
+  const tokenizer = await tokenizerFor(flags, { base, train: split.train });
+  const device = await openDevice();
+  try {
+    const model = modelFor(device, flags, { base, tokenizer, texts });
+    if (model.labels.join("\n") !== texts.labels.join("\n")) {
+      throw new VitrailError(
+        `Cannot resume ${flags.out}: its labels are ${model.labels.join(", ")}, those of ` +
+          `${flags.data} are ${texts.labels.join(", ")}`,
+      );
+    }
+    return await finetune(model, { flags, tokenizer, texts, split });
+  } finally {
+    device.destroy();
+  }
+}
+
+/** The directory of the model to begin with; none from scratch. */
+function modelOf({ model, from, resume, out }: ClassifyFlags): string | undefined {
+  if (model !== undefined) return model;
+  if (from === "scratch") return undefined;
+  if (from !== undefined) return from;
+  throw new VitrailError(
+    resume
+      ? `Cannot resume ${out}: it holds no run; begin one with --model DIRECTORY or --from scratch`
+      : "Cannot fine-tune without a model: give --model DIRECTORY, or --from scratch",
+  );
+}
+
+/** What is wrong with a model's files is told before anything is replaced. */
+async function checkBase(directory: string): Promise<void> {
+  if (modelFamily(directory) === "gpt2") checkModelFiles(directory);
+  await loadTokenizer(directory);
+}
+
+/** The labelled texts, and which of them are held out. */
+async function readSplit(
+  flags: ClassifyFlags,
+): Promise<{ texts: LabelledTexts; split: LabelledSplit }> {
+  const fields = { textField: flags.textField, labelField: flags.labelField };
+  const texts = await readLabelledTexts(flags.data, { ...fields, kind: flags.labels });
+  const count = (n: number) => `${n} ${n === 1 ? "text" : "texts"}`;
+  if (texts.empty > 0) {
+    console.error(`Left out ${count(texts.empty)} of ${flags.data} that are empty`);
+  }
+  if (flags.validation === undefined) {
+    const { validationFraction: fraction, seed } = flags;
+    return { texts, split: stratifiedSplit(texts.examples, { fraction, seed }) };
+  }
+  const held = await readLabelledTexts(flags.validation, {
+    ...fields,
+    kind: texts.kind,
+    known: texts.labels,
+  });
+  if (held.empty > 0) {
+    console.error(`Left out ${count(held.empty)} of ${flags.validation} that are empty`);
+  }
+  return { texts, split: { train: texts.examples, validation: held.examples } };
+}
+
+async function tokenizerFor(
+  flags: ClassifyFlags,
+  { base, train }: { base: string | undefined; train: LabelledText[] },
+): Promise<Tokenizer> {
+  if (flags.resume) return await loadTokenizer(flags.out);
+  const given = base ?? flags.tokenizer;
+  const tokenizer = given === undefined
+    ? await scratchTokenizer(train.map(({ text }) => text), flags)
+    : await loadTokenizer(given);
+  writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+  return tokenizer;
+}
+
+function modelFor(
+  device: Device,
+  flags: ClassifyFlags,
+  { base, tokenizer, texts }: {
+    base: string | undefined;
+    tokenizer: Tokenizer;
+    texts: LabelledTexts;
+  },
+): SequenceClassifier {
+  if (flags.resume) return loadSequenceClassifier(device, flags.out);
+  const { labels, kind: labelKind } = texts;
+  if (base === undefined) {
+    return scratchClassifier(device, tokenizer, { ...flags, labels, labelKind });
+  }
+  const padId = tokenizer.endOfText ?? 0;
+  return loadSequenceClassifier(device, base, { labels, labelKind, padId, seed: flags.seed });
+}
+
+/** Twice as wide a model wants about half the rate: 5e-5 at BERT's 768 channels (appendix A.3). */
+function usualRate({ config }: SequenceClassifier, fromScratch: boolean): number {
+  const { channels } = config as { channels: number };
+  return Math.min(1e-3, (fromScratch ? 3 : 1) * 5e-5 * 768 / channels);
+}
+
+async function finetune(
+  model: SequenceClassifier,
+  { flags, tokenizer, texts, split }: {
+    flags: ClassifyFlags & { resume: boolean };
+    tokenizer: Tokenizer;
+    texts: LabelledTexts;
+    split: LabelledSplit;
+  },
+): Promise<ClassificationFigures | undefined> {
+  const { labels: names, kind } = texts;
+  const limit = Math.min(flags.sequence ?? model.contextLength, model.contextLength);
+  const format = sequenceFormat(tokenizer, { ...model, limit });
+  let truncated = 0;
+  const encoded = (examples: LabelledText[]): LabelledSequences => {
+    const { sequences, cut } = encodeTexts(examples.map(({ text }) => text), tokenizer, format);
+    truncated += cut.filter(Boolean).length;
+    const targets = labelTargets(examples.map(({ labels }) => labels), { names, kind });
+    return { sequences, targets, kind };
+  };
+  const [train, held] = [encoded(split.train), encoded(split.validation)];
+  const batch = flags.batch ?? PRESETS[flags.preset].batch;
+  const heldOut = held.sequences.length > 0 ? new HeldOutLogits(model, held, batch) : undefined;
+  const weights = flags.balance === "weights" ? balancedWeights(train, names.length) : undefined;
+  const sampler = new LabelledSampler(train, {
+    ...format,
+    batch,
+    seed: flags.seed,
+    balanced: flags.balance === "sampling",
+  });
+  const parameters = model.parameters.reduce((sum, { size }) => sum + size, 0);
+  const tokens = train.sequences.reduce((sum, { length }) => sum + length, 0);
+  console.error(
+    `${parameters.toLocaleString("en")} parameters, ${train.sequences.length} texts to train on ` +
+      `(${sampler.batches} steps an epoch), ${held.sequences.length} held out, ` +
+      `${names.length} labels, on ${model.device.description}`,
+  );
+  if (truncated > 0) console.error(`${truncated} texts are longer than ${limit} tokens: cut there`);
+  const task = sequenceClassification(model, { weights, heldOut });
+  let latest: ClassificationFigures | undefined;
+  const measure = async (): Promise<Record<string, number>> => {
+    const scores = (await heldOut!.read()).map((logits) => scoresOf(logits, kind));
+    latest = measureLabels(held.targets, scores, { kind, labels: names });
+    const { classes: _1, confusion: _2, kind: _3, count: _4, ...numbers } = {
+      classes: 0,
+      confusion: 0,
+      ...latest,
+    };
+    return numbers;
+  };
+  const result = await runTask(flags, {
+    task,
+    settings: trainSettings(flags, flags.learningRate ?? usualRate(model, !modelOf(flags))),
+    resume: flags.resume,
+    batchAt: (n) => sampler.at(n),
+    validation: heldOut && (() => heldOut.batches()),
+    config: { ...model.config, labels: names.join(", "), parameters, data: flags.data },
+    tokensPerStep: Math.round(batch * flags.accumulation * tokens / train.sequences.length),
+    measure: heldOut && measure,
+    best: kind === "number" || !heldOut ? undefined : "macroF1",
+    sample: () => Promise.resolve(latest && figuresText(latest)),
+    command: "finetune classify",
+    wrote: "model.safetensors, tokenizer.json, report.html",
+  });
+  if (!heldOut || result.reason === "interrupted") return latest;
+  // The directory may hold an earlier evaluation's weights: the last words are about those.
+  const kept = loadSequenceClassifier(model.device, flags.out);
+  await evaluate(sequenceClassification(kept, { heldOut }), heldOut.batches());
+  await measure();
+  writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(latest, null, 2) + "\n");
+  console.log(summary(latest!, held, names));
+  return latest;
+}
+
+/** The figures of the model that was kept, and those of one that looks at no text. */
+function summary(found: ClassificationFigures, held: LabelledSequences, names: string[]): string {
+  if (found.kind !== "single") return figuresText(found);
+  const counts = names.map((_, k) => held.targets.filter(([target]) => target === k).length);
+  const most = counts.indexOf(Math.max(...counts));
+  const blind = measureLabels(
+    held.targets,
+    held.targets.map(() => names.map((_, k) => k === most ? 1 : 0)),
+    { kind: "single", labels: names },
+  ) as typeof found;
+  const say = ({ accuracy, macroF1 }: typeof found): string =>
+    `accuracy ${accuracy.toFixed(4)}, macro F1 ${macroF1.toFixed(4)}`;
+  return `${figuresText(found)}\n${say(found)}, calibration error ${
+    found.calibrationError.toFixed(4)
+  } (${found.count} texts held out)\nalways ${names[most]}: ${say(blind)}`;
+}

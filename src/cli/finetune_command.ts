@@ -1,0 +1,13 @@
+/**
+ * `vitrail finetune`: a model learns a task; each task is a command of its own.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { addFinetuneClassify } from "./finetune_classify.ts";
+
+/** Adds the command and those below it to the program. */
+export function addFinetune(program: Command): void {
+  const finetune = program.command("finetune").description("teach a model a task");
+  for (const add of [addFinetuneClassify]) add(finetune);
+}
