@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { embedding } from "../../src/kernels/embedding.ts";
+import { matmul } from "../../src/kernels/matmul.ts";
 import { lanesOf, perElement, perRow } from "../../src/kernels/launch.ts";
 import { openDevices } from "./devices.ts";
 
@@ -43,10 +43,10 @@ Deno.test("launch: a dispatch beyond the adapter's limit is refused in words", (
   const [[, device]] = launches;
   using _scope = device.scope();
   const limit = device.raw.limits.maxComputeWorkgroupsPerDimension;
-  const ids = device.zeros([limit + 1, 1], "u32");
-  assert.throws(() => embedding(ids, { token: device.zeros([1, 1]) }), {
+  const tall = device.tensor([64 * limit + 1, 1]);
+  assert.throws(() => matmul(tall, device.tensor([1, 1]), { variant: "shared" }), {
     name: "VitrailError",
-    message: `Cannot dispatch embedding.forward over (1, ${limit + 1}, 1) workgroups: ` +
+    message: `Cannot dispatch matmul_shared.forward over (1, ${limit + 1}, 1) workgroups: ` +
       `this adapter's maxComputeWorkgroupsPerDimension is ${limit}`,
   });
 });
