@@ -5,9 +5,10 @@
  */
 import type { Command } from "commander";
 import { addFinetuneClassify } from "./finetune_classify.ts";
+import { addFinetuneTag } from "./finetune_tag.ts";
 
 /** Adds the command and those below it to the program. */
 export function addFinetune(program: Command): void {
   const finetune = program.command("finetune").description("teach a model a task");
-  for (const add of [addFinetuneClassify]) add(finetune);
+  for (const add of [addFinetuneClassify, addFinetuneTag]) add(finetune);
 }

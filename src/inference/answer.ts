@@ -9,9 +9,11 @@ import { answerWindows } from "../data/answer_windows.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
 import type { Question } from "../data/question_answers.ts";
 import { VitrailError } from "../errors.ts";
+import type { Device } from "../gpu/device.ts";
 import type { Bert } from "../models/bert.ts";
 import { answerLogits } from "../models/bert_tasks.ts";
-import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { loadBert } from "../models/files.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
 /** An answer. */
@@ -42,8 +44,6 @@ export interface Answered {
 
 /** How questions are answered. */
 export interface AnswerOptions extends SpanOptions {
-  /** The tokenizer that the model was trained with. */
-  tokenizer: Tokenizer;
   /** Windows at once; default 8. */
   batch?: number;
   /** Tokens from one window to the next; default half a window. */
@@ -59,84 +59,130 @@ export interface AnswerOptions extends SpanOptions {
 /** Batches whose logits are read with one wait. */
 const READ_TOGETHER = 16;
 
-/**
- * Answers questions from their contexts. A context that is longer than the model's is read in windows.
- *
- * @throws {VitrailError} if the model has no head for answers, the tokenizer is none of BERT's, or a
- * question or context has no words
- *
- * @example
- * ```ts no-eval
- * import { answerQuestions, loadBert, loadTokenizer, openDevice } from "./mod.ts";
- *
- * const model = loadBert(await openDevice(), "runs/answers");
- * const tokenizer = await loadTokenizer("runs/answers");
- * const question = { id: "1", question: "Who sings?", context: "Birds sing in the morning." };
- * const [{ best }] = await answerQuestions(model, [question], { tokenizer });
- * console.log(best.text, best.score);
- * ```
- */
-export async function answerQuestions(
-  model: Bert,
-  questions: readonly Question[],
-  options: AnswerOptions,
-): Promise<Answered[]> {
-  const { tokenizer, batch = 8, topK = 1, threshold } = options;
-  const { kind } = model.heads.settings;
-  if (kind !== "question-answering") {
-    throw new VitrailError(
-      `Cannot answer with this BERT: its head is for ${kind}; fine-tune it to answer first`,
-    );
-  }
-  const { contextLength } = model.config;
-  const { stride } = options;
-  const { windows } = answerWindows(questions, { tokenizer, contextLength, stride });
-  const said: WindowLogits[][] = questions.map(() => []);
-  const batches = byLength(windows.map(({ ids }) => ids.length), batch);
-  let done = 0;
-  for (let from = 0; from < batches.length; from += READ_TOGETHER) {
-    using _scope = model.device.scope();
-    const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
-      const chosen = Array.from(numbers, (n) => windows[n]);
-      const { shape, ids, segments, mask } = padSequences(chosen, model.config);
-      const logits = answerLogits(new Run(model.device), model, {
-        ids: model.ids(ids, shape),
-        segments: model.device.upload(Uint32Array.from(segments), shape),
-        mask: mask && model.device.upload(Float32Array.from(mask), shape),
-      });
-      return { chosen, time: shape[1], logits };
-    });
-    const read = await model.device.read(
-      ...group.flatMap(({ logits }) => [logits.begins, logits.ends]),
-    );
-    group.forEach(({ chosen, time }, g) => {
-      chosen.forEach((window, b) => {
-        const [begins, ends] = [read[2 * g], read[2 * g + 1]]
-          .map((all) => Array.from(all.subarray(b * time, (b + 1) * time)));
-        said[window.question].push({ window, begins, ends });
-      });
-      done += chosen.length;
-    });
-    options.onProgress?.(done, windows.length);
-  }
-  return questions.map(({ id, context }, q) => {
-    const { spans, none } = bestSpans(said[q], options);
-    const doubt = none - spans[0].logit;
-    const silent = threshold !== undefined;
-    const scores = softmaxOf([...spans.map(({ logit }) => logit), ...silent ? [none] : []]);
-    const answers: Answer[] = spans.map(({ begin, end }, i) => ({
-      text: context.slice(begin, end),
-      begin,
-      end,
-      score: scores[i],
-    }));
-    const span = answers[0];
-    if (silent) {
-      const nothing = { text: "", begin: 0, end: 0, score: scores.at(-1)! };
-      // The threshold decides about the first place, probability about all others.
-      const likelier = answers.filter(({ score }) => score >= nothing.score).length;
-      answers.splice(doubt > threshold ? 0 : Math.max(1, likelier), 0, nothing);
+/** A model that answers questions, and its tokenizer. */
+export class QuestionAnswerer {
+  /** The model. */
+  readonly model: Bert;
+  /** Its tokenizer. */
+  readonly tokenizer: Tokenizer;
+
+  /**
+   * `loadQuestionAnswerer` is the usual way in.
+   *
+   * @throws {VitrailError} if the model has no head for answers
+   */
+  constructor(model: Bert, tokenizer: Tokenizer) {
+    const { kind } = model.heads.settings;
+    if (kind !== "question-answering") {
+      throw new VitrailError(
+        `Cannot answer with this BERT: its head is for ${kind}; fine-tune it to answer first`,
+      );
     }
-    return { id, best: answers[0], answers: answers.slice(0, topK), span, doubt };
-  });
+    this.model = model;
+    this.tokenizer = tokenizer;
+  }
+
+  /**
+   * Answers questions from their contexts. A context that is longer than the model's is read in windows.
+   *
+   * @throws {VitrailError} if the tokenizer is none of BERT's, or a question or context has no words
+   *
+   * @example
+   * ```ts
+   * import { loadQuestionAnswerer, openDevice } from "../../mod.ts";
+   *
+   * async function print(directory: string) {
+   *   const device = await openDevice();
+   *   const answerer = await loadQuestionAnswerer(device, directory);
+   *   const question = { id: "1", question: "Who sings?", context: "Birds sing in the morning." };
+   *   const [{ best }] = await answerer.answer([question]);
+   *   console.log(best.text, best.score);
+   *   device.destroy();
+   * }
+   * ```
+   */
+  async answer(
+    questions: readonly Question[],
+    options: AnswerOptions = {},
+  ): Promise<Answered[]> {
+    const { model, tokenizer } = this;
+    const { batch = 8, stride } = options;
+    const { contextLength } = model.config;
+    const { windows } = answerWindows(questions, { tokenizer, contextLength, stride });
+    const said: WindowLogits[][] = questions.map(() => []);
+    const batches = byLength(windows.map(({ ids }) => ids.length), batch);
+    let done = 0;
+    for (let from = 0; from < batches.length; from += READ_TOGETHER) {
+      using _scope = model.device.scope();
+      const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
+        using scope = model.device.scope();
+        const chosen = Array.from(numbers, (n) => windows[n]);
+        const { shape, ids, segments, mask } = padSequences(chosen, model.config);
+        const { begins, ends } = answerLogits(new Run(model.device), model, {
+          ids: model.ids(ids, shape),
+          segments: model.device.upload(Uint32Array.from(segments), shape),
+          mask: mask && model.device.upload(Float32Array.from(mask), shape),
+        });
+        return { chosen, time: shape[1], logits: [begins, ends].map((l) => scope.keep(l)) };
+      });
+      const read = await model.device.read(
+        ...group.flatMap(({ logits }) => logits),
+      );
+      group.forEach(({ chosen, time }, g) => {
+        chosen.forEach((window, b) => {
+          const [begins, ends] = [read[2 * g], read[2 * g + 1]]
+            .map((all) => Array.from(all.subarray(b * time, (b + 1) * time)));
+          said[window.question].push({ window, begins, ends });
+        });
+        done += chosen.length;
+      });
+      options.onProgress?.(done, windows.length);
+    }
+    return questions.map((question, q) => judge(question, said[q], options));
+  }
+}
+
+/** The answer that the windows of a question give together. */
+function judge(
+  { id, context }: Question,
+  said: readonly WindowLogits[],
+  options: AnswerOptions,
+): Answered {
+  const { topK = 1, threshold } = options;
+  const { spans, none } = bestSpans(said, options);
+  if (spans.length === 0) {
+    throw new VitrailError(
+      `Cannot answer question ${id}: the model's logits are not finite; its weights are broken`,
+    );
+  }
+  const doubt = none - spans[0].logit;
+  const silent = threshold !== undefined;
+  const scores = softmaxOf([...spans.map(({ logit }) => logit), ...silent ? [none] : []]);
+  const answers: Answer[] = spans.map(({ begin, end }, i) => ({
+    text: context.slice(begin, end),
+    begin,
+    end,
+    score: scores[i],
+  }));
+  const span = answers[0];
+  if (silent) {
+    const nothing = { text: "", begin: 0, end: 0, score: scores.at(-1)! };
+    // The threshold decides about the first place, probability about all others.
+    const likelier = answers.filter(({ score }) => score >= nothing.score).length;
+    answers.splice(doubt > threshold ? 0 : Math.max(1, likelier), 0, nothing);
+  }
+  return { id, best: answers[0], answers: answers.slice(0, topK), span, doubt };
+}
+
+/**
+ * Opens the directory of a BERT that was fine-tuned to answer.
+ *
+ * @throws {VitrailError} if a file is missing or broken, or the model is for something else
+ */
+export async function loadQuestionAnswerer(
+  device: Device,
+  directory: string,
+): Promise<QuestionAnswerer> {
+  const tokenizer = await loadTokenizer(directory);
+  return new QuestionAnswerer(loadBert(device, directory), tokenizer);
 }

@@ -9,9 +9,11 @@ import { splitSentences } from "../data/sentences.ts";
 import { tagSequences } from "../data/tag_sequences.ts";
 import { splitWords } from "../data/words.ts";
 import { VitrailError } from "../errors.ts";
+import type { Device } from "../gpu/device.ts";
 import type { Bert } from "../models/bert.ts";
 import { tagLogits } from "../models/bert_tasks.ts";
-import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { loadBert } from "../models/files.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
 /** A word and its tag. */
@@ -30,108 +32,136 @@ export interface TaggedWord {
 
 /** How sentences are tagged. */
 export interface TagOptions {
-  /** The tokenizer that the model was trained with. */
-  tokenizer: Tokenizer;
   /** Sentences at once; default 16. */
   batch?: number;
   /** Tags of each word to tell, the likeliest first; default 1. */
   topK?: number;
-  /** Told how many sentences are done. */
-  onProgress?: (sentences: number) => void;
+  /** Told how many sentences, or parts of them, are done, of how many. */
+  onProgress?: (done: number, total: number) => void;
 }
 
-/** Batches whose logits are read with one wait. */
+/** Batches between two reads, each of which waits for the device. */
 const READ_TOGETHER = 16;
 
-/**
- * Tags sentences whose words are known.
- *
- * A sentence that is longer than the model's context is divided between words, and every word is
- * tagged.
- *
- * @param sentences words of each
- * @returns for each sentence a tag for each word
- * @throws {VitrailError} if the model has no head for tokens, or the tokenizer is none of BERT's
- *
- * @example
- * ```ts no-eval
- * import { loadBert, loadTokenizer, openDevice, tagWords } from "./mod.ts";
- *
- * const model = loadBert(await openDevice(), "runs/tags");
- * const tokenizer = await loadTokenizer("runs/tags");
- * const [sentence] = await tagWords(model, [["Birds", "sing", "."]], { tokenizer });
- * console.log(sentence.map(({ word, tag }) => `${word}/${tag}`).join(" "));
- * ```
- */
-export async function tagWords(
-  model: Bert,
-  sentences: readonly (readonly string[])[],
-  options: TagOptions,
-): Promise<TaggedWord[][]> {
-  const { tokenizer, batch = 16, topK = 1 } = options;
-  const { settings } = model.heads;
-  if (settings.kind !== "token-classification") {
-    throw new VitrailError(
-      `Cannot tag with this BERT: its head is for ${settings.kind}; fine-tune it to tag first`,
+/** A model that tags words, and its tokenizer. */
+export class Tagger {
+  /** The model. */
+  readonly model: Bert;
+  /** Its tokenizer. */
+  readonly tokenizer: Tokenizer;
+  /** All tags, in the order of the model's output. */
+  readonly tags: readonly string[];
+
+  /**
+   * `loadTagger` is the usual way in.
+   *
+   * @throws {VitrailError} if the model has no head for tokens
+   */
+  constructor(model: Bert, tokenizer: Tokenizer) {
+    const { settings } = model.heads;
+    if (settings.kind !== "token-classification") {
+      throw new VitrailError(
+        `Cannot tag with this BERT: its head is for ${settings.kind}; fine-tune it to tag first`,
+      );
+    }
+    this.model = model;
+    this.tokenizer = tokenizer;
+    this.tags = settings.labels;
+  }
+
+  /**
+   * Tags sentences whose words are known. A sentence that is longer than the model's context is divided
+   * between words: every word is tagged.
+   *
+   * @param sentences words of each
+   * @returns for each sentence a tag for each word
+   * @throws {VitrailError} if the tokenizer is none of BERT's
+   *
+   * @example
+   * ```ts
+   * import { loadTagger, openDevice } from "../../mod.ts";
+   *
+   * async function print(directory: string, sentences: string[][]) {
+   *   const device = await openDevice();
+   *   const tagger = await loadTagger(device, directory);
+   *   for (const words of await tagger.tagWords(sentences)) {
+   *     console.log(words.map(({ word, tag }) => `${word}/${tag}`).join(" "));
+   *   }
+   *   device.destroy();
+   * }
+   * ```
+   */
+  async tagWords(
+    sentences: readonly (readonly string[])[],
+    options: TagOptions = {},
+  ): Promise<TaggedWord[][]> {
+    const { model, tokenizer, tags } = this;
+    const { batch = 16, topK = 1 } = options;
+    const { contextLength } = model.config;
+    const { sequences } = tagSequences(sentences, { tokenizer, contextLength });
+    const found: TaggedWord[][] = sentences.map(() => []);
+    const batches = byLength(sequences.map(({ ids }) => ids.length), batch);
+    let done = 0;
+    for (let from = 0; from < batches.length; from += READ_TOGETHER) {
+      using _scope = model.device.scope();
+      const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
+        using scope = model.device.scope();
+        const chosen = Array.from(numbers, (n) => sequences[n]);
+        const { shape, ids, mask } = padSequences(chosen, model.config);
+        const logits = tagLogits(new Run(model.device), model, {
+          ids: model.ids(ids, shape),
+          mask: mask && model.device.upload(Float32Array.from(mask), shape),
+        });
+        return { chosen, time: shape[1], logits: scope.keep(logits) };
+      });
+      const read = await model.device.read(...group.map(({ logits }) => logits));
+      group.forEach(({ chosen, time }, g) => {
+        chosen.forEach(({ firsts, sentence, word }, b) => {
+          firsts.forEach((place, i) => {
+            const row = (b * time + place) * tags.length;
+            const scores = softmaxOf([...read[g].subarray(row, row + tags.length)]);
+            const best = likeliest(scores, topK).map((n) => ({ tag: tags[n], score: scores[n] }));
+            found[sentence][word + i] = {
+              word: sentences[sentence][word + i],
+              ...best[0],
+              ...topK > 1 ? { tags: best } : {},
+            };
+          });
+        });
+        done += chosen.length;
+      });
+      options.onProgress?.(done, sequences.length);
+    }
+    return found;
+  }
+
+  /**
+   * Tags a text: it is cut into sentences, and these into words with punctuation apart.
+   *
+   * @returns a list of words for each sentence, with their places in the text
+   * @throws {VitrailError} if the text has no word
+   */
+  async tag(text: string, options: TagOptions = {}): Promise<TaggedWord[][]> {
+    const sentences = sentencesOf(text);
+    if (sentences.length === 0) {
+      throw new VitrailError("Cannot tag an empty text: give a text with a word in it");
+    }
+    const words = sentences.map((sentence) => sentence.map((word) => word.text));
+    const tagged = await this.tagWords(words, options);
+    return tagged.map((sentence, s) =>
+      sentence.map((word, w) => ({ ...word, begin: sentences[s][w].begin }))
     );
   }
-  const { labels } = settings;
-  const { sequences } = tagSequences(sentences, { tokenizer, ...model.config });
-  const found: TaggedWord[][] = sentences.map(() => []);
-  const batches = byLength(sequences.map(({ ids }) => ids.length), batch);
-  let done = 0;
-  for (let from = 0; from < batches.length; from += READ_TOGETHER) {
-    using _scope = model.device.scope();
-    const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
-      const chosen = Array.from(numbers, (n) => sequences[n]);
-      const { shape, ids, mask } = padSequences(chosen, model.config);
-      const logits = tagLogits(new Run(model.device), model, {
-        ids: model.ids(ids, shape),
-        mask: mask && model.device.upload(Float32Array.from(mask), shape),
-      });
-      return { chosen, time: shape[1], logits };
-    });
-    const read = await model.device.read(...group.map(({ logits }) => logits));
-    group.forEach(({ chosen, time }, g) => {
-      chosen.forEach(({ firsts, sentence, word }, b) => {
-        firsts.forEach((place, i) => {
-          const row = (b * time + place) * labels.length;
-          const scores = softmaxOf([...read[g].subarray(row, row + labels.length)]);
-          const best = likeliest(scores, topK).map((n) => ({ tag: labels[n], score: scores[n] }));
-          found[sentence][word + i] = {
-            word: sentences[sentence][word + i],
-            ...best[0],
-            ...topK > 1 ? { tags: best } : {},
-          };
-        });
-      });
-      done += chosen.length;
-    });
-    options.onProgress?.(done);
-  }
-  return found;
 }
 
 /**
- * Tags a text: cut into sentences, then into words with punctuation apart.
+ * Opens the directory of a BERT that was fine-tuned to tag.
  *
- * @returns a list of words for each sentence, with their places in the text
- * @throws {VitrailError} as {@linkcode tagWords}, or if the text has no word
+ * @throws {VitrailError} if a file is missing or broken, or the model is for something else
  */
-export async function tagText(
-  model: Bert,
-  text: string,
-  options: TagOptions,
-): Promise<TaggedWord[][]> {
-  const sentences = sentencesOf(text);
-  if (sentences.length === 0) {
-    throw new VitrailError("Cannot tag an empty text: give a text with a word in it");
-  }
-  const words = sentences.map((sentence) => sentence.map((word) => word.text));
-  const tagged = await tagWords(model, words, options);
-  return tagged.map((sentence, s) =>
-    sentence.map((word, w) => ({ ...word, begin: sentences[s][w].begin }))
-  );
+export async function loadTagger(device: Device, directory: string): Promise<Tagger> {
+  const tokenizer = await loadTokenizer(directory);
+  return new Tagger(loadBert(device, directory), tokenizer);
 }
 
 /** Words of each sentence of a text. */

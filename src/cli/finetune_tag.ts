@@ -1,0 +1,205 @@
+/**
+ * `vitrail finetune tag`: from tagged sentences to a tagger's directory.
+ *
+ * @module
+ */
+import { type Command, InvalidArgumentError } from "commander";
+import { holdOut } from "../data/hold_out.ts";
+import { byLength, LengthSampler } from "../data/length_batches.ts";
+import { mostFrequentTags } from "../data/tag_baseline.ts";
+import { scoreTags, type TagScores } from "../data/tag_scores.ts";
+import { tagBatch, tagNumbers, type TagSequences, tagSequences } from "../data/tag_sequences.ts";
+import { readTaggedSentences, type TaggedSentence, tagsOf } from "../data/tagged_sentences.ts";
+import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { openDevice } from "../gpu/device.ts";
+import { Tagger } from "../inference/tag.ts";
+import type { Bert } from "../models/bert.ts";
+import { loadBert } from "../models/files.ts";
+import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { ProgressBar } from "../training/progress.ts";
+import { tokenClassification } from "../training/token_classification.ts";
+import { BERT_PRESETS } from "./bert_presets.ts";
+import {
+  addBaseFlags,
+  type BaseFlags,
+  baseModel,
+  baseOf,
+  baseRate,
+  baseTokenizer,
+  someOf,
+} from "./finetune_base.ts";
+import { addRunFlags, settle, trainSettings } from "./run_flags.ts";
+import { beginRun, runTask } from "./run_task.ts";
+
+/** Everything that decides a run; kept in its directory as `training.json`. */
+export interface TagFlags extends BaseFlags {
+  /** Column of the words. */
+  tokenColumn?: number;
+  /** Column of the tags. */
+  tagColumn?: number;
+}
+
+/** A column, from the first or, below 0, from the last. */
+function column(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number !== 0) return number;
+  throw new InvalidArgumentError("wanted a column: 1 for the first, -1 for the last.");
+}
+
+/** Adds the command to `finetune`. */
+export function addFinetuneTag(finetune: Command): void {
+  const command = finetune.command("tag")
+    .description("teach a BERT to tag words")
+    .option("--data <source>", "columns (CoNLL), .jsonl with tokens and tags, a folder, - or brown")
+    .option("--token-column <n>", "column of the words, from 1; -1 is the last", column)
+    .option("--tag-column <n>", "column of the tags", column);
+  addRunFlags(addBaseFlags(command), { steps: 1000, patience: 4 }).action(
+    async (_flags: TagFlags, command: Command) => {
+      await runFinetuneTag(settle<TagFlags>(command));
+    },
+  );
+}
+
+/** What a run is about. */
+interface Sides {
+  train: TaggedSentence[];
+  validation: TaggedSentence[];
+  tags: string[];
+}
+
+/** Fine-tunes, or goes on where there is a checkpoint to go on from. */
+export async function runFinetuneTag(asked: TagFlags): Promise<TagScores | undefined> {
+  const base = await baseOf(asked);
+  const sides = await readSides(asked);
+  const resume = beginRun(asked);
+  const flags = { ...asked, resume };
+  const tokenizer = await baseTokenizer(flags, {
+    base,
+    texts: () => sides.train.map(({ tokens }) => tokens.join(" ")),
+  });
+  const device = await openDevice();
+  try {
+    const heads = { kind: "token-classification" as const, labels: sides.tags };
+    const model = baseModel(device, flags, { base, tokenizer, heads });
+    return await finetune(model, { flags, tokenizer, sides, fromScratch: base === undefined });
+  } finally {
+    device.destroy();
+  }
+}
+
+async function readSides(flags: TagFlags): Promise<Sides> {
+  const all = await readTaggedSentences(flags.data, flags);
+  const tags = tagsOf(all);
+  if (flags.validation === undefined) {
+    return { ...await holdOut(all, flags.validationFraction), tags };
+  }
+  const validation = await readTaggedSentences(flags.validation, flags);
+  tagNumbers(validation, tags); // told now, if there is a tag that does not exist in training
+  return { train: all, validation, tags };
+}
+
+async function finetune(
+  model: Bert,
+  { flags, tokenizer, sides, fromScratch }: {
+    flags: TagFlags & { resume: boolean };
+    tokenizer: Tokenizer;
+    sides: Sides;
+    fromScratch: boolean;
+  },
+): Promise<TagScores | undefined> {
+  const { config, device } = model;
+  const contextLength = Math.min(flags.sequence ?? config.contextLength, config.contextLength);
+  const sizes = { tokenizer, contextLength, padId: config.padId };
+  const batch = flags.batch ?? BERT_PRESETS[flags.preset].batch;
+  const encoded = (sentences: TaggedSentence[]) => {
+    const words = sentences.map(({ tokens }) => tokens);
+    const found = tagSequences(words, sizes);
+    const numbers = tagNumbers(sentences, sides.tags);
+    const lengths = found.sequences.map(({ ids }) => ids.length);
+    const batchOf = (chosen: Uint32Array) =>
+      tagBatch(Array.from(chosen, (n) => found.sequences[n]), (s) => numbers[s], sizes);
+    return { ...found, lengths, batchOf };
+  };
+  const train = encoded(sides.train);
+  const looked = someOf(sides.validation, flags.evaluateExamples);
+  const held = encoded(looked);
+  const sampler = new LengthSampler(train.lengths, { batch, seed: flags.seed });
+  const tokens = train.lengths.reduce((sum, length) => sum + length, 0);
+  console.error(
+    `${model.parameterCount.toLocaleString("en")} parameters, ${sides.train.length} sentences to ` +
+      `train on (${sampler.batches} steps an epoch), ${sides.validation.length} held out, ` +
+      `${sides.tags.length} tags, on ${device.description}`,
+  );
+  tellCuts(train, contextLength);
+  const score = async (sentences: TaggedSentence[], of: Bert, show = false): Promise<TagScores> => {
+    const bar = show ? new ProgressBar({ total: sentences.length, label: "evaluate" }) : undefined;
+    const tagged = await new Tagger(of, tokenizer).tagWords(
+      sentences.map(({ tokens }) => tokens),
+      { batch, onProgress: (done) => bar?.update(Math.min(done, sentences.length), {}) },
+    );
+    bar?.finish();
+    return scoreTags(
+      sentences.map(({ tags }) => tags),
+      tagged.map((words) => words.map(({ tag }) => tag)),
+    );
+  };
+  const measure = async (): Promise<Record<string, number>> => {
+    const { accuracy, entities } = await score(looked, model);
+    if (!entities) return { accuracy };
+    const { precision, recall, f1 } = entities;
+    return { accuracy, precision, recall, f1 };
+  };
+  const hasEntities = scoreTags([sides.tags], [sides.tags]).entities !== undefined;
+  const validates = looked.length > 0;
+  const result = await runTask(flags, {
+    task: tokenClassification(model),
+    settings: trainSettings(flags, flags.learningRate ?? baseRate(model, fromScratch)),
+    resume: flags.resume,
+    batchAt: (n) => train.batchOf(sampler.at(n)),
+    validation: validates ? () => byLength(held.lengths, batch).map(held.batchOf) : undefined,
+    config: {
+      ...config,
+      tags: sides.tags.join(" "),
+      parameters: model.parameterCount,
+      data: flags.data,
+    },
+    tokensPerStep: Math.round(batch * flags.accumulation * tokens / train.lengths.length),
+    measure: validates ? measure : undefined,
+    best: validates ? (hasEntities ? "f1" : "accuracy") : undefined,
+    command: "finetune tag",
+    wrote: "model.safetensors, tokenizer.json, report.html",
+  });
+  if (!validates || result.reason === "interrupted") return undefined;
+  // The directory may hold an earlier evaluation's weights: the last words are about those.
+  const scores = await score(sides.validation, loadBert(device, flags.out), true);
+  const baseline = scoreTags(
+    sides.validation.map(({ tags }) => tags),
+    mostFrequentTags(sides.train, sides.validation),
+  );
+  const found = { sentences: sides.validation.length, ...scores, baseline };
+  writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(found, null, 2) + "\n");
+  console.log(`${scoresText(scores)} (${scores.words} words held out)`);
+  console.log(`each word's most frequent tag: ${scoresText(baseline)}`);
+  return scores;
+}
+
+/** Nothing is dropped in silence. */
+function tellCuts({ divided, cutWords }: TagSequences, limit: number): void {
+  if (divided > 0) {
+    console.error(`${divided} sentences are longer than ${limit} tokens: divided between words`);
+  }
+  if (cutWords > 0) {
+    console.error(
+      `${cutWords} words alone are longer than ${limit} tokens: their ends are cut off`,
+    );
+  }
+}
+
+/** Figures in words. */
+export function scoresText({ accuracy, entities }: TagScores): string {
+  const words = `accuracy ${accuracy.toFixed(4)}`;
+  if (!entities) return words;
+  const { precision, recall, f1 } = entities;
+  return `${words}, entities: precision ${precision.toFixed(4)}, recall ${recall.toFixed(4)}, ` +
+    `F1 ${f1.toFixed(4)}`;
+}
