@@ -114,7 +114,10 @@ function normalize(text: string, settings: BertNormalization): BertWord {
   return lower({ characters, begins, ends }, settings);
 }
 
-/** Characters that are taken apart, with the marks of each letter in Unicode's order. */
+/**
+ * Characters that are taken apart, with the marks of each letter in Unicode's order. The library
+ * leaves marks of 2020 and later where they are, which shows only where it keeps two on one letter.
+ */
 function inCanonicalOrder(characters: string[]): string[] {
   const ordered = [...characters.join("").normalize("NFD")];
   // A young composed character among them would come apart: only then is the order left alone.
