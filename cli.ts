@@ -13,6 +13,7 @@ import { addEvaluate } from "./src/cli/evaluate_command.ts";
 import { describeFailure } from "./src/cli/failure.ts";
 import { addFinetune } from "./src/cli/finetune_command.ts";
 import { addGenerate } from "./src/cli/generate_command.ts";
+import { addMerge } from "./src/cli/merge_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
 import { addTrain } from "./src/cli/train_command.ts";
@@ -31,6 +32,7 @@ const commands = [
   addGenerate,
   addFinetune,
   addClassify,
+  addMerge,
   addEvaluate,
   addTokenizer,
   addData,

@@ -124,6 +124,26 @@ export {
   type Tokens,
 } from "./src/data/batches.ts";
 
+// Fine-tuning of language models.
+export {
+  CHAT_TEMPLATE,
+  chatPieces,
+  type Example,
+  type Message,
+  parseExample,
+  type Piece,
+  readExamples,
+} from "./src/data/completions.ts";
+export {
+  type CompletionBatch,
+  completionBatch,
+  type EncodedExample,
+  type EncodedExamples,
+  encodeExamples,
+  encodePieces,
+} from "./src/data/completion_batches.ts";
+export { adapted, completing } from "./src/training/completion_task.ts";
+
 // Training.
 export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
 export { layerwiseRates } from "./src/optim/layer_rates.ts";

@@ -5,10 +5,11 @@
  */
 import type { Command } from "commander";
 import { addFinetuneClassify } from "./finetune_classify.ts";
+import { addFinetuneGenerate } from "./finetune_generate.ts";
 import { addFinetuneTag } from "./finetune_tag.ts";
 
 /** Adds the command and those below it to the program. */
 export function addFinetune(program: Command): void {
   const finetune = program.command("finetune").description("teach a model a task");
-  for (const add of [addFinetuneClassify, addFinetuneTag]) add(finetune);
+  for (const add of [addFinetuneClassify, addFinetuneTag, addFinetuneGenerate]) add(finetune);
 }

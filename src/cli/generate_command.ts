@@ -8,12 +8,14 @@ import { VitrailError } from "../errors.ts";
 import { generate } from "../generation/generate.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
+import { loadAdapter } from "../models/adapters.ts";
 import { loadGpt } from "../models/files.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
 
 interface GenerateFlags {
   model: string;
+  adapter?: string;
   prompt?: string;
   ids?: number[];
   maxNewTokens: number;
@@ -34,6 +36,7 @@ export function addGenerate(program: Command): void {
   program.command("generate")
     .description("continue a text with a model of ours or of Hugging Face")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--prompt <text>", "text to continue")
     .option("--ids <list>", "token ids to continue, such as 54,38,0: prints ids", idList)
     .option("--max-new-tokens <n>", "tokens to add", whole(1), 100)
@@ -81,6 +84,7 @@ async function run(
   },
 ): Promise<void> {
   const model = loadGpt(device, flags.model);
+  if (flags.adapter !== undefined) loadAdapter(model, flags.adapter);
   const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
   if (!tokenizer) {
     const out = await generate(model, prompt, options);

@@ -175,6 +175,9 @@ export function loadAdapter(model: Adaptable, directory: string): LoraAdapter {
   const whole = model.parameters.filter((p) =>
     inFile(p).some(({ name }) => file.has(PEFT_PREFIX + name))
   );
+  const known = new Set(whole.flatMap(inFile).map(({ name }) => PEFT_PREFIX + name));
+  const rest = file.names.find((name) => !/\.lora_[AB]\.weight$/.test(name) && !known.has(name));
+  if (rest !== undefined) throw refuse(`it holds ${rest}, which this model does not have`);
   const values = whole.map((p) => storedWhole(p, file, refuse));
   const adapter = attach(model, { config, places, source, ranks, whole });
   whole.forEach((p, i) => device.write(p, values[i]));

@@ -1,0 +1,306 @@
+/**
+ * `vitrail finetune generate`: a GPT adapted to a text, to prompts and completions, or to conversations.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { BatchSampler, sequentialBatches } from "../data/batches.ts";
+import {
+  type CompletionBatch,
+  completionBatch,
+  type EncodedExample,
+  encodeExamples,
+  encodePieces,
+} from "../data/completion_batches.ts";
+import { CHAT_TEMPLATE, type Example, hasExamples, readExamples } from "../data/completions.ts";
+import { readDocuments } from "../data/documents.ts";
+import { holdOut } from "../data/hold_out.ts";
+import { byLength, LengthSampler } from "../data/length_batches.ts";
+import { isDataset } from "../data/shards.ts";
+import { VitrailError } from "../errors.ts";
+import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { generate } from "../generation/generate.ts";
+import { openDevice } from "../gpu/device.ts";
+import { adapterSize, addLora, type LoraAdapter } from "../models/adapters.ts";
+import { loadGpt } from "../models/files.ts";
+import type { Gpt } from "../models/gpt.ts";
+import { freeze } from "../nn/names.ts";
+import { layerwiseRates } from "../optim/layer_rates.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
+import { adapted, completing } from "../training/completion_task.ts";
+import type { TrainResult } from "../training/loop.ts";
+import { type Batch, languageModelling, type Task } from "../training/task.ts";
+import { mergeDirectories } from "./merge_command.ts";
+import { checkModelFiles } from "./model_files.ts";
+import { real, whole } from "./numbers.ts";
+import { addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
+import { beginRun, runTask, type TaskRun } from "./run_task.ts";
+import { prepareTokens } from "./tokens.ts";
+
+/** Everything that decides a run; kept in its directory as `training.json`. */
+interface FinetuneFlags extends RunFlags {
+  data: string;
+  model: string;
+  loraRank: number;
+  loraAlpha?: number;
+  loraDropout: number;
+  loraTargets: string;
+  merge: boolean;
+  freeze?: string;
+  layerDecay: number;
+  template: string;
+  sequence?: number;
+  validationFraction: number;
+  evaluateBatches: number;
+  samples: number;
+  checkpointing: boolean;
+  textField: string;
+}
+
+/** Adds `generate` to the program's `finetune`. */
+export function addFinetuneGenerate(finetune: Command): void {
+  const command = finetune.command("generate")
+    .description("adapt a GPT to a text, to prompts with completions, or to conversations")
+    .option("--data <source>", "JSONL with prompt and completion, or messages; or any text")
+    .requiredOption("--model <directory>", "the model to begin with")
+    .option("--lora-rank <n>", "rank of LoRA; 0 trains all weights", whole(0), 0)
+    .option("--lora-alpha <x>", "LoRA is multiplied by alpha/rank; twice the rank", real(0))
+    .option("--lora-dropout <p>", "dropout on what LoRA reads", real(0, 0.99), 0)
+    .option(
+      "--lora-targets <names>",
+      "ends of the names of layers, by commas",
+      "c_attn,c_proj,c_fc",
+    )
+    .option("--merge", "also write the model with the adapter merged, to OUT/merged", false)
+    .option("--freeze <names>", "parameters to leave as they are, by commas, such as wte,wpe,h.0")
+    .option("--layer-decay <x>", "learning rate of each layer below the next", real(0.01, 1), 1)
+    .option("--template <text>", "a message, with {role} and {content}", CHAT_TEMPLATE)
+    .option("--sequence <n>", "tokens in a sequence; the model's context if absent", whole(1))
+    .option("--validation-fraction <x>", "part of the data held out", real(0, 0.9), 0.1)
+    .option("--evaluate-batches <n>", "batches of an evaluation", whole(1), 20)
+    .option("--samples <n>", "tokens of the sample at each evaluation, 0 for none", whole(0), 60)
+    .option("--checkpointing", "recompute blocks in the backward pass to save memory", false)
+    .option("--text-field <name>", "field of a JSONL record with the text", "text");
+  addRunFlags(command, { steps: 500 }).action(async (_flags, command: Command) => {
+    await runFinetuneGenerate(settle<FinetuneFlags>(command));
+  });
+}
+
+/** What a run reads: batches of one kind, and a text to begin a sample with. */
+type Source<B> =
+  & Pick<TaskRun<B>, "batchAt" | "validation">
+  & { task: Task<B>; tokens: number; prompt: number[]; about: string };
+
+async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
+  const config = checkModelFiles(flags.model);
+  if (flags.loraRank > 0 && flags.freeze !== undefined) {
+    throw new VitrailError(
+      "Cannot freeze layers beside LoRA, which freezes them all: give --freeze or --lora-rank",
+    );
+  }
+  if (flags.merge && flags.loraRank === 0) {
+    throw new VitrailError("Cannot merge without an adapter: give --lora-rank too");
+  }
+  const tokenizer = await loadTokenizer(flags.model);
+  const limit = flags.sequence ?? config.contextLength;
+  if (limit > config.contextLength) {
+    throw new VitrailError(
+      `Cannot train on sequences of ${limit}: the model's context is ${config.contextLength}; ` +
+        `give --sequence ${config.contextLength} at most`,
+    );
+  }
+  // All that can be told is told now: what follows replaces files, and may take long.
+  const examples = hasExamples(flags.data) ? readExamples(flags.data, flags) : undefined;
+  if (!examples && !flags.resume) await checkText(flags);
+  const resume = beginRun(flags);
+  writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+  const device = await openDevice();
+  try {
+    const model = loadGpt(device, flags.model);
+    model.checkpointing = flags.checkpointing;
+    const adapter = adapt(model, flags);
+    tellSizes(model, adapter);
+    if (examples) {
+      const source = await exampleSource(model, { flags, tokenizer, limit, examples });
+      return await finetune(source, { flags, tokenizer, model, adapter, resume });
+    }
+    const source = await textSource(model, { flags, tokenizer, limit, resume });
+    using _tokens = source;
+    return await finetune(source, { flags, tokenizer, model, adapter, resume });
+  } finally {
+    device.destroy();
+  }
+}
+
+/** Reads the first document, so that a wrong `--data` is told before anything is replaced. */
+async function checkText(flags: FinetuneFlags): Promise<void> {
+  if (flags.data === "-" || isDataset(flags.data)) return; // read once only, or read already
+  for await (const _ of readDocuments(flags.data, flags)) return;
+}
+
+/** A list by commas. */
+const names = (list: string): string[] =>
+  list.split(",").map((name) => name.trim()).filter((name) => name !== "");
+
+/** Adds LoRA, or freezes what is to stay as it is. */
+function adapt(model: Gpt, flags: FinetuneFlags): LoraAdapter | undefined {
+  if (flags.loraRank === 0) {
+    if (flags.freeze !== undefined) freeze(model.parameters, names(flags.freeze));
+    return undefined;
+  }
+  return addLora(model, {
+    rank: flags.loraRank,
+    alpha: flags.loraAlpha,
+    dropout: flags.loraDropout,
+    targets: names(flags.loraTargets),
+    seed: flags.seed,
+  });
+}
+
+function tellSizes(model: Gpt, adapter?: LoraAdapter): void {
+  const number = (n: number): string => n.toLocaleString("en");
+  const trained = adapter
+    ? adapterSize(adapter)
+    : model.parameters.reduce((sum, p) => sum + (p.frozen ? 0 : p.size), 0);
+  console.error(
+    `${number(trained)} of ${number(model.parameterCount)} parameters are trained ` +
+      `(${(100 * trained / model.parameterCount).toFixed(2)} %), on ${model.device.description}`,
+  );
+}
+
+/** A text, in windows, as at pre-training. */
+async function textSource(
+  model: Gpt,
+  { flags, tokenizer, limit: sequence, resume }: {
+    flags: FinetuneFlags;
+    tokenizer: Tokenizer;
+    limit: number;
+    resume: boolean;
+  },
+): Promise<Source<Batch> & Disposable> {
+  const directory = `${flags.out}/data`;
+  const { dataset } = await prepareTokens(flags.data, tokenizer, { ...flags, resume, directory });
+  const [train, heldOut] = [dataset.open("train"), dataset.open("validation")];
+  const batch = flags.batch ?? BATCH;
+  const sampler = new BatchSampler(train, { batch, sequence, seed: flags.seed });
+  return {
+    task: languageModelling(model, sequence),
+    batchAt: (n) => sampler.at(n),
+    validation: heldOut.length > 1
+      ? () => sequentialBatches(heldOut, { batch, sequence, limit: flags.evaluateBatches })
+      : undefined,
+    tokens: batch * sequence * flags.accumulation,
+    prompt: [tokenizer.endOfText ?? 0],
+    about: `${train.length} tokens to train on, ${heldOut.length} held out`,
+    [Symbol.dispose]() {
+      train[Symbol.dispose]();
+      heldOut[Symbol.dispose]();
+    },
+  };
+}
+
+/** Sequences in a micro-step, if nobody says otherwise. */
+const BATCH = 8;
+
+/** Prompts and completions, or conversations. */
+async function exampleSource(
+  model: Gpt,
+  { flags, tokenizer, limit, examples }: {
+    flags: FinetuneFlags;
+    tokenizer: Tokenizer;
+    limit: number;
+    examples: Example[];
+  },
+): Promise<Source<CompletionBatch>> {
+  // Examples with one prompt are never on both sides.
+  const grouped = examples.map((e) => ({ ...e, group: e.pieces[0].text }));
+  const { train, validation } = await holdOut(grouped, flags.validationFraction);
+  const [learnt, heldOut] = [train, validation].map((e) => encodeExamples(e, tokenizer, { limit }));
+  const [shortened, cut] = (["shortened", "cut"] as const).map((f) => learnt[f] + heldOut[f]);
+  if (shortened + cut > 0) {
+    console.error(
+      `Of ${examples.length} examples, ${shortened} were too long for ${limit} tokens and lost the ` +
+        `beginning of their prompt, ${cut} the end of their completion`,
+    );
+  }
+  const batch = flags.batch ?? BATCH;
+  const padId = tokenizer.endOfText ?? 0;
+  const lengths = (of: EncodedExample[]): number[] => of.map(({ inputs }) => inputs.length);
+  const sampler = new LengthSampler(lengths(learnt.examples), { batch, seed: flags.seed });
+  const take = (of: EncodedExample[], chosen: Uint32Array): CompletionBatch =>
+    completionBatch(Array.from(chosen, (i) => of[i]), { padId, limit });
+  const batches = byLength(lengths(heldOut.examples), batch).slice(0, flags.evaluateBatches);
+  const mean = learnt.examples.reduce((sum, { inputs }) => sum + inputs.length, 0) /
+    learnt.examples.length;
+  const shown = validation[0] ?? train[0];
+  const { ids, learnt: own } = encodePieces(shown.pieces, tokenizer);
+  return {
+    task: completing(model),
+    batchAt: (n) => take(learnt.examples, sampler.at(n)),
+    validation: batches.length > 0
+      ? () => batches.map((chosen) => take(heldOut.examples, chosen))
+      : undefined,
+    tokens: Math.round(mean * batch * flags.accumulation),
+    prompt: ids.slice(0, own.indexOf(true)).slice(-limit + 1),
+    about: `${train.length} examples to train on, ${validation.length} held out`,
+  };
+}
+
+/** Trains, and merges the result if that is asked for. */
+async function finetune<B>(
+  source: Source<B>,
+  { flags, tokenizer, model, adapter, resume }: {
+    flags: FinetuneFlags;
+    tokenizer: Tokenizer;
+    model: Gpt;
+    adapter?: LoraAdapter;
+    resume: boolean;
+  },
+): Promise<TrainResult> {
+  console.error(source.about);
+  const base = { base: flags.model, taskType: "CAUSAL_LM" };
+  const task = adapter ? adapted(source.task, adapter, base) : source.task;
+  const learningRate = flags.learningRate ?? (adapter ? 1e-3 : 3e-4);
+  const { layerDecay } = flags;
+  const result = await runTask(flags, {
+    ...source,
+    task,
+    settings: {
+      ...trainSettings(flags, learningRate),
+      ...layerDecay < 1 ? { rateOf: layerwiseRates(model.parameters, layerDecay) } : {},
+    },
+    resume,
+    config: { ...model.config, ...adapter?.config, data: flags.data, model: flags.model },
+    tokensPerStep: source.tokens,
+    sample: async () =>
+      flags.samples ? await sample(model, source.prompt, tokenizer, flags) : undefined,
+    command: "finetune generate",
+    wrote: adapter
+      ? "adapter_model.safetensors, adapter_config.json, report.html"
+      : "model.safetensors, tokenizer.json, report.html",
+  });
+  if (flags.merge && result.reason !== "interrupted") {
+    const out = `${flags.out}/merged`;
+    // From the files: with patience they hold the best weights, which are not the last.
+    await mergeDirectories(model.device, { model: flags.model, adapter: flags.out, out });
+    console.error(`Wrote ${out} (model.safetensors, tokenizer.json)`);
+  }
+  return result;
+}
+
+async function sample(
+  model: Gpt,
+  prompt: number[],
+  tokenizer: Tokenizer,
+  flags: FinetuneFlags,
+): Promise<string> {
+  const room = model.config.contextLength - prompt.length;
+  const [ids] = await generate(model, prompt, {
+    maxNewTokens: Math.min(flags.samples, room),
+    temperature: 0.8,
+    topK: 40,
+    seed: flags.seed,
+    stopIds: tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText],
+  });
+  return tokenizer.decode([...prompt, ...ids]).trim();
+}
