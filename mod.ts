@@ -140,7 +140,7 @@ export {
   type EncodedExample,
   type EncodedExamples,
   encodeExamples,
-  encodePieces,
+  encodeTurns,
 } from "./src/data/completion_batches.ts";
 export { adapted, completing } from "./src/training/completion_task.ts";
 

@@ -10,7 +10,7 @@ import {
   completionBatch,
   type EncodedExample,
   encodeExamples,
-  encodePieces,
+  encodeTurns,
 } from "../data/completion_batches.ts";
 import { CHAT_TEMPLATE, type Example, hasExamples, readExamples } from "../data/completions.ts";
 import { readDocuments } from "../data/documents.ts";
@@ -233,7 +233,7 @@ async function exampleSource(
   const mean = learnt.examples.reduce((sum, { inputs }) => sum + inputs.length, 0) /
     learnt.examples.length;
   const shown = validation[0] ?? train[0];
-  const { ids, learnt: own } = encodePieces(shown.pieces, tokenizer);
+  const { ids, learnt: own } = encodeTurns(shown.pieces, tokenizer);
   return {
     task: completing(model),
     batchAt: (n) => take(learnt.examples, sampler.at(n)),

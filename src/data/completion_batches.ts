@@ -38,16 +38,13 @@ export interface CompletionBatch {
   targets: Int32Array;
 }
 
-/** What is needed of a tokenizer. */
-type Encoder = Pick<Tokenizer, "encode" | "endOfText">;
-
 /**
  * Pieces as ids, each encoded by itself: at generation the prompt stands alone too. A text that begins
  * with nothing to read begins with the end of the text before it, if the tokenizer has such an id.
  */
-export function encodePieces(
+export function encodeTurns(
   pieces: readonly Piece[],
-  tokenizer: Encoder,
+  tokenizer: Pick<Tokenizer, "encode" | "endOfText">,
 ): { ids: number[]; learnt: boolean[] } {
   const { endOfText } = tokenizer;
   const ids: number[] = [];
@@ -76,12 +73,12 @@ export function encodePieces(
  */
 export function encodeExamples(
   examples: Iterable<Example>,
-  tokenizer: Encoder,
+  tokenizer: Pick<Tokenizer, "encode" | "endOfText">,
   { limit }: { limit: number },
 ): EncodedExamples {
   const found: EncodedExamples = { examples: [], shortened: 0, cut: 0 };
   for (const { pieces, place } of examples) {
-    const { ids, learnt } = encodePieces(pieces, tokenizer);
+    const { ids, learnt } = encodeTurns(pieces, tokenizer);
     if (pieces.at(-1)?.learnt && tokenizer.endOfText !== undefined) {
       ids.push(tokenizer.endOfText);
       learnt.push(true);
