@@ -48,6 +48,8 @@ export interface AnswerOptions extends SpanOptions {
   batch?: number;
   /** Tokens from one window to the next; default half a window. */
   stride?: number;
+  /** Ids of a window, at most; the model's context by default. */
+  contextLength?: number;
   /** Answers to tell; default 1. */
   topK?: number;
   /** No answer may be the answer: it is where `doubt` exceeds this. Absent, a span is always given. */
@@ -106,8 +108,7 @@ export class QuestionAnswerer {
     options: AnswerOptions = {},
   ): Promise<Answered[]> {
     const { model, tokenizer } = this;
-    const { batch = 8, stride } = options;
-    const { contextLength } = model.config;
+    const { batch = 8, stride, contextLength = model.config.contextLength } = options;
     const { windows } = answerWindows(questions, { tokenizer, contextLength, stride });
     const said: WindowLogits[][] = questions.map(() => []);
     const batches = byLength(windows.map(({ ids }) => ids.length), batch);

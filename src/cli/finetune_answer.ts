@@ -1,0 +1,206 @@
+/**
+ * `vitrail finetune answer`: from questions with answers to an answerer's directory.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { firstWords, wordOverlap } from "../data/answer_baseline.ts";
+import { type AnswerScores, bestThreshold, scoreAnswers } from "../data/answer_scores.ts";
+import { answerBatch, type AnswerWindows, answerWindows } from "../data/answer_windows.ts";
+import { holdOut } from "../data/hold_out.ts";
+import { byLength, LengthSampler } from "../data/length_batches.ts";
+import { type QuestionAnswers, readQuestionAnswers } from "../data/question_answers.ts";
+import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { openDevice } from "../gpu/device.ts";
+import { type Answered, QuestionAnswerer } from "../inference/answer.ts";
+import type { Bert } from "../models/bert.ts";
+import { loadBert } from "../models/files.ts";
+import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { ProgressBar } from "../training/progress.ts";
+import { questionAnswering } from "../training/question_answering.ts";
+import { BERT_PRESETS } from "./bert_presets.ts";
+import {
+  addBaseFlags,
+  type BaseFlags,
+  baseModel,
+  baseOf,
+  baseRate,
+  baseTokenizer,
+  someOf,
+} from "./finetune_base.ts";
+import { whole } from "./numbers.ts";
+import { addRunFlags, settle, trainSettings } from "./run_flags.ts";
+import { beginRun, runTask } from "./run_task.ts";
+
+/** Everything that decides a run; kept in its directory as `training.json`. */
+export interface AnswerFlags extends BaseFlags {
+  /** Tokens of the context from one window to the next. */
+  stride?: number;
+  /** Tokens of an answer, at most. */
+  longest: number;
+}
+
+/** Adds the command to `finetune`. */
+export function addFinetuneAnswer(finetune: Command): void {
+  const command = finetune.command("answer")
+    .description("teach a BERT to find the answer to a question in a text")
+    .option("--data <file>", "questions with answers, as SQuAD's JSON has them")
+    .option("--stride <n>", "tokens from one window over a long text to the next", whole(1))
+    .option("--longest <n>", "tokens of an answer at most", whole(1), 30);
+  addRunFlags(addBaseFlags(command), { steps: 2000, patience: 4 }).action(
+    async (_flags: AnswerFlags, command: Command) => {
+      await runFinetuneAnswer(settle<AnswerFlags>(command));
+    },
+  );
+}
+
+/** Questions on both sides. */
+interface Sides {
+  train: QuestionAnswers[];
+  validation: QuestionAnswers[];
+}
+
+/** Fine-tunes, or goes on where there is a checkpoint to go on from. */
+export async function runFinetuneAnswer(asked: AnswerFlags): Promise<AnswerScores | undefined> {
+  const base = await baseOf(asked);
+  const all = readQuestionAnswers(asked.data);
+  const sides = asked.validation === undefined
+    ? await holdOut(all, asked.validationFraction)
+    : { train: all, validation: readQuestionAnswers(asked.validation) };
+  const resume = beginRun(asked);
+  const flags = { ...asked, resume };
+  const tokenizer = await baseTokenizer(flags, {
+    base,
+    texts: () => [...new Set(sides.train.flatMap((q) => [q.context, q.question]))],
+  });
+  const device = await openDevice();
+  try {
+    const heads = { kind: "question-answering" as const };
+    const model = baseModel(device, flags, { base, tokenizer, heads });
+    return await finetune(model, { flags, tokenizer, sides, fromScratch: base === undefined });
+  } finally {
+    device.destroy();
+  }
+}
+
+async function finetune(
+  model: Bert,
+  { flags, tokenizer, sides, fromScratch }: {
+    flags: AnswerFlags & { resume: boolean };
+    tokenizer: Tokenizer;
+    sides: Sides;
+    fromScratch: boolean;
+  },
+): Promise<AnswerScores | undefined> {
+  const { config, device } = model;
+  const contextLength = Math.min(flags.sequence ?? config.contextLength, config.contextLength);
+  const { stride, longest } = flags;
+  const batch = flags.batch ?? BERT_PRESETS[flags.preset].batch;
+  const sizes = { contextLength, padId: config.padId };
+  const encoded = (questions: QuestionAnswers[]) => {
+    const found = answerWindows(questions, { tokenizer, contextLength, stride });
+    const lengths = found.windows.map(({ ids }) => ids.length);
+    const batchOf = (chosen: Uint32Array) =>
+      answerBatch(Array.from(chosen, (n) => found.windows[n]), sizes);
+    return { ...found, lengths, batchOf };
+  };
+  const train = encoded(sides.train);
+  const looked = someOf(sides.validation, flags.evaluateExamples);
+  const held = encoded(looked);
+  const sampler = new LengthSampler(train.lengths, { batch, seed: flags.seed });
+  const tokens = train.lengths.reduce((sum, length) => sum + length, 0);
+  console.error(
+    `${model.parameterCount.toLocaleString("en")} parameters, ${sides.train.length} questions to ` +
+      `train on in ${train.windows.length} windows (${sampler.batches} steps an epoch), ` +
+      `${sides.validation.length} held out, on ${device.description}`,
+  );
+  tellCuts(train, contextLength);
+  const silent = [...sides.train, ...sides.validation].some(({ answers }) => answers.length === 0);
+  const answersOf = async (
+    questions: QuestionAnswers[],
+    of: Bert,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<Answered[]> =>
+    await new QuestionAnswerer(of, tokenizer).answer(questions, {
+      batch,
+      stride,
+      longest,
+      threshold: silent ? 0 : undefined,
+      contextLength,
+      onProgress,
+    });
+  const scoresOf = (questions: QuestionAnswers[], answered: Answered[]): AnswerScores =>
+    scoreAnswers(questions, new Map(answered.map(({ id, best }) => [id, best.text])));
+  const validates = looked.length > 0;
+  const result = await runTask(flags, {
+    task: questionAnswering(model),
+    settings: trainSettings(flags, flags.learningRate ?? baseRate(model, fromScratch)),
+    resume: flags.resume,
+    batchAt: (n) => train.batchOf(sampler.at(n)),
+    validation: validates ? () => byLength(held.lengths, batch).map(held.batchOf) : undefined,
+    config: { ...config, parameters: model.parameterCount, data: flags.data },
+    tokensPerStep: Math.round(batch * flags.accumulation * tokens / train.lengths.length),
+    measure: validates
+      ? async () => {
+        const { exactMatch, f1 } = scoresOf(looked, await answersOf(looked, model));
+        return { exactMatch, f1 };
+      }
+      : undefined,
+    best: validates ? "f1" : undefined,
+    command: "finetune answer",
+    wrote: "model.safetensors, tokenizer.json, report.html",
+  });
+  if (!validates || result.reason === "interrupted") return undefined;
+  // The directory may hold an earlier evaluation's weights: the last words are about those.
+  const { validation } = sides;
+  let bar: ProgressBar | undefined;
+  const answered = await answersOf(validation, loadBert(device, flags.out), (done, total) => {
+    bar ??= new ProgressBar({ total, label: "evaluate", unit: "window" });
+    bar.update(done, {});
+  });
+  bar?.finish();
+  const scores = scoresOf(validation, answered);
+  const always = (answer: (question: QuestionAnswers) => string): AnswerScores =>
+    scoreAnswers(validation, new Map(validation.map((q) => [q.id, answer(q)])));
+  const baselines: Record<string, AnswerScores> = {
+    "the context's first words": always(firstWords),
+    "word overlap": always(wordOverlap),
+    ...silent ? { "never an answer": always(() => "") } : {},
+  };
+  const doubts = new Map(answered.map(({ id, span, doubt }) => [id, { text: span.text, doubt }]));
+  const threshold = silent ? { best: bestThreshold(validation, doubts) } : {};
+  const found = { ...scores, ...threshold, baselines };
+  writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(found, null, 2) + "\n");
+  console.log(`${scoresText(scores)} (${scores.questions} questions held out)`);
+  if (threshold.best) {
+    const { threshold: at, f1 } = threshold.best;
+    console.log(
+      `no answer above a doubt of ${at.toFixed(3)}: F1 ${f1.toFixed(4)}, chosen on these`,
+    );
+  }
+  for (const [name, baseline] of Object.entries(baselines)) {
+    console.log(`${name}: ${scoresText(baseline)}`);
+  }
+  return scores;
+}
+
+/** Nothing is dropped in silence. */
+function tellCuts({ cutQuestions, lostAnswers }: AnswerWindows, limit: number): void {
+  if (cutQuestions > 0) {
+    console.error(`${cutQuestions} questions are too long: their ends are cut off`);
+  }
+  if (lostAnswers > 0) {
+    console.error(
+      `${lostAnswers} answers are in no window of ${limit} tokens as a whole: ` +
+        "their questions are learnt to have none there",
+    );
+  }
+}
+
+/** Figures in words. */
+export function scoresText({ exactMatch, f1, answerable, impossible }: AnswerScores): string {
+  const whole = `exact match ${exactMatch.toFixed(4)}, F1 ${f1.toFixed(4)}`;
+  if (!answerable || !impossible) return whole;
+  return `${whole}; with an answer: ${scoresText(answerable)}; ` +
+    `without: ${impossible.exactMatch.toFixed(4)} left unanswered`;
+}
