@@ -5,6 +5,7 @@
  */
 import { Command } from "commander";
 import project from "./deno.json" with { type: "json" };
+import { addAnswer } from "./src/cli/answer_command.ts";
 import { addClassify } from "./src/cli/classify_command.ts";
 import { addData } from "./src/cli/data_command.ts";
 import { addDemo } from "./src/cli/demo_command.ts";
@@ -15,6 +16,7 @@ import { addFinetune } from "./src/cli/finetune_command.ts";
 import { addGenerate } from "./src/cli/generate_command.ts";
 import { addMerge } from "./src/cli/merge_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
+import { addTag } from "./src/cli/tag_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
 import { addTrain } from "./src/cli/train_command.ts";
 
@@ -32,6 +34,8 @@ const commands = [
   addGenerate,
   addFinetune,
   addClassify,
+  addTag,
+  addAnswer,
   addMerge,
   addEvaluate,
   addTokenizer,

@@ -40,7 +40,7 @@ export interface TagFlags extends BaseFlags {
 }
 
 /** A column, from the first or, below 0, from the last. */
-function column(text: string): number {
+export function column(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number !== 0) return number;
   throw new InvalidArgumentError("wanted a column: 1 for the first, -1 for the last.");

@@ -136,21 +136,27 @@ export class Tagger {
   }
 
   /**
-   * Tags a text: it is cut into sentences, and these into words with punctuation apart.
+   * Tags texts: each is cut into sentences, and these into words with punctuation apart.
    *
-   * @returns a list of words for each sentence, with their places in the text
-   * @throws {VitrailError} if the text has no word
+   * @returns for each text its sentences, for each of these its words, with their places in the text
+   * @throws {VitrailError} if a text has no word
    */
-  async tag(text: string, options: TagOptions = {}): Promise<TaggedWord[][]> {
-    const sentences = sentencesOf(text);
-    if (sentences.length === 0) {
-      throw new VitrailError("Cannot tag an empty text: give a text with a word in it");
-    }
+  async tagTexts(
+    texts: readonly string[],
+    options: TagOptions = {},
+  ): Promise<TaggedWord[][][]> {
+    const cut = texts.map((text, i) => {
+      const sentences = sentencesOf(text);
+      if (sentences.length > 0) return sentences;
+      throw new VitrailError(`Cannot tag text ${i + 1}: it has no word; give a text with words`);
+    });
+    const sentences = cut.flat();
     const words = sentences.map((sentence) => sentence.map((word) => word.text));
-    const tagged = await this.tagWords(words, options);
-    return tagged.map((sentence, s) =>
+    const tagged = (await this.tagWords(words, options)).map((sentence, s) =>
       sentence.map((word, w) => ({ ...word, begin: sentences[s][w].begin }))
     );
+    let from = 0;
+    return cut.map(({ length }) => tagged.slice(from, from += length));
   }
 }
 

@@ -1,0 +1,152 @@
+/**
+ * `vitrail answer`: answers to questions, as spans of a text.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { scoreAnswers } from "../data/answer_scores.ts";
+import { readText } from "../data/labelled_texts.ts";
+import { type Question, readQuestionAnswers } from "../data/question_answers.ts";
+import { decoded, withPlainLines } from "../data/text_stream.ts";
+import { VitrailError } from "../errors.ts";
+import { openDevice } from "../gpu/device.ts";
+import {
+  type Answered,
+  type AnswerOptions,
+  loadQuestionAnswerer,
+  type QuestionAnswerer,
+} from "../inference/answer.ts";
+import { scoresText } from "./finetune_answer.ts";
+import { real, whole } from "./numbers.ts";
+
+/** Values of the flags. */
+interface Flags {
+  model: string;
+  context?: string;
+  contextFile?: string;
+  data?: string;
+  score: boolean;
+  threshold?: number;
+  topK: number;
+  stride?: number;
+  longest: number;
+  batch: number;
+  json: boolean;
+}
+
+/** Adds the command to the program. */
+export function addAnswer(program: Command): void {
+  program.command("answer")
+    .description(
+      "find the answers to questions in a text, with a model that `finetune answer` made",
+    )
+    .argument("[question...]", "questions on one text; see --data for a file of both")
+    .requiredOption("--model <directory>", "the model")
+    .option("--context <text>", "the text")
+    .option("--context-file <file>", "a file with the text, or - for standard input")
+    .option("--data <file>", "questions with their texts, as SQuAD's JSON has them")
+    .option("--score", "tell how many of the answers in --data are found", false)
+    .option("--threshold <x>", "give no answer where it is likelier by this logit", real(-Infinity))
+    .option("--top-k <n>", "answers to each question, the likeliest first", whole(1), 1)
+    .option("--stride <n>", "tokens from one window over a long text to the next", whole(1))
+    .option("--longest <n>", "tokens of an answer at most", whole(1), 30)
+    .option("--batch <n>", "windows at once", whole(1), 8)
+    .option("--json", "print a JSON object for each question", false)
+    .action(async (questions: string[], flags: Flags) => {
+      await runAnswer(questions, flags);
+    });
+}
+
+async function runAnswer(given: string[], flags: Flags): Promise<void> {
+  const asked = await questionsOf(given, flags);
+  const device = await openDevice();
+  try {
+    const answerer = await loadQuestionAnswerer(device, flags.model);
+    if (flags.score) return await score(answerer, flags);
+    for (const [i, found] of (await answerer.answer(asked, options(flags))).entries()) {
+      console.log(flags.json ? json(asked[i], found) : line(asked[i], found));
+    }
+  } finally {
+    device.destroy();
+  }
+}
+
+const options = ({ batch, stride, longest, topK, threshold }: Flags): AnswerOptions => ({
+  batch,
+  stride,
+  longest,
+  topK,
+  threshold,
+});
+
+/** Questions of the command line on its text, or those of a file. */
+async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
+  const { data, context, contextFile, score } = flags;
+  const sources = [data, context, contextFile].filter((source) => source !== undefined);
+  if (sources.length > 1) {
+    throw new VitrailError(
+      "Cannot answer from several texts: give one of --context, --context-file and --data",
+    );
+  }
+  if (score && data === undefined) {
+    throw new VitrailError("Cannot score answers without right ones: give --data FILE");
+  }
+  if (data !== undefined) {
+    if (given.length === 0) return readQuestionAnswers(data);
+    throw new VitrailError(
+      `Cannot ask more than is in ${data}: leave out the questions, or --data`,
+    );
+  }
+  if (given.length === 0 || sources.length === 0) {
+    throw new VitrailError(
+      "Cannot answer nothing: give a question and --context TEXT, --context-file FILE or " +
+        "--context-file -, or give --data FILE",
+    );
+  }
+  const empty = given.findIndex((question) => question.trim() === "");
+  if (empty >= 0) throw new VitrailError(`Cannot answer question ${empty + 1}: it is empty`);
+  const text = context ?? await (contextFile === "-" ? standardInput() : readText(contextFile!));
+  if (text.trim() === "") throw new VitrailError("Cannot answer from an empty text: give words");
+  return given.map((question, i) => ({ id: String(i + 1), question, context: text }));
+}
+
+async function standardInput(): Promise<string> {
+  const pieces = withPlainLines(decoded("standard input", Deno.stdin.readable));
+  return (await Array.fromAsync(pieces)).join("");
+}
+
+function json({ question }: Question, { id, answers, doubt }: Answered): string {
+  const [{ text, begin, end, score }] = answers;
+  return JSON.stringify({
+    id,
+    question,
+    text,
+    begin,
+    end,
+    score,
+    doubt,
+    ...answers.length > 1 ? { answers } : {},
+  });
+}
+
+/** Answers with their probabilities on one line, behind them the question. */
+function line({ question }: Question, { answers }: Answered): string {
+  const plain = (text: string): string => text.replace(/\s+/g, " ");
+  const all = answers.map(({ text, score }) => `${score.toFixed(4)}  ${plain(text) || "(none)"}`);
+  return [...all, plain(question)].join("\t");
+}
+
+/** Answers questions whose answers are known, and prints how many are right. */
+async function score(answerer: QuestionAnswerer, flags: Flags): Promise<void> {
+  const questions = readQuestionAnswers(flags.data!);
+  const silent = questions.some(({ answers }) => answers.length === 0);
+  const { threshold = silent ? 0 : undefined } = flags;
+  const answered = await answerer.answer(questions, { ...options(flags), threshold });
+  const scores = scoreAnswers(
+    questions,
+    new Map(answered.map(({ id, best }) => [id, best.text])),
+  );
+  console.log(
+    flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.questions} questions)`,
+  );
+}

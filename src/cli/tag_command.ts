@@ -1,0 +1,124 @@
+/**
+ * `vitrail tag`: tags for the words of texts.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { areEntityTags, entitiesOf, scoreTags } from "../data/tag_scores.ts";
+import { readTaggedSentences } from "../data/tagged_sentences.ts";
+import { readTexts } from "../data/texts.ts";
+import { VitrailError } from "../errors.ts";
+import { openDevice } from "../gpu/device.ts";
+import { loadTagger, type TaggedWord, type Tagger } from "../inference/tag.ts";
+import { column, scoresText } from "./finetune_tag.ts";
+import { whole } from "./numbers.ts";
+
+/** Sentences that are read and tagged together, so that the first tags come early. */
+const TOGETHER = 256;
+
+/** Values of the flags. */
+interface Flags {
+  model: string;
+  data?: string;
+  textField: string;
+  words: boolean;
+  score: boolean;
+  tokenColumn?: number;
+  tagColumn?: number;
+  topK: number;
+  batch: number;
+  json: boolean;
+}
+
+/** Adds the command to the program. */
+export function addTag(program: Command): void {
+  program.command("tag")
+    .description("tag the words of texts with a model that `finetune tag` made")
+    .argument("[text...]", "the texts; see --data for files")
+    .requiredOption("--model <directory>", "the model")
+    .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
+    .option("--text-field <name>", "field or column of the text", "text")
+    .option("--words", "texts are sentences whose words stand between blanks", false)
+    .option("--score", "--data has tags (CoNLL, .jsonl, brown): tell how many are found", false)
+    .option("--token-column <n>", "with --score: column of the words, from 1", column)
+    .option("--tag-column <n>", "with --score: column of the tags, -1 for the last", column)
+    .option("--top-k <n>", "tags for each word, the likeliest first", whole(1), 1)
+    .option("--batch <n>", "sentences at once", whole(1), 16)
+    .option("--json", "print a JSON object for each text", false)
+    .action(async (texts: string[], flags: Flags) => {
+      await runTag(texts, flags);
+    });
+}
+
+async function runTag(given: string[], flags: Flags): Promise<void> {
+  if (given.length === 0 && flags.data === undefined) {
+    throw new VitrailError("Cannot tag nothing: give texts, or --data FILE, or --data -");
+  }
+  const empty = given.findIndex((text) => text.trim() === "");
+  if (empty >= 0) throw new VitrailError(`Cannot tag text ${empty + 1}: it is empty`);
+  if (flags.score && flags.data === undefined) {
+    throw new VitrailError("Cannot score tags without right ones: give --data FILE with tags");
+  }
+  const device = await openDevice();
+  try {
+    const tagger = await loadTagger(device, flags.model);
+    if (flags.score) return await score(tagger, flags);
+    if (given.length > 0) await show(tagger, given, flags);
+    let waiting: string[] = [];
+    for await (const text of flags.data === undefined ? [] : readTexts(flags.data, flags)) {
+      waiting.push(text);
+      if (waiting.length < TOGETHER) continue;
+      await show(tagger, waiting, flags);
+      waiting = [];
+    }
+    if (waiting.length > 0) await show(tagger, waiting, flags);
+  } finally {
+    device.destroy();
+  }
+}
+
+/** Tags texts and prints them. */
+async function show(tagger: Tagger, texts: string[], flags: Flags): Promise<void> {
+  const { batch, topK } = flags;
+  const found = flags.words
+    ? (await tagger.tagWords(texts.map((text) => text.trim().split(/\s+/)), { batch, topK }))
+      .map((sentence) => [sentence])
+    : await tagger.tagTexts(texts, { batch, topK });
+  const entities = areEntityTags(tagger.tags);
+  found.forEach((sentences, i) => {
+    if (!flags.json) return console.log(lines(sentences));
+    const named = entities ? { entities: sentences.flatMap(entitiesIn) } : {};
+    console.log(JSON.stringify({ text: texts[i], sentences, ...named }));
+  });
+}
+
+/** A word a line with its tags, a blank line behind each sentence: CoNLL's columns. */
+function lines(sentences: TaggedWord[][]): string {
+  const row = ({ word, tag, score, tags = [{ tag, score }] }: TaggedWord): string =>
+    [word, ...tags.flatMap((t) => [t.tag, t.score.toFixed(4)])].join("\t");
+  return sentences.map((words) => words.map(row).join("\n") + "\n").join("\n");
+}
+
+/** The entities of a sentence; the score is that of the least sure of its words. */
+function entitiesIn(words: TaggedWord[]): object[] {
+  return entitiesOf(words.map(({ tag }) => tag)).map(({ type, begin, end }) => {
+    const own = words.slice(begin, end + 1);
+    const text = own.map(({ word }) => word).join(" ");
+    const place = own[0].begin === undefined ? {} : { begin: own[0].begin };
+    return { type, text, ...place, score: Math.min(...own.map((word) => word.score)) };
+  });
+}
+
+/** Tags sentences whose tags are known, and prints how many were found. */
+async function score(tagger: Tagger, flags: Flags): Promise<void> {
+  const sentences = await readTaggedSentences(flags.data!, flags);
+  const { batch } = flags;
+  const tagged = await tagger.tagWords(sentences.map(({ tokens }) => tokens), { batch });
+  const scores = scoreTags(
+    sentences.map(({ tags }) => tags),
+    tagged.map((words) => words.map(({ tag }) => tag)),
+  );
+  console.log(
+    flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.words} words)`,
+  );
+}
