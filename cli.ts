@@ -12,6 +12,7 @@ import { addDemo } from "./src/cli/demo_command.ts";
 import { addDoctor } from "./src/cli/doctor_command.ts";
 import { addEvaluate } from "./src/cli/evaluate_command.ts";
 import { describeFailure } from "./src/cli/failure.ts";
+import { addFillMask } from "./src/cli/fill_mask_command.ts";
 import { addFinetune } from "./src/cli/finetune_command.ts";
 import { addGenerate } from "./src/cli/generate_command.ts";
 import { addMerge } from "./src/cli/merge_command.ts";
@@ -31,6 +32,7 @@ const commands = [
   addDemo,
   addTrain,
   addPretrain,
+  addFillMask,
   addGenerate,
   addFinetune,
   addClassify,

@@ -23,7 +23,7 @@ import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { bertPretraining, pretrainingAccuracy } from "../training/bert_pretraining.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { ProgressBar } from "../training/progress.ts";
-import { BERT_PRESETS } from "./bert_presets.ts";
+import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
 import { checkChoice, oneOf } from "./choices.ts";
 import { real, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
@@ -100,6 +100,7 @@ async function runPretrain(asked: PretrainFlags): Promise<TrainResult> {
       heads: size.heads,
     }, {
       padId,
+      initializerRange: initializerRange(size.channels),
       hiddenDropout: asked.dropout,
       attentionDropout: asked.dropout,
     });
@@ -181,15 +182,19 @@ async function sentencesFor(flags: PretrainFlags, tokenizer: Tokenizer): Promise
   const directory = `${flags.out}/data`;
   makeOutput(directory);
   let bar: ProgressBar | undefined;
+  let size = 0;
   const { corpora, reused, changed } = await prepareSentences(flags.data, tokenizer, {
     ...flags,
     directory,
     rule: flags.sentences ?? usualRule(flags.data),
     onProgress: ({ bytes, total, tokens }) => {
-      bar ??= new ProgressBar({ total: Math.max(total, bytes), label: "tokenize", unit: "byte" });
-      bar.update(Math.min(bytes, Math.max(total, bytes)), { tokens });
+      // How much is to come on standard input, nobody knows.
+      size = Math.max(total, bytes);
+      bar ??= new ProgressBar({ total: size, label: "tokenize", unit: "byte" });
+      bar.update(bytes, { tokens });
     },
   });
+  bar?.update(size, { tokens: corpora.train.ids.length + corpora.validation.ids.length });
   bar?.finish();
   if (flags.resume && reused && changed) {
     console.error(

@@ -1,0 +1,74 @@
+/**
+ * `vitrail fill-mask`: words for the gaps of a text.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { readTexts } from "../data/texts.ts";
+import { VitrailError } from "../errors.ts";
+import { openDevice } from "../gpu/device.ts";
+import { type FilledText, loadMaskFiller } from "../inference/fill_mask.ts";
+import { whole } from "./numbers.ts";
+
+/** Texts that are read and filled together, so that the first guesses come early. */
+const TOGETHER = 256;
+
+/** Values of the flags. */
+interface FillMaskFlags {
+  model: string;
+  data?: string;
+  textField: string;
+  topK: number;
+  batch: number;
+  json: boolean;
+}
+
+/** Adds the command to the program. */
+export function addFillMask(program: Command): void {
+  program.command("fill-mask")
+    .description("guess the words at [MASK] with an encoder that `pretrain bert` made")
+    .argument("[text...]", "texts with one [MASK] or several; see --data for files")
+    .requiredOption("--model <directory>", "the model")
+    .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
+    .option("--text-field <name>", "field or column of the text", "text")
+    .option("--top-k <n>", "guesses for each [MASK], the likeliest first", whole(1), 5)
+    .option("--batch <n>", "texts at once", whole(1), 8)
+    .option("--json", "print a JSON object for each text", false)
+    .action(runFillMask);
+}
+
+async function runFillMask(given: string[], flags: FillMaskFlags): Promise<void> {
+  if (given.length === 0 && flags.data === undefined) {
+    throw new VitrailError(
+      'Cannot fill in nothing: give a text such as "The [MASK] of the house", or --data FILE or -',
+    );
+  }
+  const device = await openDevice();
+  try {
+    const filler = await loadMaskFiller(device, flags.model);
+    const flush = async (texts: string[]): Promise<void> => {
+      for (const filled of await filler.fill(texts, flags)) {
+        console.log(flags.json ? JSON.stringify(filled) : lines(filled));
+      }
+    };
+    if (given.length > 0) await flush(given);
+    let waiting: string[] = [];
+    for await (const text of flags.data === undefined ? [] : readTexts(flags.data, flags)) {
+      waiting.push(text);
+      if (waiting.length < TOGETHER) continue;
+      await flush(waiting);
+      waiting = [];
+    }
+    if (waiting.length > 0) await flush(waiting);
+  } finally {
+    device.destroy();
+  }
+}
+
+/** A text as it reads with the likeliest words, and below it all guesses, a line for each gap. */
+function lines({ filled, masks }: FilledText): string {
+  const guesses = masks.map(({ guesses }) =>
+    "  " + guesses.map(({ token, score }) => `${token} ${score.toFixed(3)}`).join("  ")
+  );
+  return [filled, ...guesses].join("\n");
+}
