@@ -37,14 +37,17 @@ export interface ScratchFlags {
   seed: number;
 }
 
-/** WordPiece for a BERT, byte-level BPE for a GPT. */
+/** Characters of a text that a tokenizer learns from, for each token of the context. */
+const CHARACTERS = 8;
+
+/** WordPiece for a BERT, byte-level BPE for a GPT, learnt from what the model will see of each text. */
 export async function scratchTokenizer(
   texts: string[],
-  { family, vocabulary }: ScratchFlags,
+  { family, vocabulary, preset, sequence = 2 * PRESETS[preset].sequence }: ScratchFlags,
 ): Promise<Tokenizer> {
   using bar = new ProgressBar({ total: vocabulary, label: "tokenizer", unit: "token" });
   const learn = family === "bert" ? trainWordPieceTokenizer : trainBytePairTokenizer;
-  return await learn(texts, {
+  return await learn(texts.map((text) => text.slice(0, CHARACTERS * sequence)), {
     vocabularySize: vocabulary,
     onProgress: (done) => bar.update(done, {}),
   });
