@@ -144,6 +144,65 @@ export {
 } from "./src/data/completion_batches.ts";
 export { adapted, completing } from "./src/training/completion_task.ts";
 
+// BERT.
+export { Bert, type BertInput } from "./src/models/bert.ts";
+export { type BertHeads, Classifier, MaskedLanguageHead, Pooler } from "./src/models/bert_heads.ts";
+export {
+  type BertActivation,
+  type BertConfig,
+  type BertSize,
+  createBertConfig,
+} from "./src/formats/bert_config.ts";
+export type { BertHeadsSettings, LabelKind } from "./src/formats/huggingface_bert.ts";
+export { loadBert, saveBert } from "./src/models/files.ts";
+
+// Tagging and answering.
+export {
+  readTaggedSentences,
+  type TaggedSentence,
+  type TaggedSentenceOptions,
+  tagsOf,
+} from "./src/data/tagged_sentences.ts";
+export { holdOut } from "./src/data/hold_out.ts";
+export {
+  type TagBatch,
+  tagBatch,
+  tagNumbers,
+  type TagSequence,
+  type TagSequences,
+  tagSequences,
+} from "./src/data/tag_sequences.ts";
+export { LengthSampler, type Sequence, type SequenceBatch } from "./src/data/length_batches.ts";
+export { type EntityScore, scoreTags, type TagScores } from "./src/data/tag_scores.ts";
+export { mostFrequentTags } from "./src/data/tag_baseline.ts";
+export { tokenClassification } from "./src/training/token_classification.ts";
+export { loadTagger, type TaggedWord, Tagger, type TagOptions } from "./src/inference/tag.ts";
+export {
+  type AnswerText,
+  parseQuestionAnswers,
+  type Question,
+  type QuestionAnswers,
+  readQuestionAnswers,
+} from "./src/data/question_answers.ts";
+export {
+  type AnswerBatch,
+  answerBatch,
+  type AnswerWindow,
+  type AnswerWindows,
+  answerWindows,
+  type WindowOptions,
+} from "./src/data/answer_windows.ts";
+export { type AnswerScores, scoreAnswers } from "./src/data/answer_scores.ts";
+export { questionAnswering } from "./src/training/question_answering.ts";
+export {
+  type Answer,
+  type Answered,
+  type AnswerOptions,
+  loadQuestionAnswerer,
+  QuestionAnswerer,
+} from "./src/inference/answer.ts";
+export type { SpanOptions } from "./src/data/answer_spans.ts";
+
 // Training.
 export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
 export { layerwiseRates } from "./src/optim/layer_rates.ts";

@@ -23,7 +23,7 @@ export interface TaggedSentence {
 }
 
 /** How columns are read. */
-export interface TagOptions {
+export interface TaggedSentenceOptions {
   /** Column of the words, from 1; negative from the last. By default 1, in `.conllu` files 2. */
   tokenColumn?: number;
   /** Column of the tags. By default -1, in `.conllu` files 4. */
@@ -47,7 +47,7 @@ export interface TagOptions {
  */
 export async function readTaggedSentences(
   source: string,
-  options: TagOptions = {},
+  options: TaggedSentenceOptions = {},
 ): Promise<TaggedSentence[]> {
   const found: TaggedSentence[] = [];
   if (source === "brown") return await brownSentences();
@@ -81,7 +81,7 @@ async function open(path: string): Promise<Deno.FsFile> {
 }
 
 /** One file's lines, and how they are read. */
-type Reading = TagOptions & { path: string; group?: string };
+type Reading = TaggedSentenceOptions & { path: string; group?: string };
 
 function* fromRecords(lines: string[], { path, group }: Reading): Generator<TaggedSentence> {
   for (const [i, line] of lines.entries()) {
