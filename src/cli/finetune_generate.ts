@@ -12,7 +12,13 @@ import {
   encodeExamples,
   encodeTurns,
 } from "../data/completion_batches.ts";
-import { CHAT_TEMPLATE, type Example, hasExamples, readExamples } from "../data/completions.ts";
+import {
+  CHAT_TEMPLATE,
+  chatPieces,
+  type Example,
+  hasExamples,
+  readExamples,
+} from "../data/completions.ts";
 import { readDocuments } from "../data/documents.ts";
 import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
@@ -110,6 +116,7 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
     );
   }
   // All that can be told is told now: what follows replaces files, and may take long.
+  chatPieces([], flags);
   const examples = hasExamples(flags.data) ? readExamples(flags.data, flags) : undefined;
   if (!examples && !flags.resume) await checkText(flags);
   const resume = beginRun(flags);
