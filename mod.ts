@@ -203,6 +203,40 @@ export {
 } from "./src/inference/answer.ts";
 export type { SpanOptions } from "./src/data/answer_spans.ts";
 
+// Pre-training of BERT, and its use.
+export { attentionMask } from "./src/models/attention_mask.ts";
+export { preTrain } from "./src/models/bert_tasks.ts";
+export { type SentenceRule, splitSentences } from "./src/data/sentences.ts";
+export {
+  encodeSentences,
+  type SentenceCorpora,
+  type SentenceCorpus,
+  type SentenceCorpusOptions,
+} from "./src/data/sentence_corpus.ts";
+export { drawPairs, type PairOptions, type PairPlan } from "./src/data/sentence_pairs.ts";
+export { Masking, type MaskOptions, type MaskVocabulary } from "./src/data/masking.ts";
+export { maskVocabularyOf } from "./src/data/mask_vocabulary.ts";
+export type { Random } from "./src/data/random.ts";
+export {
+  type EpochFigures,
+  type PretrainingBatch,
+  type PretrainingOptions,
+  PretrainingSampler,
+} from "./src/data/pretraining_batches.ts";
+export {
+  bertPretraining,
+  type PretrainingAccuracy,
+  pretrainingAccuracy,
+} from "./src/training/bert_pretraining.ts";
+export {
+  type FilledMask,
+  type FilledText,
+  type FillMaskOptions,
+  loadMaskFiller,
+  MaskFiller,
+  type MaskGuess,
+} from "./src/inference/fill_mask.ts";
+
 // Training.
 export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
 export { layerwiseRates } from "./src/optim/layer_rates.ts";
