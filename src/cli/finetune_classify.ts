@@ -38,10 +38,9 @@ import {
 import { checkChoice, oneOf } from "./choices.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
-import { PRESETS } from "./presets.ts";
 import { addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
 import { beginRun, runTask } from "./run_task.ts";
-import { scratchClassifier, scratchTokenizer } from "./scratch_classifier.ts";
+import { scratchClassifier, scratchSizes, scratchTokenizer } from "./scratch_classifier.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
 export interface ClassifyFlags extends RunFlags {
@@ -90,7 +89,7 @@ export function addFinetuneClassify(finetune: Command): void {
     .option("--model <directory>", "the model to begin with")
     .option("--from <what>", "scratch: begin with random weights")
     .option("--family <name>", "bert or gpt2, from scratch", oneOf("bert", "gpt2"), "bert")
-    .option("--preset <name>", `sizes from scratch: ${Object.keys(PRESETS).join(", ")}`, "pico")
+    .option("--preset <name>", "sizes from scratch, as of `pretrain bert` or `train`", "pico")
     .option("--tokenizer <directory>", "tokenizer from scratch; learnt from the texts if absent")
     .option("--vocabulary <n>", "tokens of a new tokenizer", whole(3), 4096)
     .option("--dropout <p>", "dropout of a model from scratch", real(0, 0.99), 0.1)
@@ -111,7 +110,7 @@ export async function runFinetuneClassify(
   asked: ClassifyFlags,
 ): Promise<ClassificationFigures | undefined> {
   const base = modelOf(asked);
-  checkChoice("preset", asked.preset, Object.keys(PRESETS));
+  scratchSizes(asked);
   checkChoice("balance", asked.balance, ["none", "weights", "sampling"]);
   if (base) await checkBase(base);
   const { texts, split } = await readSplit(asked);
@@ -181,6 +180,9 @@ async function readSplit(
   return { texts, split: { train: texts.examples, validation: held.examples } };
 }
 
+/** Characters of a text that a tokenizer learns from, for each token that a model sees of it. */
+const CHARACTERS = 8;
+
 async function tokenizerFor(
   flags: ClassifyFlags,
   { base, train }: { base: string | undefined; train: LabelledText[] },
@@ -188,7 +190,10 @@ async function tokenizerFor(
   if (flags.resume) return await loadTokenizer(flags.out);
   const given = base ?? flags.tokenizer;
   const tokenizer = given === undefined
-    ? await scratchTokenizer(train.map(({ text }) => text), flags)
+    ? await scratchTokenizer(train.map(({ text }) => text), {
+      ...flags,
+      characters: CHARACTERS * (flags.sequence ?? scratchSizes(flags).sequence),
+    })
     : await loadTokenizer(given);
   writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
   return tokenizer;
@@ -238,7 +243,7 @@ async function finetune(
     return { sequences, targets, kind };
   };
   const [train, held] = [encoded(split.train), encoded(split.validation)];
-  const batch = flags.batch ?? PRESETS[flags.preset].batch;
+  const batch = flags.batch ?? scratchSizes(flags).batch;
   const heldOut = held.sequences.length > 0 ? new HeldOutLogits(model, held, batch) : undefined;
   const weights = flags.balance === "weights" ? balancedWeights(train, names.length) : undefined;
   const sampler = new LabelledSampler(train, {

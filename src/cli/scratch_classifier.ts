@@ -19,15 +19,17 @@ import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
 import { trainWordPieceTokenizer } from "../tokenizers/train_word_piece.ts";
 import { ProgressBar } from "../training/progress.ts";
-import { PRESETS } from "./presets.ts";
+import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
+import { checkChoice } from "./choices.ts";
+import { type Preset, PRESETS } from "./presets.ts";
 
 /** What decides a model from scratch. */
 export interface ScratchFlags {
   /** Its family. */
   family: "bert" | "gpt2";
-  /** Its sizes by name. */
+  /** Its sizes by name, as {@linkcode scratchSizes} knows them. */
   preset: string;
-  /** Its context; twice the preset's if absent, as many tokens as a short mail has. */
+  /** Its context; the preset's if absent. */
   sequence?: number;
   /** Dropout everywhere. */
   dropout: number;
@@ -37,17 +39,30 @@ export interface ScratchFlags {
   seed: number;
 }
 
-/** Characters of a text that a tokenizer learns from, for each token of the context. */
-const CHARACTERS = 8;
+/**
+ * Sizes of a family by name.
+ *
+ * @throws {VitrailError} if there is no such name
+ */
+export function scratchSizes({ family, preset }: Pick<ScratchFlags, "family" | "preset">): Preset {
+  const presets = family === "bert" ? BERT_PRESETS : PRESETS;
+  checkChoice("preset", preset, Object.keys(presets));
+  return presets[preset];
+}
 
-/** WordPiece for a BERT, byte-level BPE for a GPT, learnt from what the model will see of each text. */
+/**
+ * WordPiece for a BERT, byte-level BPE for a GPT.
+ *
+ * @param options.characters how much of each text is learnt from; all of it if absent
+ */
 export async function scratchTokenizer(
   texts: string[],
-  { family, vocabulary, preset, sequence = 2 * PRESETS[preset].sequence }: ScratchFlags,
+  options: Pick<ScratchFlags, "family" | "vocabulary"> & { characters?: number },
 ): Promise<Tokenizer> {
+  const { family, vocabulary, characters = Infinity } = options;
   using bar = new ProgressBar({ total: vocabulary, label: "tokenizer", unit: "token" });
   const learn = family === "bert" ? trainWordPieceTokenizer : trainBytePairTokenizer;
-  return await learn(texts.map((text) => text.slice(0, CHARACTERS * sequence)), {
+  return await learn(texts.map((text) => text.slice(0, characters)), {
     vocabularySize: vocabulary,
     onProgress: (done) => bar.update(done, {}),
   });
@@ -62,10 +77,10 @@ export function scratchClassifier(
     labelKind: LabelKind;
   },
 ): SequenceClassifier {
-  const { layers, heads, channels, sequence: usual } = PRESETS[preset];
+  const { layers, heads, channels, sequence: usual } = scratchSizes({ family, preset });
   const size = {
     vocabularySize: tokenizer.vocabularySize,
-    contextLength: sequence ?? 2 * usual,
+    contextLength: sequence ?? usual,
     channels,
     layers,
     heads,
@@ -76,6 +91,7 @@ export function scratchClassifier(
       padId: tokenizer.tokenToId("[PAD]") ?? 0,
       hiddenDropout: dropout,
       attentionDropout: dropout,
+      initializerRange: initializerRange(channels),
     });
     const head = { kind: "sequence-classification" as const, labels, labelKind };
     return bertSequenceClassifier(new Bert(device, config, { heads: head, source }));
