@@ -9,6 +9,7 @@ import { CHARACTER_TO_BYTE, GPT2_WORDS } from "./byte_alphabet.ts";
 import { WordEncoder } from "./word_encoder.ts";
 import { ByteStream, type DecodeStream, WordStream } from "./decode_stream.ts";
 import { WordPieceEncoder } from "./word_piece.ts";
+import { type BertTokenizerConfig, vocabularyTextJson } from "./word_piece_json.ts";
 
 /** Text to ids and back. */
 export interface Tokenizer {
@@ -204,8 +205,8 @@ function* pieces(text: string): Generator<string> {
 }
 
 /**
- * Loads a tokenizer from a file, or from a directory with `tokenizer.json` or with GPT-2's
- * `vocab.json` and `merges.txt`.
+ * Loads a tokenizer from a file, or from a directory with `tokenizer.json`, with GPT-2's
+ * `vocab.json` and `merges.txt`, or with BERT's `vocab.txt`.
  *
  * @throws {VitrailError} if there is none, or it cannot be understood.
  */
@@ -215,10 +216,17 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const inside = `${path}/tokenizer.json`;
   const json = await read(inside);
   if (json !== undefined) return new JsonTokenizer(parse(json, inside), inside);
+  const lines = await read(`${path}/vocab.txt`);
+  if (lines !== undefined) {
+    const config = `${path}/tokenizer_config.json`;
+    const settings = parse(await read(config) ?? "{}", config) as BertTokenizerConfig;
+    return new JsonTokenizer(vocabularyTextJson(lines, settings), `${path}/vocab.txt`);
+  }
   const [vocabulary, merges] = [await read(`${path}/vocab.json`), await read(`${path}/merges.txt`)];
   if (vocabulary === undefined || merges === undefined) {
     throw new VitrailError(
-      `Cannot find a tokenizer in ${path}: wanted tokenizer.json, or vocab.json and merges.txt; ` +
+      `Cannot find a tokenizer in ${path}: wanted tokenizer.json, or vocab.json and ` +
+        "merges.txt, or vocab.txt; " +
         "train one with `vitrail tokenizer train`, or give token ids with --ids where a command " +
         "has it",
     );

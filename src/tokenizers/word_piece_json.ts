@@ -17,15 +17,40 @@ export const BERT_SPECIAL_TOKENS: readonly string[] = [
 export interface WordPieceJsonOptions {
   /** Tokens that are found in a text before it is cut into words. */
   specialTokens?: readonly string[];
-  /** Whether letters become lower case and lose their accents. */
+  /** Whether letters become lower case. */
   lowercase?: boolean;
+  /** Whether letters lose their accents; if null, as they become lower case. */
+  stripAccents?: boolean | null;
+  /** Whether each Chinese character is a word. */
+  handleChineseChars?: boolean;
+}
+
+/** What a `tokenizer_config.json` says of BERT's words. */
+export interface BertTokenizerConfig {
+  /** Whether letters become lower case; true if absent. */
+  do_lower_case?: boolean;
+  /** Whether accents go; as letters become lower case if absent. */
+  strip_accents?: boolean | null;
+  /** Whether each Chinese character is a word; true if absent. */
+  tokenize_chinese_chars?: boolean;
+}
+
+/** `tokenizer.json` of BERT's older directories: `vocab.txt`, with a piece a line. */
+export function vocabularyTextJson(text: string, config: BertTokenizerConfig = {}): unknown {
+  const pieces = text.replace(/\r?\n$/, "").split(/\r?\n/);
+  return wordPieceJson(pieces, {
+    lowercase: config.do_lower_case,
+    stripAccents: config.strip_accents,
+    handleChineseChars: config.tokenize_chinese_chars,
+  });
 }
 
 /** `tokenizer.json` of a WordPiece vocabulary, whose ids are the places in the list. */
 export function wordPieceJson(
   tokens: readonly string[],
-  { specialTokens = BERT_SPECIAL_TOKENS, lowercase = true }: WordPieceJsonOptions = {},
+  options: WordPieceJsonOptions = {},
 ): unknown {
+  const { specialTokens = BERT_SPECIAL_TOKENS, lowercase = true } = options;
   const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
   const special = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
   const sequence = (id: string, type_id: number) => ({ Sequence: { id, type_id } });
@@ -46,8 +71,8 @@ export function wordPieceJson(
     normalizer: {
       type: "BertNormalizer",
       clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
+      handle_chinese_chars: options.handleChineseChars ?? true,
+      strip_accents: options.stripAccents ?? null,
       lowercase,
     },
     pre_tokenizer: { type: "BertPreTokenizer" },

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { VitrailError } from "../../src/errors.ts";
 import { encodePair, encodePieces, joinPair } from "../../src/tokenizers/bert_encoder.ts";
-import { JsonTokenizer } from "../../src/tokenizers/tokenizer.ts";
+import { JsonTokenizer, loadTokenizer } from "../../src/tokenizers/tokenizer.ts";
 import { trainCharacterTokenizer } from "../../src/tokenizers/train_characters.ts";
 import { BERT_SPECIAL_TOKENS, wordPieceJson } from "../../src/tokenizers/word_piece_json.ts";
 import python from "../fixtures/tokenizers/bert.json" with { type: "json" };
@@ -139,6 +139,19 @@ Deno.test("settings of the file are followed: cased, with accents, without clean
   assert.deepEqual(ids({ handle_chinese_chars: false }, "中文"), ["中", "##文"]);
   assert.deepEqual(ids({ clean_text: false }, "a\0b"), ["a\0b"]);
   assert.deepEqual(ids({ clean_text: true }, "a\0b"), ["[UNK]"]);
+});
+
+Deno.test("an older directory: vocab.txt, and tokenizer_config.json where there is one", async () => {
+  const folder = Deno.makeTempDirSync();
+  const ids = async (text: string) => Array.from((await loadTokenizer(folder)).encode(text));
+  Deno.writeTextFileSync(`${folder}/vocab.txt`, "[PAD]\r\n[UNK]\r\nÉ\r\n##t\r\ne\r\n##te\r\n");
+  assert.deepEqual(await ids("ÉTÉ Ét"), [4, 5, 4, 3]);
+  assert.equal((await loadTokenizer(folder)).vocabularySize, 6);
+  Deno.writeTextFileSync(`${folder}/tokenizer_config.json`, '{"do_lower_case":false}');
+  assert.deepEqual(await ids("ÉTÉ Ét"), [1, 2, 3]);
+  Deno.writeTextFileSync(`${folder}/tokenizer_config.json`, '{"strip_accents":false}');
+  assert.deepEqual(await ids("ÉTÉ ete"), [1, 4, 5]);
+  Deno.removeSync(folder, { recursive: true });
 });
 
 Deno.test("half a surrogate pair is left out, like the character that replaces it", () => {
