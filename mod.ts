@@ -205,7 +205,11 @@ export type { SpanOptions } from "./src/data/answer_spans.ts";
 
 // Pre-training of BERT, and its use.
 export { attentionMask } from "./src/models/attention_mask.ts";
-export { preTrain } from "./src/models/bert_tasks.ts";
+export {
+  type LabelledLoss,
+  type LossTerm as NamedLossTerm,
+  preTrain,
+} from "./src/models/bert_tasks.ts";
 export { type SentenceRule, splitSentences } from "./src/data/sentences.ts";
 export {
   encodeSentences,

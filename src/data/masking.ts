@@ -43,7 +43,11 @@ export class Masking {
   readonly #special: Uint8Array;
   readonly #ordinary: Uint32Array;
 
-  /** @throws {VitrailError} if the vocabulary has nothing but special tokens */
+  /**
+   * Masks by a vocabulary.
+   *
+   * @throws {VitrailError} if the vocabulary has nothing but special tokens
+   */
   constructor(vocabulary: MaskVocabulary, options: MaskOptions = {}) {
     this.#vocabulary = vocabulary;
     this.#probability = options.probability ?? 0.15;

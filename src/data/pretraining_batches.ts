@@ -76,7 +76,11 @@ export class PretrainingSampler {
   /** Number of the first batch of each epoch that was drawn so far. */
   readonly #firsts = [0];
 
-  /** @throws {VitrailError} if the text gives no sequence, see {@linkcode drawPairs} */
+  /**
+   * Draws from one side of a text.
+   *
+   * @throws {VitrailError} if the text gives no sequence, see {@linkcode drawPairs}
+   */
   constructor(corpus: SentenceCorpus, vocabulary: MaskVocabulary, options: PretrainingOptions) {
     this.#corpus = corpus;
     this.#vocabulary = vocabulary;
