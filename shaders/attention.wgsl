@@ -42,7 +42,7 @@ override has_mask: bool = false;
 override has_dropout: bool = false;
 override slices: u32 = 1;
 override lanes_x: u32 = 8;
-override lanes_y: u32 = 1;
+override lanes: u32 = 8;
 
 const LOWEST = -3e38;
 const MASKED = -1e38;
@@ -212,11 +212,14 @@ fn weights(s: vec4f, most: vec4f) -> vec4f { return select(vec4f(), exp(s - most
 fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
 fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
 
-/// The place of an invocation: heads along x, four rows of time along y, slices along z.
-fn place_of(id: vec3u) -> Place {
+/// The place of an invocation: heads along x, four rows of time along y, slices along z; a workgroup
+/// is laid out in one dimension, because llvmpipe fills its vectors along x only.
+fn place_of(group: vec3u, lane: u32) -> Place {
   let size = shape;
-  return Place(size, id.x / size.heads, id.x % size.heads, id.z);
+  let i = group.x * lanes_x + lane % lanes_x;
+  return Place(size, i / size.heads, i % size.heads, group.z);
 }
+fn first_row(group: vec3u, lane: u32) -> u32 { return (group.y * (lanes / lanes_x) + lane / lanes_x) * 4u; }
 fn outside(p: Place, first: u32) -> bool { return p.b >= p.size.batch || first >= p.size.time; }
 
 /// This invocation's slice of four rows.
@@ -230,10 +233,10 @@ fn all_products(a: Head, b: Head, of_a: texture_2d<f32>, at_a: vec4u, of_b: text
   return s;
 }
 
-@compute @workgroup_size(lanes_x, lanes_y)
-fn forward(@builtin(global_invocation_id) id: vec3u) {
-  let p = place_of(id);
-  let first = id.y * 4u;
+@compute @workgroup_size(lanes)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let p = place_of(group, lane);
+  let first = first_row(group, lane);
   if (outside(p, first)) { return; }
   let at_q = rows_of(p, first, 0u);
   let q = own(p, qkv, at_q);
@@ -319,10 +322,10 @@ fn pairs(p: Place, product: vec4f, d_product: vec4f, q: vec4u, k: vec4u, ends: v
   return Pairs(w * factor, w * (factor * d_product - d) * p.size.scale);
 }
 
-@compute @workgroup_size(lanes_x, lanes_y)
-fn queries(@builtin(global_invocation_id) id: vec3u) {
-  let p = place_of(id);
-  let first = id.y * 4u;
+@compute @workgroup_size(lanes)
+fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let p = place_of(group, lane);
+  let first = first_row(group, lane);
   if (outside(p, first)) { return; }
   let at_q = rows_of(p, first, 0u);
   let q = own(p, qkv, at_q);
@@ -359,10 +362,10 @@ fn queries(@builtin(global_invocation_id) id: vec3u) {
   store_gradients(p, first, 0u, dq);
 }
 
-@compute @workgroup_size(lanes_x, lanes_y)
-fn keys(@builtin(global_invocation_id) id: vec3u) {
-  let p = place_of(id);
-  let key = id.y * 4u;
+@compute @workgroup_size(lanes)
+fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let p = place_of(group, lane);
+  let key = first_row(group, lane);
   if (outside(p, key)) { return; }
   let at_k = rows_of(p, key, 1u);
   let at_v = rows_of(p, key, 2u);

@@ -62,27 +62,28 @@ fn inside(i: u32, begin: u32, end: u32) -> vec4<bool> {
   return (at >= vec4u(begin)) & (at < vec4u(end));
 }
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn forward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
-  let slot = local.y * lanes + local.x;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   let begin = min(row, shape.row_count - 1) * shape.columns;
   let end = begin + shape.columns;
   var peaks = vec4f(-3e38);
-  for (var i = begin / 4 + local.x; i * 4 < end; i += lanes) {
+  for (var i = begin / 4 + lane; i * 4 < end; i += lanes) {
     peaks = max(peaks, select(vec4f(-3e38), logits[i], inside(i, begin, end)));
   }
-  let most = row_max(max(max(peaks.x, peaks.y), max(peaks.z, peaks.w)), slot, local.x);
+  let most = row_max(max(max(peaks.x, peaks.y), max(peaks.z, peaks.w)), slot, lane);
   var sums = vec4f();
-  for (var i = begin / 4 + local.x; i * 4 < end; i += lanes) {
+  for (var i = begin / 4 + lane; i * 4 < end; i += lanes) {
     sums += select(vec4f(), exp(logits[i] - most), inside(i, begin, end));
   }
-  let sum = row_sum(sums.x + sums.y + sums.z + sums.w, slot, local.x);
-  if (row >= shape.row_count || local.x != 0) { return; }
+  let sum = row_sum(sums.x + sums.y + sums.z + sums.w, slot, lane);
+  if (row >= shape.row_count || lane != 0) { return; }
   let target_id = targets[row];
   log_sum_exp[row] = most + log(sum);
   if (target_id == shape.ignore) { losses[row] = 0; }
@@ -93,56 +94,61 @@ fn forward(
   }
 }
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn mean(@builtin(local_invocation_id) local: vec3u) {
+  let slot = local.x;
+  let lane = slot % lanes;
   var sum = 0.0;
   var count = 0.0;
-  for (var r = local.x; r < shape.row_count; r += lanes) {
+  for (var r = lane; r < shape.row_count; r += lanes) {
     sum += losses[r];
     count += select(1.0, 0.0, targets[r] == shape.ignore);
   }
-  let slot = local.y * lanes + local.x;
-  sum = row_sum(sum, slot, local.x);
-  count = row_sum(count, slot, local.x);
+  sum = row_sum(sum, slot, lane);
+  count = row_sum(count, slot, lane);
   if (slot == 0) {
     result[0] = sum / max(count, 1);
     result[1] = count;
   }
 }
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn backward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   if (row >= shape.row_count) { return; }
   let target_id = targets[row];
   let scale = select(shape.scale / max(result[1], 1), 0.0, target_id == shape.ignore);
   let total = log_sum_exp[row];
   let fours = shape.columns / 4;
   let at = row * fours;
-  for (var i = local.x; i < fours; i += lanes) {
+  for (var i = lane; i < fours; i += lanes) {
     let column = vec4i(i32(4 * i)) + vec4i(0, 1, 2, 3);
     let hit = select(vec4f(), vec4f(1), column == vec4i(target_id));
     d_logits[at + i] = scale * (exp(logits[at + i] - total) - hit);
   }
 }
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn backward_odd(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   if (row >= shape.row_count) { return; }
   let target_id = targets[row];
   let scale = select(shape.scale / max(result[1], 1), 0.0, target_id == shape.ignore);
   let total = log_sum_exp[row];
   let at = row * shape.columns;
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = lane; i < shape.columns; i += lanes) {
     let hit = select(0.0, 1.0, i32(i) == target_id);
     d_logits_odd[at + i] = scale * (exp(logits_odd[at + i] - total) - hit);
   }

@@ -3,7 +3,8 @@
 //   out = (x - mean)·rstd·weight + bias,  rstd = 1/√(variance + epsilon)
 //
 // `lanes` invocations share a row and `rows` rows share a workgroup: one lane suits a processor,
-// where a barrier costs more than it gathers. x, out: (rows, columns). mean, rstd: (rows).
+// where a barrier costs more than it gathers. A workgroup is laid out in one dimension, because
+// llvmpipe fills its vectors along x only. x, out: (rows, columns). mean, rstd: (rows).
 // `forward` and `backward` take vectors of four; the others are for columns that are no multiple of it.
 
 struct Shape { row_count: u32, columns: u32, epsilon: f32 }
@@ -49,14 +50,15 @@ fn row_sum(value: f32, slot: u32, lane: u32) -> f32 {
 
 fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn forward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
-  let slot = local.y * lanes + local.x;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   let columns = f32(shape.columns);
   let fours = shape.columns / 4;
   // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
@@ -64,33 +66,34 @@ fn forward(
   // Sums begin at the row's first element, or a row far from zero would lose precision.
   let origin = x[at].x;
   var sum = vec4f();
-  for (var i = local.x; i < fours; i += lanes) { sum += x[at + i] - origin; }
-  let m = origin + row_sum(total(sum), slot, local.x) / columns;
+  for (var i = lane; i < fours; i += lanes) { sum += x[at + i] - origin; }
+  let m = origin + row_sum(total(sum), slot, lane) / columns;
   var squares = vec4f();
-  for (var i = local.x; i < fours; i += lanes) {
+  for (var i = lane; i < fours; i += lanes) {
     let d = x[at + i] - m;
     squares += d * d;
   }
-  let r = inverseSqrt(row_sum(total(squares), slot, local.x) / columns + shape.epsilon);
+  let r = inverseSqrt(row_sum(total(squares), slot, lane) / columns + shape.epsilon);
   if (row >= shape.row_count) { return; }
-  for (var i = local.x; i < fours; i += lanes) {
+  for (var i = lane; i < fours; i += lanes) {
     out[at + i] = (x[at + i] - m) * r * weight[i] + bias[i];
   }
-  if (local.x == 0) {
+  if (lane == 0) {
     mean[row] = m;
     rstd[row] = r;
   }
 }
 
 // With x̂ = (x - mean)·rstd and g = d_out·weight:  d_x = rstd·(g - mean(g) - x̂·mean(g·x̂))
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn backward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
-  let slot = local.y * lanes + local.x;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   let columns = f32(shape.columns);
   let fours = shape.columns / 4;
   let inside = min(row, shape.row_count - 1);
@@ -99,74 +102,76 @@ fn backward(
   let r = rstd[inside];
   var sum = vec4f();
   var product = vec4f();
-  for (var i = local.x; i < fours; i += lanes) {
+  for (var i = lane; i < fours; i += lanes) {
     let g = d_out[at + i] * weight[i];
     sum += g;
     product += g * (x[at + i] - m) * r;
   }
-  let mean_g = row_sum(total(sum), slot, local.x) / columns;
-  let mean_gx = row_sum(total(product), slot, local.x) / columns;
+  let mean_g = row_sum(total(sum), slot, lane) / columns;
+  let mean_gx = row_sum(total(product), slot, lane) / columns;
   if (row >= shape.row_count) { return; }
-  for (var i = local.x; i < fours; i += lanes) {
+  for (var i = lane; i < fours; i += lanes) {
     var d = r * (d_out[at + i] * weight[i] - mean_g - (x[at + i] - m) * r * mean_gx);
     if (accumulate) { d += d_x[at + i]; }
     d_x[at + i] = d;
   }
 }
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn forward_odd(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
-  let slot = local.y * lanes + local.x;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
   let at = min(row, shape.row_count - 1) * shape.columns;
   var sum = 0.0;
   let origin = x_odd[at];
-  for (var i = local.x; i < shape.columns; i += lanes) { sum += x_odd[at + i] - origin; }
-  let m = origin + row_sum(sum, slot, local.x) / f32(shape.columns);
+  for (var i = lane; i < shape.columns; i += lanes) { sum += x_odd[at + i] - origin; }
+  let m = origin + row_sum(sum, slot, lane) / f32(shape.columns);
   var squares = 0.0;
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = lane; i < shape.columns; i += lanes) {
     let d = x_odd[at + i] - m;
     squares += d * d;
   }
-  let r = inverseSqrt(row_sum(squares, slot, local.x) / f32(shape.columns) + shape.epsilon);
+  let r = inverseSqrt(row_sum(squares, slot, lane) / f32(shape.columns) + shape.epsilon);
   if (row >= shape.row_count) { return; }
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = lane; i < shape.columns; i += lanes) {
     out_odd[at + i] = (x_odd[at + i] - m) * r * weight_odd[i] + bias_odd[i];
   }
-  if (local.x == 0) {
+  if (lane == 0) {
     mean[row] = m;
     rstd[row] = r;
   }
 }
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn backward_odd(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
-  let slot = local.y * lanes + local.x;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   let inside = min(row, shape.row_count - 1);
   let at = inside * shape.columns;
   let m = mean[inside];
   let r = rstd[inside];
   var sum = 0.0;
   var product = 0.0;
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = lane; i < shape.columns; i += lanes) {
     let g = d_out_odd[at + i] * weight_odd[i];
     sum += g;
     product += g * (x_odd[at + i] - m) * r;
   }
-  let mean_g = row_sum(sum, slot, local.x) / f32(shape.columns);
-  let mean_gx = row_sum(product, slot, local.x) / f32(shape.columns);
+  let mean_g = row_sum(sum, slot, lane) / f32(shape.columns);
+  let mean_gx = row_sum(product, slot, lane) / f32(shape.columns);
   if (row >= shape.row_count) { return; }
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = lane; i < shape.columns; i += lanes) {
     var d = r * (d_out_odd[at + i] * weight_odd[i] - mean_g - (x_odd[at + i] - m) * r * mean_gx);
     if (accumulate) { d += d_x_odd[at + i]; }
     d_x_odd[at + i] = d;

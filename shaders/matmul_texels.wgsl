@@ -9,7 +9,8 @@
 //
 // a: (m, k), or (k, m) if transpose_a; b: (k, n), or (n, k) if transpose_b; their rows lie a_stride
 // and b_stride texels apart. bias: (n). A ragged k sets odd_k; for a ragged n there is forward_odd.
-// A workgroup has lanes_x tiles side by side and lanes_y below one another.
+// A workgroup has lanes_x tiles side by side, lanes in all; it is laid out in one dimension, because
+// llvmpipe fills its vectors along x only.
 
 struct Shape { m: u32, n: u32, k: u32, a_stride: u32, b_stride: u32 }
 
@@ -19,7 +20,7 @@ override odd_k: bool = false;
 override has_bias: bool = false;
 override accumulate: bool = false;
 override lanes_x: u32 = 8;
-override lanes_y: u32 = 1;
+override lanes: u32 = 8;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var a: texture_2d<f32>;
@@ -103,11 +104,11 @@ fn write_strip(row: u32, column: u32, size: Shape, s: Strip) {
   write_block(row, column + 12u, size, s.c3);
 }
 
-@compute @workgroup_size(lanes_x, lanes_y)
-fn forward(@builtin(global_invocation_id) id: vec3u) {
+@compute @workgroup_size(lanes)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let size = shape;
-  let row = id.y * 16u;
-  let column = id.x * 16u;
+  let row = (group.y * (lanes / lanes_x) + local.x / lanes_x) * 16u;
+  let column = (group.x * lanes_x + local.x % lanes_x) * 16u;
   if (row >= size.m || column >= size.n) { return; }
   let c = product(row, column, size);
   write_strip(row, column, size, c.s0);
@@ -136,11 +137,11 @@ fn write_strip_odd(row: u32, column: u32, size: Shape, s: Strip) {
   write_block_odd(row, column + 12u, size, s.c3);
 }
 
-@compute @workgroup_size(lanes_x, lanes_y)
-fn forward_odd(@builtin(global_invocation_id) id: vec3u) {
+@compute @workgroup_size(lanes)
+fn forward_odd(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let size = shape;
-  let row = id.y * 16u;
-  let column = id.x * 16u;
+  let row = (group.y * (lanes / lanes_x) + local.x / lanes_x) * 16u;
+  let column = (group.x * lanes_x + local.x % lanes_x) * 16u;
   if (row >= size.m || column >= size.n) { return; }
   let c = product(row, column, size);
   write_strip_odd(row, column, size, c.s0);

@@ -48,44 +48,46 @@ fn row_max(value: f32, slot: u32, lane: u32) -> f32 {
 
 const MASKED = -1e38;
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn forward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
-  let slot = local.y * lanes + local.x;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   let at = min(row, shape.row_count - 1) * shape.columns;
   var most = -3e38;
-  for (var i = local.x; i < shape.columns; i += lanes) { most = max(most, x[at + i]); }
-  most = row_max(most, slot, local.x);
+  for (var i = lane; i < shape.columns; i += lanes) { most = max(most, x[at + i]); }
+  most = row_max(most, slot, lane);
   var sum = 0.0;
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = lane; i < shape.columns; i += lanes) {
     sum += select(0.0, exp(x[at + i] - most), x[at + i] > MASKED);
   }
-  sum = row_sum(sum, slot, local.x);
+  sum = row_sum(sum, slot, lane);
   if (row >= shape.row_count) { return; }
   let scale = select(0.0, 1 / sum, sum > 0);
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = lane; i < shape.columns; i += lanes) {
     out[at + i] = select(0.0, exp(x[at + i] - most) * scale, x[at + i] > MASKED);
   }
 }
 
-@compute @workgroup_size(lanes, rows)
+@compute @workgroup_size(slots)
 fn backward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let row = (group.x + group.y * groups.x) * rows + local.y;
-  let slot = local.y * lanes + local.x;
+  let slot = local.x;
+  let lane = slot % lanes;
+  let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   let at = min(row, shape.row_count - 1) * shape.columns;
   var product = 0.0;
-  for (var i = local.x; i < shape.columns; i += lanes) { product += out[at + i] * d_out[at + i]; }
-  product = row_sum(product, slot, local.x);
+  for (var i = lane; i < shape.columns; i += lanes) { product += out[at + i] * d_out[at + i]; }
+  product = row_sum(product, slot, lane);
   if (row >= shape.row_count) { return; }
-  for (var i = local.x; i < shape.columns; i += lanes) {
+  for (var i = lane; i < shape.columns; i += lanes) {
     d_x[at + i] = out[at + i] * (d_out[at + i] - product);
   }
 }

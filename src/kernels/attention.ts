@@ -117,7 +117,7 @@ function launch(device: Device, shape: AttentionShape, options: AttentionOptions
     has_mask: mask !== undefined,
     has_dropout: dropout !== undefined,
     lanes_x: lanesX,
-    lanes_y: lanesY,
+    lanes,
   };
   const workgroups: [number, number, number] = [
     Math.ceil(batch * heads / lanesX),

@@ -120,7 +120,7 @@ const LAUNCHES: Record<MatmulVariant, (x: Operands, sizes: Sizes, flags: Flags) 
     const args: DispatchArguments = {
       bindings: { a: left.texture, b: right.texture, ...both({ bias, out }) },
       uniforms: { m, n, k, a_stride: left.stride, b_stride: right.stride },
-      overrides: { ...flags, odd_k: k % 4 !== 0, lanes_x: lanesX, lanes_y: lanesY },
+      overrides: { ...flags, odd_k: k % 4 !== 0, lanes_x: lanesX, lanes: 8 },
       workgroups: [Math.ceil(across / lanesX), Math.ceil(down / lanesY)],
     };
     a.device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", args);
