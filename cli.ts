@@ -16,6 +16,7 @@ import { addFillMask } from "./src/cli/fill_mask_command.ts";
 import { addFinetune } from "./src/cli/finetune_command.ts";
 import { addGenerate } from "./src/cli/generate_command.ts";
 import { addMerge } from "./src/cli/merge_command.ts";
+import { addPipeline } from "./src/cli/pipeline_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
 import { addTag } from "./src/cli/tag_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
@@ -39,6 +40,7 @@ const commands = [
   addTag,
   addAnswer,
   addMerge,
+  addPipeline,
   addEvaluate,
   addTokenizer,
   addData,

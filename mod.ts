@@ -84,6 +84,21 @@ export {
 
 // Writing.
 export { generate, type GenerateOptions } from "./src/generation/generate.ts";
+export { type WriteOptions, writeText } from "./src/generation/write.ts";
+export {
+  classifyAndWrite,
+  type LabelFinder,
+  type PipelineOptions,
+  type PipelineParts,
+  type PipelineResult,
+} from "./src/generation/pipeline.ts";
+export {
+  fillTemplate,
+  type PromptTemplates,
+  type PromptValues,
+  readPromptTemplates,
+  templateFor,
+} from "./src/data/prompt_templates.ts";
 export type { SampleSettings } from "./src/kernels/sample.ts";
 
 // Text.

@@ -1,0 +1,113 @@
+/**
+ * `vitrail pipeline`: a classifier reads a text, and a GPT writes on the label that it found.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { readPromptTemplates } from "../data/prompt_templates.ts";
+import { readTexts } from "../data/texts.ts";
+import { VitrailError } from "../errors.ts";
+import { classifyAndWrite, type PipelineResult } from "../generation/pipeline.ts";
+import { openDevice } from "../gpu/device.ts";
+import { loadTextClassifier } from "../inference/text_classifier.ts";
+import { loadAdapter } from "../models/adapters.ts";
+import { loadGpt } from "../models/files.ts";
+import { loadTokenizer } from "../tokenizers/tokenizer.ts";
+import { checkModelFiles } from "./model_files.ts";
+import { real, whole } from "./numbers.ts";
+
+/** Values of the flags. */
+interface Flags {
+  classifier: string;
+  writer: string;
+  adapter?: string;
+  template: string;
+  data?: string;
+  textField: string;
+  maxNewTokens: number;
+  greedy: boolean;
+  temperature: number;
+  topK: number;
+  topP: number;
+  repetitionPenalty: number;
+  stop: string[];
+  seed: number;
+  json: boolean;
+}
+
+/** Adds the command to the program. */
+export function addPipeline(program: Command): void {
+  program.command("pipeline")
+    .description("find the label of a text, and write on a prompt made for that label")
+    .argument("[text...]", "the texts; see --data for files")
+    .requiredOption("--classifier <directory>", "the model that reads: see finetune classify")
+    .requiredOption("--writer <directory>", "the GPT that writes")
+    .option("--adapter <directory>", "a LoRA adapter of the writer")
+    .requiredOption(
+      "--template <file>",
+      "a prompt with {label}, {text} and {score}; or .json with one for each label, * for others",
+    )
+    .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
+    .option("--text-field <name>", "field or column of the text", "text")
+    .option("--max-new-tokens <n>", "tokens to write", whole(1), 60)
+    .option("--greedy", "always take the likeliest token", false)
+    .option("--temperature <x>", "divides the logits; 0 is greedy", real(0), 0.8)
+    .option("--top-k <n>", "draw from the n likeliest; 0 for all", whole(0), 40)
+    .option("--top-p <p>", "draw from the fewest that reach this probability", real(0, 1), 1)
+    .option("--repetition-penalty <x>", "makes ids that occurred less likely", real(0.01), 1)
+    .option("--stop <text...>", "end before this text", [])
+    .option("--seed <n>", "seed of the draws", whole(0), 0)
+    .option("--json", "print a JSON object for each text", false)
+    .action(async (texts: string[], flags: Flags) => {
+      await runPipeline(texts, flags);
+    });
+}
+
+async function runPipeline(given: string[], flags: Flags): Promise<void> {
+  if (given.length === 0 && flags.data === undefined) {
+    throw new VitrailError("Cannot write on nothing: give texts, or --data FILE, or --data -");
+  }
+  const empty = given.findIndex((text) => text.trim() === "");
+  if (empty >= 0) throw new VitrailError(`Cannot classify text ${empty + 1}: it is empty`);
+  const templates = readPromptTemplates(flags.template);
+  checkModelFiles(flags.writer);
+  const tokenizer = await loadTokenizer(flags.writer);
+  const device = await openDevice();
+  const say = printer(flags.json);
+  try {
+    const classifier = await loadTextClassifier(device, flags.classifier);
+    const model = loadGpt(device, flags.writer);
+    if (flags.adapter !== undefined) loadAdapter(model, flags.adapter);
+    const parts = { classifier, model, tokenizer, templates };
+    const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
+    const write = async (text: string): Promise<void> => {
+      say.end(await classifyAndWrite(text, parts, { ...options, ...say.live }));
+    };
+    for (const text of given) await write(text);
+    if (flags.data !== undefined) {
+      for await (const text of readTexts(flags.data, flags)) await write(text);
+    }
+  } finally {
+    device.destroy();
+  }
+}
+
+/** Shows a text as it is written, or each as JSON when it is done. */
+function printer(json: boolean) {
+  const encoder = new TextEncoder();
+  const show = (text: string): void => void Deno.stdout.writeSync(encoder.encode(text));
+  const live = {
+    onPrompt(
+      { label, score, prompt, truncated, shortened }: Omit<PipelineResult, "written">,
+    ): void {
+      show(`${label} ${score.toFixed(4)}\n${prompt}`);
+      if (truncated) console.error("The text is longer than the classifier's context: cut there");
+      if (shortened) console.error("The text is longer than the prompt has room for: cut there");
+    },
+    onText: show,
+  };
+  return {
+    live: json ? {} : live,
+    end: (result: PipelineResult): void => show(json ? JSON.stringify(result) + "\n" : "\n\n"),
+  };
+}
