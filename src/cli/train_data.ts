@@ -8,7 +8,7 @@ import { type Dataset, isDataset } from "../data/shards.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { chooseTokenizer, prepareTokens } from "./tokens.ts";
-import type { TrainFlags } from "./train_command.ts";
+import type { TrainFlags } from "./train_flags.ts";
 
 /**
  * Reads the first document, so that a wrong `--data` is told before anything is replaced.

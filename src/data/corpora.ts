@@ -4,7 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import type { Document } from "./documents.ts";
+import type { Document } from "./document.ts";
 
 interface Corpus {
   package: string;

@@ -3,20 +3,13 @@
  *
  * @module
  */
+import type { Document } from "./document.ts";
 import { VitrailError } from "../errors.ts";
 import { describeIoError, quoteName, showPath } from "../formats/messages.ts";
 import { CORPORA, corpusDocuments } from "./corpora.ts";
 import { decoded, parts, withPlainLines } from "./text_stream.ts";
 
-/** One text that belongs together. */
-export interface Document {
-  /** Where it is from. */
-  id: string;
-  /** Its text. */
-  text: string;
-  /** Equal for the parts of one file in a folder, and for copies of it: they are never split up. */
-  group?: string;
-}
+export type { Document };
 
 /** How sources are read. */
 export interface DocumentOptions {
