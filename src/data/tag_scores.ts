@@ -71,7 +71,7 @@ export function entitiesOf(tags: readonly string[]): Entity[] {
 function scoreOf(right: number, found: number, there: number): EntityScore {
   const precision = found > 0 ? right / found : 0;
   const recall = there > 0 ? right / there : 0;
-  const f1 = right > 0 ? 2 * precision * recall / (precision + recall) : 0;
+  const f1 = right > 0 ? 2 * right / (found + there) : 0;
   return { precision, recall, f1, support: there };
 }
 
