@@ -256,6 +256,72 @@ export {
   type MaskGuess,
 } from "./src/inference/fill_mask.ts";
 
+// Labels for whole texts, by BERT or GPT.
+export {
+  type LabelledText,
+  type LabelledTextOptions,
+  type LabelledTexts,
+  readLabelledTexts,
+} from "./src/data/labelled_texts.ts";
+export { readTexts } from "./src/data/texts.ts";
+export { type LabelledSplit, stratifiedSplit } from "./src/data/stratified_split.ts";
+export {
+  byLength,
+  type EncodedTexts,
+  encodeTexts,
+  padBatch,
+  type PaddedBatch,
+  type SequenceFormat,
+  sequenceFormat,
+} from "./src/data/padded_sequences.ts";
+export {
+  type LabelledBatch,
+  labelledBatch,
+  LabelledSampler,
+  type LabelledSequences,
+  labelTargets,
+} from "./src/data/labelled_batches.ts";
+export {
+  GptClassifier,
+  loadGptClassifier,
+  saveGptClassifier,
+} from "./src/models/gpt_classifier.ts";
+export type { GptClassifierSettings } from "./src/formats/huggingface_gpt2_classifier.ts";
+export {
+  bertSequenceClassifier,
+  classificationLoss,
+  gptSequenceClassifier,
+  loadSequenceClassifier,
+  type PaddedIds,
+  type SequenceClassifier,
+} from "./src/models/sequence_classifier.ts";
+export {
+  balancedWeights,
+  HeldOutLogits,
+  sequenceClassification,
+} from "./src/training/sequence_classification.ts";
+export {
+  calibrationError,
+  type ClassFigures,
+  type ClassificationFigures,
+  figuresText,
+  measureLabels,
+  type MultipleLabelFigures,
+  multipleLabelFigures,
+  type NumberFigures,
+  numberFigures,
+  type SingleLabelFigures,
+  singleLabelFigures,
+} from "./src/training/metrics_classification.ts";
+export {
+  type ClassifiedText,
+  type ClassifyOptions,
+  loadTextClassifier,
+  type ScoredLabel,
+  scoresOf,
+  TextClassifier,
+} from "./src/inference/text_classifier.ts";
+
 // Training.
 export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
 export { layerwiseRates } from "./src/optim/layer_rates.ts";
