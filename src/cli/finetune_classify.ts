@@ -114,11 +114,6 @@ export async function runFinetuneClassify(
   checkChoice("balance", asked.balance, ["none", "weights", "sampling"]);
   if (base) await checkBase(base);
   const { texts, split } = await readSplit(asked);
-  if (texts.kind !== "single" && asked.balance !== "none") {
-    throw new VitrailError(
-      `Cannot balance ${asked.data}: its labels are ${texts.kind}; --balance is for one class a text`,
-    );
-  }
   const resume = beginRun(asked);
   const flags = { ...asked, resume };
   const tokenizer = await tokenizerFor(flags, { base, train: split.train });
@@ -161,6 +156,11 @@ async function readSplit(
 ): Promise<{ texts: LabelledTexts; split: LabelledSplit }> {
   const fields = { textField: flags.textField, labelField: flags.labelField };
   const texts = await readLabelledTexts(flags.data, { ...fields, kind: flags.labels });
+  if (texts.kind !== "single" && flags.balance !== "none") {
+    throw new VitrailError(
+      `Cannot balance ${flags.data}: its labels are ${texts.kind}; --balance is for one class a text`,
+    );
+  }
   const count = (n: number) => `${n} ${n === 1 ? "text" : "texts"}`;
   if (texts.empty > 0) {
     console.error(`Left out ${count(texts.empty)} of ${flags.data} that are empty`);
