@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type CsvError, type Options, parse } from "npm:csv-parse@7.0.3/sync";
+// @ts-types="./csv_parse.d.ts"
+import { parse, type ParsedRecord, type ParseOptions } from "npm:csv-parse@7.0.3/sync";
 import { VitrailError } from "../errors.ts";
 import { quoteName, showPath } from "../formats/messages.ts";
 
@@ -38,7 +39,7 @@ const flag = { text: "--text-field", label: "--label-field" };
  */
 export function* csvRecords(path: string, text: string, names: FieldNames): Generator<FieldRecord> {
   const tabs = /\.tsv$/i.test(path);
-  const options: Options & { info: true } = {
+  const options: ParseOptions = {
     info: true,
     skipEmptyLines: true,
     delimiter: tabs ? "\t" : ",",
@@ -46,11 +47,11 @@ export function* csvRecords(path: string, text: string, names: FieldNames): Gene
     quote: tabs ? null : '"',
     relaxColumnCount: true,
   };
-  let rows: { record: string[]; info: { lines: number } }[];
+  let rows: ParsedRecord[];
   try {
-    rows = parse(text, options) as unknown as typeof rows;
+    rows = parse(text, options);
   } catch (error) {
-    const { message, lines } = error as CsvError & { lines?: number };
+    const { message, lines } = error as Error & { lines?: number };
     const line = lines === undefined ? "" : `line ${lines} is broken: `;
     throw refuse(path, `${line}${message.replace(/\s+/g, " ")}`);
   }
