@@ -86,14 +86,14 @@ Deno.test("a text trains all weights but the frozen ones, and goes on after an i
   const [base, tuned] = ["base", "a"].map((d) => weightsOf(made.at(`${d}/model.safetensors`)));
   for (const [name, weights] of Object.entries(base)) {
     const frozen = /\.(wte|ln_f|h\.0)\./.test(name);
-    assert.equal(Buffer(weights) === Buffer(tuned[name]), frozen, name);
+    assert.equal(inText(weights) === inText(tuned[name]), frozen, name);
   }
   const { stderr } = await run(`${args} --out a --steps 4 --resume`, cwd);
   assert.match(stderr, /^Nothing to do: 4 steps were done; train on with --resume --steps N$/m);
 });
 
 /** All numbers in one text, to compare. */
-const Buffer = (weights: Float32Array): string => Array.from(weights).join();
+const inText = (weights: Float32Array): string => Array.from(weights).join();
 
 Deno.test("what cannot be is told in one line, before anything is written", async () => {
   using made = await place({

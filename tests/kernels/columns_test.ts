@@ -10,8 +10,17 @@ import { numbers } from "../compare.ts";
 import { assertEach, assertSameBytes } from "./checks.ts";
 import { openDevices, poison, upload } from "./devices.ts";
 
-/** Rows, columns of the block, columns of the whole, first column. The last folds its launch. */
-const CASES = [[1, 1, 1, 0], [3, 5, 5, 0], [29, 12, 36, 24], [7, 3, 11, 2], [197, 33, 100, 67]];
+/**
+ * Rows, columns of the block, columns of the whole, first column. In the last of them the whole fills its
+ * buffer, so that what is written past its end lands in its last element.
+ */
+const CASES = [[1, 1, 1, 0], [3, 5, 5, 0], [29, 12, 36, 24], [7, 3, 11, 2], [197, 33, 100, 67], [
+  4,
+  7,
+  16,
+  9,
+]];
+/** Folds its launch. */
 const LONG = [65535 * 8 / 3 + 1, 3, 4, 1];
 
 for (const [name, device] of await openDevices()) {

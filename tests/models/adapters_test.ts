@@ -22,7 +22,7 @@ import { classify } from "../../src/models/bert_tasks.ts";
 import { loadBert, loadGpt } from "../../src/models/files.ts";
 import type { Gpt } from "../../src/models/gpt.ts";
 import { AdamW } from "../../src/optim/adamw.ts";
-import { assertClose } from "../compare.ts";
+import { assertClose, numbers } from "../compare.ts";
 
 const FIXTURES = new URL("../fixtures", import.meta.url).pathname;
 const device = await openDevice();
@@ -160,6 +160,45 @@ for (const [name, make] of Object.entries(MODELS)) {
     kept[Symbol.dispose]();
   });
 }
+
+Deno.test("layers trained whole are saved and loaded with the adapter, packed ones in their parts", async () => {
+  const { model } = MODELS.bert();
+  const settings = {
+    rank: 2,
+    targets: ["dense"],
+    trainedWhole: ["layer.1.attention", "classifier"],
+  };
+  const adapter = addLora(model, settings);
+  assert.deepEqual(
+    model.parameters.filter((p) => !p.frozen).map(({ name }) => name),
+    model.parameters.map(({ name }) => name).filter((n) =>
+      /layer\.1\.attention|^classifier/.test(n)
+    ),
+  );
+  for (const [i, p] of adapter.parameters.entries()) device.write(p, numbers(p.size, i));
+  const out = Deno.makeTempDirSync();
+  try {
+    await saveAdapter(adapter, out);
+    using file = openSafetensors(`${out}/adapter_model.safetensors`);
+    const self = "base_model.model.bert.encoder.layer.1.attention.self";
+    assert.deepEqual(
+      file.names.filter((n) => n.startsWith(self)).toSorted(),
+      ["key", "query", "value"].flatMap((p) => [`${self}.${p}.bias`, `${self}.${p}.weight`]),
+    );
+    const { model: other } = MODELS.bert();
+    const loaded = loadAdapter(other, out);
+    assert.equal(loaded.parameters.length, adapter.parameters.length);
+    const found = await device.read(...loaded.parameters);
+    loaded.parameters.forEach(({ name }, i) => {
+      const at = adapter.parameters.findIndex((p) => p.name === name);
+      assert.deepEqual(found[i], numbers(found[i].length, at), name);
+    });
+    const without = MODELS.gpt2().model;
+    assert.throws(() => loadAdapter(without, out), /it adapts bert\.encoder\..* does not have$/);
+  } finally {
+    Deno.removeSync(out, { recursive: true });
+  }
+});
 
 /** Kernels of a backward pass of the fixture's GPT-2 with LoRA on these layers. */
 function backwardKernels(targets: string[], trainedWhole: string[] = []): string[] {
