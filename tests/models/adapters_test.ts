@@ -284,7 +284,13 @@ Deno.test("what cannot be adapted, or was made for another model, is told", () =
     `Cannot load the adapter in ${directory}: it adapts transformer.h.0.attn.c_attn, which this ` +
       "model does not have",
   );
-  assert.ok([model, other].every((m) => m.parameters.every((p) => !p.frozen)));
+  const headless = loadBert(device, `${FIXTURES}/bert/pretraining`);
+  refuses(
+    () => loadAdapter(headless, `${FIXTURES}/lora/bert`),
+    `Cannot load the adapter in ${FIXTURES}/lora/bert: it holds base_model.model.classifier.bias, ` +
+      "which this model does not have",
+  );
+  assert.ok([model, other, headless].every((m) => m.parameters.every((p) => !p.frozen)));
   loadAdapter(model, directory);
   refuses(
     () => loadAdapter(model, directory),
