@@ -69,9 +69,10 @@ export function predict(model: LinearModel, { terms, values }: SparseRow): numbe
 }
 
 /**
- * Multinomial logistic regression: the minimum of Σ -ln p + ½‖W‖² (intercepts not penalized), which is
- * scikit-learn's `LogisticRegression` with C = 1. Nesterov's gradient descent for convex functions,
- * restarted where it goes uphill (O'Donoghue & Candès 2015), until the gradient is small.
+ * Multinomial logistic regression: the minimum of Σ -ln p + ½‖W‖², intercepts not penalized. That is
+ * scikit-learn's `LogisticRegression` with C = 1, of two classes with C = 2, as it keeps one row of
+ * weights for both. Nesterov's gradient descent for convex functions, restarted where it goes uphill
+ * (O'Donoghue & Candès 2015), until the gradient is small.
  */
 export function logisticRegression(
   rows: readonly SparseRow[],
