@@ -19,6 +19,7 @@ import {
 import { folder } from "../data/files.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const model = loadGpt(device, new URL("../fixtures/gpt2/model", import.meta.url).pathname);
 
 async function* characters(): AsyncGenerator<string> {

@@ -16,6 +16,7 @@ import { assertClose } from "../compare.ts";
 import { PIECES, tinyTokenizer } from "../data/tiny_bert_tokenizer.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const tokenizer = tinyTokenizer();
 const sizes = { tokenizer, contextLength: 19, padId: 0 };
 const config = createBertConfig({

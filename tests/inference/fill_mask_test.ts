@@ -22,6 +22,7 @@ const WORDS =
   "The hungry sparrow singing behind the river waited for the sleeping dogs of the house. ";
 const tokenizer = await trainWordPieceTokenizer([WORDS.repeat(3)], { vocabularySize: 97 });
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 
 function makeModel(kind: BertHeadsSettings["kind"], vocabularySize = tokenizer.vocabularySize) {
   const config = createBertConfig({

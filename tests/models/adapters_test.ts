@@ -26,6 +26,7 @@ import { assertClose, numbers } from "../compare.ts";
 
 const FIXTURES = new URL("../fixtures", import.meta.url).pathname;
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const file = openSafetensors(`${FIXTURES}/lora/fixture.safetensors`);
 const inputs = {
   gpt2: openSafetensors(`${FIXTURES}/gpt2/fixture.safetensors`),

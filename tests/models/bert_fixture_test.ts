@@ -17,6 +17,7 @@ import { assertClose } from "../compare.ts";
 const FIXTURE = new URL("../fixtures/bert", import.meta.url).pathname;
 const [B, T] = [3, 29];
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const file = openSafetensors(`${FIXTURE}/fixture.safetensors`);
 const integers = (name: string) => new Int32Array(file.readRaw(name).buffer);
 

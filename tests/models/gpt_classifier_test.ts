@@ -18,6 +18,7 @@ const fixture = (name: string): string =>
   new URL(`../fixtures/gpt2_classifier/${name}`, import.meta.url).pathname;
 const bert = new URL("../fixtures/bert/single", import.meta.url).pathname;
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const file = openSafetensors(fixture("fixture.safetensors"));
 const integers = (name: string) => new Int32Array(file.readRaw(name).buffer);
 const BATCH = { ids: integers("ids"), lengths: integers("lengths"), time: 29 };

@@ -15,6 +15,7 @@ import { assertClose, relativeError } from "../compare.ts";
 
 const FIXTURE = new URL("../fixtures/gpt2", import.meta.url).pathname;
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const file = openSafetensors(`${FIXTURE}/fixture.safetensors`);
 const integers = (name: string) => new Int32Array(file.readRaw(name).buffer);
 const listen: Hook = () => {};

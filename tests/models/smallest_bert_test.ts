@@ -17,6 +17,7 @@ import {
 import { assertClose } from "../compare.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const config = createBertConfig({
   vocabularySize: 10,
   contextLength: 16,

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { createGptConfig, Gpt, openDevice, Run, VitrailError } from "../../mod.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const config = createGptConfig({
   vocabularySize: 10,
   contextLength: 16,

@@ -10,6 +10,7 @@ import { freeze, matchesName } from "../../src/nn/names.ts";
 
 const FIXTURES = new URL("../fixtures", import.meta.url).pathname;
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 
 Deno.test("a pattern names whole components, to the end of a name or anywhere", () => {
   const name = "transformer.h.10.attn.c_attn";

@@ -11,6 +11,7 @@ import { assertClose, numbers } from "../compare.ts";
 import { adamw as reference, type AdamWState } from "../reference/adamw.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const options = {
   betas: [0.9, 0.95] as [number, number],
   epsilon: 1e-8,

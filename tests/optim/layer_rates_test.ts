@@ -10,6 +10,7 @@ import { layerwiseRates } from "../../src/optim/layer_rates.ts";
 
 const FIXTURES = new URL("../fixtures", import.meta.url).pathname;
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 
 Deno.test("the head learns at the full rate, each block below at a part of the one above", () => {
   const gpt = loadGpt(device, `${FIXTURES}/gpt2/model`).parameters;

@@ -141,6 +141,18 @@ Deno.test("settings of the file are followed: cased, with accents, without clean
   assert.deepEqual(ids({ clean_text: true }, "a\0b"), ["[UNK]"]);
 });
 
+Deno.test("the longest special token wins, and characters of two UTF-16 units count as two", () => {
+  const pieces = [...BERT_SPECIAL_TOKENS, "<a", "<ab>", "😀", "##😀b", "<", "##b", ">", "x\ufffd"];
+  const json = wordPieceJson(pieces, { specialTokens: ["<a", "<ab>"] }) as Record<string, object>;
+  const emoji = new JsonTokenizer(json);
+  const { ids, offsets } = encodePieces(emoji, "<ab> <a> 😀😀b");
+  assert.deepEqual(ids.map((id) => pieces[id]), ["<ab>", "<a", ">", "😀", "##😀b"]);
+  assert.deepEqual(offsets, [[0, 4], [5, 7], [7, 8], [9, 11], [11, 14]]);
+  const normalizer = { ...json.normalizer, clean_text: false };
+  const raw = new JsonTokenizer({ ...json, normalizer });
+  assert.deepEqual(Array.from(raw.encode("x\ud83d")), [pieces.indexOf("x\ufffd")]);
+});
+
 Deno.test("an older directory: vocab.txt, and tokenizer_config.json where there is one", async () => {
   const folder = Deno.makeTempDirSync();
   const ids = async (text: string) => Array.from((await loadTokenizer(folder)).encode(text));

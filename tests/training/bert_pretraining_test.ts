@@ -18,6 +18,7 @@ import { Trainer } from "../../src/training/trainer.ts";
 import { makeCorpus, VOCABULARY } from "../data/pretraining_cases.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 
 function makeModel(kind: "pretraining" | "masked-language" = "pretraining"): Bert {
   const config = createBertConfig({

@@ -29,6 +29,7 @@ import { assertClose } from "../compare.ts";
 import { mulberry32 } from "./train_process.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const [V, T] = [197, 29];
 const config = createGptConfig(
   { vocabularySize: V, contextLength: T, channels: 24, layers: 2, heads: 2 },

@@ -17,6 +17,7 @@ import {
 import { mulberry32 } from "./train_process.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const [V, T, B] = [53, 13, 3];
 const SETTINGS: TrainSettings = {
   steps: 12,

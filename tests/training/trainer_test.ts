@@ -12,6 +12,7 @@ import {
 import { mulberry32 } from "./train_process.ts";
 
 const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
 const [V, T, B] = [197, 29, 3];
 const config = (dropout = 0) =>
   createGptConfig({ vocabularySize: V, contextLength: T, channels: 24, layers: 2, heads: 2 }, {
