@@ -34,6 +34,7 @@ import { freeze } from "../nn/names.ts";
 import { layerwiseRates } from "../optim/layer_rates.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { adapted, completing } from "../training/completion_task.ts";
+import { evaluate } from "../training/evaluate.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { type Batch, languageModelling, type Task } from "../training/task.ts";
 import { mergeDirectories } from "./merge_command.ts";
@@ -267,6 +268,10 @@ async function finetune<B>(
   console.error(source.about);
   const base = { base: flags.model, taskType: "CAUSAL_LM" };
   const task = adapter ? adapted(source.task, adapter, base) : source.task;
+  if (source.validation && !resume) {
+    const before = await evaluate(task, source.validation());
+    console.error(`Validation loss before: ${before.loss.toFixed(3)}`);
+  }
   const learningRate = flags.learningRate ?? (adapter ? 1e-3 : 3e-4);
   const { layerDecay } = flags;
   const result = await runTask(flags, {
