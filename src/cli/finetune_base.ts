@@ -13,6 +13,7 @@ import { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
+import { checkpointStep } from "../training/checkpoint.ts";
 import { BERT_PRESETS } from "./bert_presets.ts";
 import { checkChoice } from "./choices.ts";
 import { real, whole } from "./numbers.ts";
@@ -90,7 +91,8 @@ export async function baseOf(flags: BaseFlags): Promise<string | undefined> {
         : "Cannot fine-tune without a model: give --model DIRECTORY, or --from scratch",
     );
   }
-  if (base !== undefined) {
+  // A run that goes on has a model of its own.
+  if (base !== undefined && !(resume && checkpointStep(out) !== undefined)) {
     readBertConfig(base);
     await loadTokenizer(base);
   }
