@@ -1,0 +1,131 @@
+/** Generation: chunks, seeds, batches, stops, the cache beside no cache, and what is refused. @module */
+
+import assert from "node:assert/strict";
+import { createGptConfig, freshWeights, generate, Gpt, openDevice, Run } from "../../mod.ts";
+
+const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
+const [V, T] = [197, 61];
+const model = new Gpt(
+  device,
+  createGptConfig(
+    { vocabularySize: V, contextLength: T, channels: 24, layers: 2, heads: 2 },
+    // Wide weights, or all that an untrained model says is nearly as likely.
+    { initializerRange: 0.5 },
+  ),
+  freshWeights(3),
+);
+const prompt = [5, 0, 196, 5, 77];
+
+Deno.test("the size of the chunks that are read changes nothing", async () => {
+  const options = { maxNewTokens: 29, seed: 7, topK: 40 };
+  const [whole] = await generate(model, prompt, { ...options, chunk: 29 });
+  assert.equal(whole.length, 29);
+  for (const chunk of [1, 4, 16, 64]) {
+    const [ids] = await generate(model, prompt, { ...options, chunk });
+    assert.deepEqual(ids, whole, `chunks of ${chunk}`);
+  }
+});
+
+Deno.test("a seed repeats itself, another seed and another sequence of a batch differ", async () => {
+  const options = { maxNewTokens: 29, samples: 3 };
+  const first = await generate(model, prompt, { ...options, seed: 1 });
+  assert.deepEqual(await generate(model, prompt, { ...options, seed: 1 }), first);
+  const other = await generate(model, prompt, { ...options, seed: 2 });
+  const all = [...first, ...other].map((ids) => ids.join());
+  assert.equal(new Set(all).size, 6);
+});
+
+Deno.test("greedy through the cache is the argmax of whole forward passes", async () => {
+  const [found] = await generate(model, prompt, { maxNewTokens: 20, temperature: 0 });
+  const ids = [...prompt];
+  for (let step = 0; step < 20; step++) {
+    using _scope = device.scope();
+    const logits = await model.forward(new Run(device), model.ids(ids)).read();
+    const last = logits.slice(-V);
+    ids.push(last.indexOf(Math.max(...last)));
+  }
+  assert.deepEqual(found, ids.slice(prompt.length));
+});
+
+Deno.test("a sequence ends before a stop id, the others go on", async () => {
+  const options = { maxNewTokens: 29, samples: 3, seed: 4, topK: 30 };
+  const free = await generate(model, prompt, options);
+  const stop = free[1][11];
+  const stopped = await generate(model, prompt, { ...options, stopIds: [stop] });
+  free.forEach((ids, s) => {
+    const at = ids.indexOf(stop);
+    assert.deepEqual(stopped[s], at < 0 ? ids : ids.slice(0, at), `sequence ${s}`);
+  });
+  assert.ok(stopped[1].length <= 11);
+});
+
+Deno.test("tokens are told as they come, and who hears them may end a sequence", async () => {
+  const options = { maxNewTokens: 29, samples: 2, seed: 9, chunk: 8 };
+  const free = await generate(model, prompt, options);
+  const told: number[][] = [[], []];
+  const found = await generate(model, prompt, {
+    ...options,
+    onTokens: (sequence, ids) => {
+      told[sequence].push(...ids);
+      return sequence === 0 && told[0].length >= 8;
+    },
+  });
+  assert.deepEqual(told, [free[0].slice(0, 8), free[1]]);
+  assert.deepEqual(found, told);
+});
+
+Deno.test("no tokens asked for are none; the last place of the context is used", async () => {
+  assert.deepEqual(await generate(model, prompt, { maxNewTokens: 0 }), [[]]);
+  const [ids] = await generate(model, prompt, { maxNewTokens: T - prompt.length });
+  assert.equal(ids.length, T - prompt.length);
+});
+
+Deno.test("nothing stays behind on the device", async () => {
+  const before = device.pool.memory.liveBuffers;
+  await generate(model, prompt, { maxNewTokens: 9, samples: 3 });
+  assert.equal(device.pool.memory.liveBuffers, before);
+  await assert.rejects(generate(model, [V], { maxNewTokens: 9 }));
+  assert.equal(device.pool.memory.liveBuffers, before);
+});
+
+Deno.test("what cannot be generated is said", async () => {
+  const refused: [number[], Record<string, number>, string][] = [
+    [[], {}, "Cannot continue an empty prompt: give at least one token"],
+    [
+      prompt,
+      { maxNewTokens: 57 },
+      "Cannot write 57 tokens after a prompt of 5: the model's context is 61; " +
+      "ask for 56 at most, or shorten the prompt",
+    ],
+    [
+      [3, 197],
+      { maxNewTokens: 2 },
+      "Cannot embed token id 197 at position 1: a vocabulary of 197 has ids 0 to 196",
+    ],
+    [
+      prompt,
+      { maxNewTokens: 2, temperature: -1 },
+      "Cannot sample with temperature -1: wanted 0 (greedy) or more",
+    ],
+    [
+      prompt,
+      { maxNewTokens: 2, topK: 1.5 },
+      "Cannot sample with top-k 1.5: wanted a whole number, 0 for all",
+    ],
+    [
+      prompt,
+      { maxNewTokens: 2, topP: 0 },
+      "Cannot sample with top-p 0: wanted more than 0 and at most 1",
+    ],
+    [prompt, { maxNewTokens: 2, minP: 2 }, "Cannot sample with min-p 2: wanted 0 to 1"],
+    [
+      prompt,
+      { maxNewTokens: 2, repetitionPenalty: 0 },
+      "Cannot sample with repetition penalty 0: wanted more than 0",
+    ],
+  ];
+  for (const [ids, options, message] of refused) {
+    await assert.rejects(generate(model, ids, options), { name: "VitrailError", message });
+  }
+});
