@@ -80,7 +80,7 @@ export function bertWords(text: string, settings: BertNormalization = UNCASED): 
 const ALONE = " ";
 
 function normalize(text: string, settings: BertNormalization): BertWord {
-  let characters: string[] = [];
+  const characters: string[] = [];
   const begins: number[] = [];
   const ends: number[] = [];
   const put = (character: string, begin: number, end: number): void => {
@@ -102,8 +102,7 @@ function normalize(text: string, settings: BertNormalization): BertWord {
     begin = end;
   }
   if (settings.stripAccents) {
-    // Marks change places with each other, and leave the places in the text where they are.
-    characters = inCanonicalOrder(characters);
+    // What is left keeps its order: Unicode's own order of marks concerns those that go.
     const kept = characters.map((character) => !MARK.test(character));
     const keep = <T>(list: T[]): T[] => list.filter((_, i) => kept[i]);
     return lower(
@@ -112,16 +111,6 @@ function normalize(text: string, settings: BertNormalization): BertWord {
     );
   }
   return lower({ characters, begins, ends }, settings);
-}
-
-/**
- * Characters that are taken apart, with the marks of each letter in Unicode's order. The library
- * leaves marks of 2020 and later where they are, which shows only where it keeps two on one letter.
- */
-function inCanonicalOrder(characters: string[]): string[] {
-  const ordered = [...characters.join("").normalize("NFD")];
-  // A young composed character among them would come apart: only then is the order left alone.
-  return ordered.length === characters.length ? ordered : characters;
 }
 
 /** Letter by letter: a word's last sigma is no other than the rest. */
