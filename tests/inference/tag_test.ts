@@ -40,7 +40,7 @@ Deno.test("a tagger learns tags that depend on later pieces and on neighbours", 
   const tags = ["M", "R", "S"];
   const heads = { kind: "token-classification" as const, labels: tags };
   const bert = new Bert(device, config, { heads });
-  const some = ["a b , ab , c d", "ab , a cd d", ", b cd , ab a", "d a , bc , dd"]
+  const some = ["a b , ab , c d", "ab , a cd d", ", b cd , ab a", "d a , bc , dd", "a , cd d ."]
     .map((text) => tagged(text.split(" ")));
   const { sequences } = tagSequences(some.map(({ tokens }) => tokens), sizes);
   const numbers = tagNumbers(some, tags);
@@ -60,7 +60,7 @@ Deno.test("a tagger learns tags that depend on later pieces and on neighbours", 
     assert.ok(Math.abs(all!.reduce((sum, t) => sum + t.score, 0) - 1) < 1e-6);
     assert.ok(all![1].score >= all![2].score);
   }
-  // Alone, without padding, each word has the score that it has in the batch.
+  // Alone, the last without any padding, each word has the score that it has in the batch.
   for (const [i, { tokens }] of some.entries()) {
     const [alone] = await tagger.tagWords([tokens]);
     const scores = (words: { score: number }[]) => words.map(({ score }) => score);
