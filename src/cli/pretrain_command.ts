@@ -132,7 +132,8 @@ async function runPretrain(asked: PretrainFlags): Promise<TrainResult> {
     const validation = heldOut && (() => heldOut.first(flags.evaluateBatches));
     return await runTask(flags, {
       task: bertPretraining(model),
-      settings: trainSettings(flags, size.learningRate),
+      // As RoBERTa's (Liu et al. 2019): most rows of the token table have no gradient in most steps.
+      settings: { ...trainSettings(flags, size.learningRate), betas: [0.9, 0.98] },
       resume,
       batchAt: (n) => train.at(n),
       validation,

@@ -26,7 +26,7 @@ export interface PretrainingBatch {
 
 /** How batches are made. */
 export interface PretrainingOptions extends MaskOptions, Omit<PairOptions, "epoch"> {
-  /** Sequences in a batch. */
+  /** Sequences of full length in a batch; of shorter ones, as many as take the same room. */
   batch: number;
 }
 
@@ -62,7 +62,8 @@ interface Epoch {
 }
 
 /**
- * Draws batches. Each epoch pairs and orders the text anew, and each visit masks other tokens; batch
+ * Draws batches of about equally many tokens, so that a token weighs the same in a short sequence as
+ * in a long one. Each epoch pairs and orders the text anew, and each visit masks other tokens; batch
  * n depends on n and the seed alone, so a resumed run needs no state.
  */
 export class PretrainingSampler {
@@ -97,8 +98,7 @@ export class PretrainingSampler {
     const rows = order.subarray(begins[n - first], begins[n - first + 1]);
     const special = this.#special;
     const lengths = Array.from(rows, (row) => special + textLength(plan, row));
-    const { sequence } = this.#options;
-    const T = Math.min(sequence, GRAIN * Math.ceil(Math.max(...lengths) / GRAIN));
+    const T = this.#time(plan, rows[0]); // the longest is first
     const shape: [number, number] = [rows.length, T];
     const size = rows.length * T;
     const ids = new Uint32Array(size).fill(this.#vocabulary.padId);
@@ -132,14 +132,9 @@ export class PretrainingSampler {
     const { plan, order, begins } = this.#epochOf(0);
     let [tokens, places] = [0, 0];
     for (let n = 0; n + 1 < begins.length; n++) {
-      let longest = 0;
-      for (const row of order.subarray(begins[n], begins[n + 1])) {
-        const length = this.#special + textLength(plan, row);
-        tokens += length;
-        longest = Math.max(longest, length);
-      }
-      const T = Math.min(this.#options.sequence, GRAIN * Math.ceil(longest / GRAIN));
-      places += T * (begins[n + 1] - begins[n]);
+      const rows = order.subarray(begins[n], begins[n + 1]);
+      for (const row of rows) tokens += this.#special + textLength(plan, row);
+      places += rows.length * this.#time(plan, rows[0]);
     }
     return {
       sequences: plan.count,
@@ -149,6 +144,12 @@ export class PretrainingSampler {
       cut: plan.cut,
       lone: plan.lone,
     };
+  }
+
+  /** T of a batch whose longest sequence this is. */
+  #time(plan: PairPlan, row: number): number {
+    const rounded = GRAIN * Math.ceil((this.#special + textLength(plan, row)) / GRAIN);
+    return Math.min(this.#options.sequence, rounded);
   }
 
   get #special(): number {
@@ -200,12 +201,18 @@ export class PretrainingSampler {
     shuffle(mixed, random);
     // Sorting is stable: sequences of one length stay mixed.
     const sorted = mixed.sort((a, b) => textLength(plan, b) - textLength(plan, a));
-    const groups = Uint32Array.from({ length: Math.ceil(plan.count / batch) }, (_, g) => g);
+    const places = batch * this.#options.sequence;
+    const ends: number[] = [];
+    for (let from = 0; from < sorted.length; from = ends.at(-1)!) {
+      const rows = Math.floor(places / this.#time(plan, sorted[from]));
+      ends.push(Math.min(sorted.length, from + rows));
+    }
+    const groups = Uint32Array.from(ends.keys());
     shuffle(groups, random);
     const order = new Uint32Array(plan.count);
     const begins = new Uint32Array(groups.length + 1);
     groups.forEach((group, place) => {
-      const rows = sorted.subarray(group * batch, (group + 1) * batch);
+      const rows = sorted.subarray(ends[group - 1] ?? 0, ends[group]);
       order.set(rows, begins[place]);
       begins[place + 1] = begins[place] + rows.length;
     });

@@ -9,6 +9,8 @@ import { drawPairs } from "../../src/data/sentence_pairs.ts";
 import { FIRST_WORD, makeCorpus, VOCABULARY } from "./pretraining_cases.ts";
 
 const corpus = makeCorpus(Array.from({ length: 97 }, (_, i) => 2 + (i * 29) % 53));
+/** Enough of it that a batch of one length can be filled. */
+const large = makeCorpus(Array.from({ length: 499 }, (_, i) => 2 + (i * 29) % 53));
 const OPTIONS = { batch: 13, sequence: 61, seed: 29 };
 
 Deno.test("batch n depends on n and the seed, not on those before, over epochs", () => {
@@ -37,6 +39,7 @@ Deno.test("a sequence is [CLS] first [SEP] second [SEP] padding, as the text has
   const found: string[] = [];
   for (const { shape: [B, T], ids, segments, tokens, follows, mask } of sampler.first()) {
     assert.ok(T <= OPTIONS.sequence && (T % 4 === 0 || T === OPTIONS.sequence));
+    assert.ok(B * T <= 13 * 61, "no more room than full sequences take");
     assert.equal(ids.length, B * T);
     for (let b = 0; b < B; b++) {
       // What was masked is put back.
@@ -58,8 +61,8 @@ Deno.test("a sequence is [CLS] first [SEP] second [SEP] padding, as the text has
 Deno.test("padding is a small part, less than where sequences come as they are drawn", () => {
   for (const shortProbability of [0, 0.1, 0.5]) {
     const options = { ...OPTIONS, shortProbability };
-    const figures = new PretrainingSampler(corpus, VOCABULARY, options).figures();
-    const plan = drawPairs(corpus, options);
+    const figures = new PretrainingSampler(large, VOCABULARY, options).figures();
+    const plan = drawPairs(large, options);
     const lengths = Array.from({ length: plan.count }, (_, i) => {
       const [begin1, end1, begin2, end2] = plan.ranges.subarray(4 * i, 4 * i + 4);
       return 3 + end1 - begin1 + end2 - begin2;
@@ -75,6 +78,16 @@ Deno.test("padding is a small part, less than where sequences come as they are d
     assert.ok(figures.padding < 0.03, `${figures.padding}`);
     assert.ok(figures.padding < unsorted / 3, `${figures.padding}, unsorted ${unsorted}`);
   }
+});
+
+Deno.test("batches hold about equally many tokens, few of them full sequences or many short ones", () => {
+  const sampler = new PretrainingSampler(large, VOCABULARY, { ...OPTIONS, shortProbability: 0.5 });
+  const batches = [...sampler.first()];
+  const places = batches.map(({ ids }) => ids.length).toSorted((a, b) => a - b);
+  const rows = batches.map(({ shape }) => shape[0]);
+  assert.ok(Math.max(...rows) > 3 * Math.min(...rows), `${rows}`);
+  // All but the last of an epoch are full, up to one sequence.
+  assert.ok(places[1] > 0.9 * 13 * 61, `${places}`);
 });
 
 Deno.test("an epoch's figures are those of its batches", () => {
