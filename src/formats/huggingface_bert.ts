@@ -3,11 +3,11 @@
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "./atomic_file.ts";
 import { type BertActivation, type BertConfig, validateBertConfig } from "./bert_config.ts";
+import { formatLabels, type LabelKind, parseLabelKind, parseLabels } from "./huggingface_labels.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
-/** What labels mean: one of them holds, several may, or they are numbers. */
-export type LabelKind = "single" | "multiple" | "number";
+export type { LabelKind };
 
 /** Which heads a model has, as Hugging Face's architectures combine them. */
 export type BertHeadsSettings =
@@ -33,12 +33,6 @@ const architectures: Record<BertHeadsSettings["kind"], string> = {
   "sequence-classification": "BertForSequenceClassification",
   "token-classification": "BertForTokenClassification",
   "question-answering": "BertForQuestionAnswering",
-};
-
-const problems: Record<LabelKind, string> = {
-  single: "single_label_classification",
-  multiple: "multi_label_classification",
-  number: "regression",
 };
 
 const keys = {
@@ -161,16 +155,7 @@ function parseHeads(json: Record<string, unknown>, action: string): BertHeadsSet
   if (kind === "token-classification") return { kind, labels: parseLabels(json) };
   if (kind !== "sequence-classification") return { kind };
   const labels = parseLabels(json);
-  const problem = Object.entries(problems).find(([, p]) => p === json.problem_type)?.[0];
-  const labelKind = (problem ?? (labels.length === 1 ? "number" : "single")) as LabelKind;
-  return { kind, labels, labelKind };
-}
-
-/** Labels in the order of their ids; `transformers` takes two where a file has none. */
-function parseLabels(json: Record<string, unknown>): string[] {
-  const byId = json.id2label as Record<string, string> | undefined;
-  const count = byId ? Object.keys(byId).length : (json.num_labels as number | undefined) ?? 2;
-  return Array.from({ length: count }, (_, i) => byId?.[i] ?? `LABEL_${i}`);
+  return { kind, labels, labelKind: parseLabelKind(json, labels) };
 }
 
 /** Keys that change the forward pass, the values that do not, and what the key does otherwise. */
@@ -207,9 +192,10 @@ export function formatBertConfig({ config, heads }: BertDescription): Record<str
   };
   for (const [field, key] of Object.entries(keys)) json[key] = config[field as keyof BertConfig];
   if ("labels" in heads) {
-    json.id2label = Object.fromEntries(heads.labels.map((label, i) => [i, label]));
-    json.label2id = Object.fromEntries(heads.labels.map((label, i) => [label, i]));
+    Object.assign(
+      json,
+      formatLabels(heads.labels, "labelKind" in heads ? heads.labelKind : undefined),
+    );
   }
-  if ("labelKind" in heads) json.problem_type = problems[heads.labelKind];
   return Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1));
 }

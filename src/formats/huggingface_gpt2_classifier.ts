@@ -3,8 +3,8 @@
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "./atomic_file.ts";
 import type { GptConfig } from "./gpt_config.ts";
-import type { LabelKind } from "./huggingface_bert.ts";
 import { formatGpt2Config, parseGpt2Config } from "./huggingface_gpt2.ts";
+import { formatLabels, type LabelKind, parseLabelKind, parseLabels } from "./huggingface_labels.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
@@ -26,12 +26,6 @@ export interface GptClassifierDescription extends GptClassifierSettings {
 
 const ARCHITECTURE = "GPT2ForSequenceClassification";
 
-const problems: Record<LabelKind, string> = {
-  single: "single_label_classification",
-  multiple: "multi_label_classification",
-  number: "regression",
-};
-
 /**
  * Reads `config.json` of a classifier's directory.
  *
@@ -50,7 +44,7 @@ export function readGptClassifierConfig(directory: string): GptClassifierDescrip
         "fine-tune it with `vitrail finetune classify` first",
     );
   }
-  const { pad_token_id: padId, id2label } = json;
+  const { pad_token_id: padId } = json;
   const config = parseGpt2Config(json, { source: path });
   if (
     !Number.isSafeInteger(padId) || !(padId as number >= 0) ||
@@ -61,11 +55,8 @@ export function readGptClassifierConfig(directory: string): GptClassifierDescrip
         `sequences, from 0 to ${config.vocabularySize - 1}`,
     );
   }
-  const names = (id2label ?? {}) as Record<string, string>;
-  const count = id2label ? Object.keys(names).length : (json.num_labels as number | undefined) ?? 2;
-  const labels = Array.from({ length: count }, (_, i) => names[i] ?? `LABEL_${i}`);
-  const problem = Object.entries(problems).find(([, p]) => p === json.problem_type)?.[0];
-  const labelKind = (problem ?? (labels.length === 1 ? "number" : "single")) as LabelKind;
+  const labels = parseLabels(json);
+  const labelKind = parseLabelKind(json, labels);
   return { config, labels, labelKind, padId: padId as number };
 }
 
@@ -77,10 +68,8 @@ export function writeGptClassifierConfig(
   const json = {
     ...formatGpt2Config(config),
     architectures: [ARCHITECTURE],
-    id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
-    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    ...formatLabels(labels, labelKind),
     pad_token_id: padId,
-    problem_type: problems[labelKind],
   };
   const sorted = Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1));
   writeFileAtomic(`${directory}/config.json`, JSON.stringify(sorted, null, 2) + "\n");

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Parameter } from "../autograd/parameter.ts";
+import type { GptConfig } from "../formats/gpt_config.ts";
 import { readBertConfig, writeBertConfig } from "../formats/huggingface_bert.ts";
 import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
 import { readConfig, writeConfig } from "../formats/huggingface_gpt2.ts";
@@ -30,22 +31,18 @@ export async function saveGpt(model: Gpt, directory: string): Promise<void> {
   const { config } = model;
   writeConfig(directory, config);
   const tensors = tensorsToWrite(model.device, model.parameters.flatMap(inFile));
-  const extra = [];
-  if (config.positions !== "learned") {
-    // Other programs add a learned table: they get the fixed one, or zeros, under its name.
-    const { contextLength, channels } = config;
-    extra.push({
-      name: "transformer.wpe.weight",
-      shape: [contextLength, channels],
-      dtype: "F32" as const,
-      data: config.positions === "sinusoidal"
-        ? sinusoids(contextLength, channels)
-        : new Float32Array(contextLength * channels),
-    });
-  }
-  await writeSafetensors(`${directory}/model.safetensors`, [...tensors, ...extra], {
-    metadata: { format: "pt" },
-  });
+  tensors.push(...fixedPositions(config));
+  await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
+}
+
+/** Other programs add a learned table: they get the fixed one, or zeros, under its name. */
+export function fixedPositions({ positions, contextLength, channels }: GptConfig): TensorToWrite[] {
+  if (positions === "learned") return [];
+  const data = positions === "sinusoidal"
+    ? sinusoids(contextLength, channels)
+    : new Float32Array(contextLength * channels);
+  const shape = [contextLength, channels];
+  return [{ name: "transformer.wpe.weight", shape, dtype: "F32", data }];
 }
 
 /**

@@ -18,9 +18,8 @@ import { readConfig } from "../formats/huggingface_gpt2.ts";
 import { openModelWeights, writeSafetensors } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { tensorsToWrite } from "./files.ts";
+import { fixedPositions, tensorsToWrite } from "./files.ts";
 import { Gpt } from "./gpt.ts";
-import { sinusoids } from "./initialize.ts";
 import { freshWeights, ParameterList, storedWeights, type WeightSource } from "./weights.ts";
 
 /** Hugging Face's `GPT2ForSequenceClassification`. */
@@ -99,17 +98,6 @@ export async function saveGptClassifier(model: GptClassifier, directory: string)
   writeGptClassifierConfig(directory, { config, ...model.settings });
   const named = model.parameters.map((p) => ({ name: p.name, tensor: p }));
   const tensors = tensorsToWrite(device, named);
-  const { contextLength, channels } = config;
-  if (config.positions !== "learned") {
-    // Other programs add a learned table: they get the fixed one, or zeros, under its name.
-    tensors.push({
-      name: "transformer.wpe.weight",
-      shape: [contextLength, channels],
-      dtype: "F32",
-      data: config.positions === "sinusoidal"
-        ? sinusoids(contextLength, channels)
-        : new Float32Array(contextLength * channels),
-    });
-  }
+  tensors.push(...fixedPositions(config));
   await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
 }

@@ -168,7 +168,7 @@ function lossChart(train: Map<number, number>, validation: Map<number, number>):
     notes.push(...held.notes);
   }
   return {
-    title: "Loss, in nats per token",
+    title: "Loss, in nats",
     fromZero: false,
     logarithmic: true,
     curves: curves.map(thin),

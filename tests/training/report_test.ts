@@ -141,7 +141,7 @@ Deno.test("loss and validation share a chart; rate, norm and speed follow, and t
   assert.deepEqual(
     charts.map(({ title }) => title),
     [
-      "Loss, in nats per token",
+      "Loss, in nats",
       "Learning rate",
       "Gradient norm",
       "Tokens per second",

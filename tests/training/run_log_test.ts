@@ -54,7 +54,7 @@ Deno.test("a resumed log holds every step once, and its report the whole run", (
     assert.deepEqual(charts[0].curves[0].steps, steps);
     assert.deepEqual(charts[0].curves[1].values, [11 / 4, 11 / 8, 11 / 12]);
     assert.deepEqual(charts.map((c: { title: string }) => c.title), [
-      "Loss, in nats per token",
+      "Loss, in nats",
       "Learning rate",
       "Gradient norm",
       "Tokens per second",
