@@ -14,7 +14,7 @@ import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { checkpointStep } from "../training/checkpoint.ts";
-import { BERT_PRESETS } from "./bert_presets.ts";
+import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
 import { checkChoice } from "./choices.ts";
 import { real, whole } from "./numbers.ts";
 import type { RunFlags } from "./run_flags.ts";
@@ -148,6 +148,7 @@ export function baseModel(
     padId: tokenizer.tokenToId("[PAD]") ?? 0,
     hiddenDropout: dropout,
     attentionDropout: dropout,
+    initializerRange: initializerRange(channels),
   });
   return new Bert(device, config, { heads, source: freshWeights(seed) });
 }
