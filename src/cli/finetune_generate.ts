@@ -69,7 +69,7 @@ export function addFinetuneGenerate(finetune: Command): void {
   const command = finetune.command("generate")
     .description("adapt a GPT to a text, to prompts with completions, or to conversations")
     .option("--data <source>", "JSONL with prompt and completion, or messages; or any text")
-    .requiredOption("--model <directory>", "the model to begin with")
+    .option("--model <directory>", "the model to begin with")
     .option("--lora-rank <n>", "rank of LoRA; 0 trains all weights", whole(0), 0)
     .option("--lora-alpha <x>", "LoRA is multiplied by alpha/rank; twice the rank", real(0))
     .option("--lora-dropout <p>", "dropout on what LoRA reads", real(0, 0.99), 0)
@@ -99,6 +99,7 @@ type Source<B> =
   & { task: Task<B>; tokens: number; prompt: number[]; about: string };
 
 async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
+  if (!flags.model) throw new VitrailError("Cannot fine-tune without a model: give --model DIR");
   const config = checkModelFiles(flags.model);
   if (flags.loraRank > 0 && flags.freeze !== undefined) {
     throw new VitrailError(
@@ -120,13 +121,13 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
   chatPieces([], flags);
   const examples = hasExamples(flags.data) ? readExamples(flags.data, flags) : undefined;
   if (!examples && !flags.resume) await checkText(flags);
-  const resume = beginRun(flags);
-  writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
   const device = await openDevice();
   try {
     const model = loadGpt(device, flags.model);
     model.checkpointing = flags.checkpointing;
     const adapter = adapt(model, flags);
+    const resume = beginRun(flags);
+    writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
     tellSizes(model, adapter);
     if (examples) {
       const source = await exampleSource(model, { flags, tokenizer, limit, examples });

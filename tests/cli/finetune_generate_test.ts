@@ -88,8 +88,15 @@ Deno.test("a text trains all weights but the frozen ones, and goes on after an i
     const frozen = /\.(wte|ln_f|h\.0)\./.test(name);
     assert.equal(inText(weights) === inText(tuned[name]), frozen, name);
   }
-  const { stderr } = await run(`${args} --out a --steps 4 --resume`, cwd);
+  // The run knows its own flags.
+  const { stderr } = await run("finetune generate --out a --resume", cwd);
   assert.match(stderr, /^Nothing to do: 4 steps were done; train on with --resume --steps N$/m);
+  await run("finetune generate --out a --resume --steps 6", cwd);
+  const further = weightsOf(made.at("a/model.safetensors"));
+  for (const [name, weights] of Object.entries(tuned)) {
+    const frozen = /\.(wte|ln_f|h\.0)\./.test(name);
+    assert.equal(inText(weights) === inText(further[name]), frozen, `${name}, further on`);
+  }
 });
 
 /** All numbers in one text, to compare. */
@@ -105,6 +112,8 @@ Deno.test("what cannot be is told in one line, before anything is written", asyn
   const cases: [string, RegExp][] = [
     ["--data broken.jsonl", /^error: Cannot read broken\.jsonl: line 24 has absent as completion/],
     ["", /^error: Cannot train without text: give --data FILE$/],
+    ["--data pairs.jsonl --lora-rank 2 --lora-targets query", /^error: Cannot add LoRA to query/],
+    ["--data pairs.jsonl --freeze h.7", /^error: Cannot freeze h\.7: no parameter has that/],
     ["--data none.txt", /^error: Cannot read none\.txt: there is no such file or folder/],
     ["--data pairs.jsonl --sequence 32", /^error: Cannot train on sequences of 32: .* is 31/],
     ["--data pairs.jsonl --merge", /^error: Cannot merge without an adapter/],
@@ -119,6 +128,9 @@ Deno.test("what cannot be is told in one line, before anything is written", asyn
     assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
   }
   assert.ok(!Object.keys(snapshot(cwd)).some((name) => name.startsWith("out")));
+  const words = "finetune generate --data pairs.jsonl --out out".split(" ");
+  const bare = await runCli(words, { cwd });
+  assert.match(bare.stderr, /^error: Cannot fine-tune without a model: give --model DIR\n$/);
   const merge = await runCli("merge --model base --adapter base --out base".split(" "), { cwd });
   assert.match(
     merge.stderr,
