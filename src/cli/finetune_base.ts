@@ -12,12 +12,15 @@ import type { Device } from "../gpu/device.ts";
 import { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
+import { freeze } from "../nn/names.ts";
+import { layerwiseRates } from "../optim/layer_rates.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { checkpointStep } from "../training/checkpoint.ts";
+import type { TrainSettings } from "../training/loop.ts";
 import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
 import { checkChoice } from "./choices.ts";
 import { real, whole } from "./numbers.ts";
-import type { RunFlags } from "./run_flags.ts";
+import { type RunFlags, trainSettings } from "./run_flags.ts";
 import { scratchTokenizer } from "./scratch_classifier.ts";
 
 /** Values of those flags. */
@@ -44,6 +47,10 @@ export interface BaseFlags extends RunFlags {
   dropout: number;
   /** T at most. */
   sequence?: number;
+  /** Parameters that are not trained. */
+  freeze?: string;
+  /** Learning rate of each layer below the next. */
+  layerDecay: number;
 }
 
 /** Adds the flags to a command. */
@@ -71,7 +78,9 @@ export function addBaseFlags(command: Command): Command {
       "--sequence <n>",
       "tokens of a sequence at most; by default the model's context",
       whole(8),
-    );
+    )
+    .option("--freeze <names>", "parameters to leave as they are, by commas, such as embeddings")
+    .option("--layer-decay <x>", "learning rate of each layer below the next", real(0.01, 1), 1);
 }
 
 /**
@@ -157,8 +166,29 @@ function describe(heads: BertHeadsSettings): string {
   return "labels" in heads ? `${heads.kind} (${heads.labels.join(", ")})` : heads.kind;
 }
 
+/**
+ * Freezes what is not to be trained, and settles rates and rhythm.
+ *
+ * @throws {VitrailError} if no parameter has such a name
+ */
+export function baseSettings(
+  model: Bert,
+  flags: BaseFlags,
+  { fromScratch }: { fromScratch: boolean },
+): TrainSettings {
+  const { freeze: patterns, layerDecay } = flags;
+  if (patterns !== undefined) {
+    const names = patterns.split(",").map((name) => name.trim()).filter((name) => name !== "");
+    freeze(model.parameters, names);
+  }
+  return {
+    ...trainSettings(flags, flags.learningRate ?? baseRate(model, fromScratch)),
+    ...layerDecay < 1 ? { rateOf: layerwiseRates(model.parameters, layerDecay) } : {},
+  };
+}
+
 /** BERT's 5e-5 at 768 channels (appendix A.3), more for smaller models, and thrice that from scratch. */
-export function baseRate({ config }: Bert, fromScratch: boolean): number {
+function baseRate({ config }: Bert, fromScratch: boolean): number {
   return Math.min(1e-3, (fromScratch ? 3 : 1) * 5e-5 * 768 / config.channels);
 }
 

@@ -24,11 +24,11 @@ import {
   type BaseFlags,
   baseModel,
   baseOf,
-  baseRate,
+  baseSettings,
   baseTokenizer,
   someOf,
 } from "./finetune_base.ts";
-import { addRunFlags, settle, trainSettings } from "./run_flags.ts";
+import { addRunFlags, settle } from "./run_flags.ts";
 import { beginRun, runTask } from "./run_task.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
@@ -153,7 +153,7 @@ async function finetune(
   const validates = looked.length > 0;
   const result = await runTask(flags, {
     task: tokenClassification(model),
-    settings: trainSettings(flags, flags.learningRate ?? baseRate(model, fromScratch)),
+    settings: baseSettings(model, flags, { fromScratch }),
     resume: flags.resume,
     batchAt: (n) => train.batchOf(sampler.at(n)),
     validation: validates ? () => byLength(held.lengths, batch).map(held.batchOf) : undefined,

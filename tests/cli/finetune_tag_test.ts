@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { folder } from "../data/files.ts";
 import { runCli, snapshot } from "./run_cli.ts";
 
@@ -88,8 +89,15 @@ Deno.test("tags are learnt, kept beside a baseline, and given to new words", asy
     .map((row) => JSON.parse(row)).filter(({ loss }) => loss !== undefined)
     .map(({ step }) => step);
   assert.deepEqual(steps, Array.from({ length: 104 }, (_, i) => i + 1));
-  const further = "finetune tag --data x.conll --model m --out n --steps 2";
+  const further = "finetune tag --data x.conll --model m --out n --steps 2 --patience 0 " +
+    "--freeze embeddings,layer.0 --layer-decay 0.5";
   assert.match((await run(further.split(" "), cwd)).stdout, /^accuracy (0\.9|1)/);
+  const [before, after] = ["m", "n"].map((place) =>
+    openSafetensors(made.at(`${place}/model.safetensors`))
+  );
+  const changed = after.names.filter((name) => `${after.read(name)}` !== `${before.read(name)}`);
+  assert.ok(changed.every((name) => /^bert\.encoder\.layer\.1\.|^classifier\./.test(name)));
+  assert.ok(changed.includes("classifier.weight"), changed.join());
 });
 
 Deno.test("what cannot be tagged is told in one line, and nothing is replaced", async () => {
