@@ -55,6 +55,11 @@ Deno.test("completions are learnt by an adapter, which generates as the merged m
   const [, trained, held] = stderr.match(/^(\d+) examples to train on, (\d+) held out$/m)!;
   assert.equal(Number(trained) + Number(held), 23);
   assert.ok(Number(held) > 0);
+  const lost = Number(stderr.match(/^Validation loss before: ([\d.]+)$/m)![1]);
+  const metrics = Deno.readTextFileSync(made.at("out/metrics.jsonl")).trim().split("\n")
+    .map((line) => JSON.parse(line));
+  const found = metrics.filter(({ validationLoss }) => validationLoss !== undefined).at(-1);
+  assert.ok(found.validationLoss < 0.8 * lost, `${lost} fell to ${found.validationLoss}`);
   assert.deepEqual(snapshot(made.at("base")), before, "the model is left alone");
   const config = JSON.parse(Deno.readTextFileSync(made.at("out/adapter_config.json")));
   assert.deepEqual(
