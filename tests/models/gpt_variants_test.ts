@@ -1,7 +1,7 @@
 /** What a GPT may be besides GPT-2: positions of other kinds, a head of its own, hooks that change it. @module */
 
 import assert from "node:assert/strict";
-import { createGptConfig, freshWeights, Gpt, openDevice, Run, Tensor } from "../../mod.ts";
+import { createGptConfig, freshWeights, Gpt, openDevice, Run, type Tensor } from "../../mod.ts";
 import { sinusoids } from "../../src/models/initialize.ts";
 import { assertClose, relativeError } from "../compare.ts";
 
