@@ -18,7 +18,8 @@ const refused = (json: Record<string, unknown>, message: RegExp) =>
 Deno.test("questions with their answers, in the order of the file", () => {
   const path = Deno.makeTempFileSync({ suffix: ".json" });
   const json = squad("Birds sing.", { answers: [{ text: "Birds", answer_start: 0 }] });
-  json.data[0].paragraphs[0].qas.push({
+  const qas: Record<string, unknown>[] = json.data[0].paragraphs[0].qas;
+  qas.push({
     id: "r",
     question: "What?",
     answers: [{ text: "sing", answer_start: 6 }, { text: "sing.", answer_start: 6 }],
