@@ -102,9 +102,9 @@ Deno.test("a run killed at random instants and resumed each time ends with the s
   const told = [`seed ${seed}`];
   const flags = [...FLAGS, "--resume"]; // also the first time: it is the same command throughout
   // The first kill comes before anything is logged, the others just after some step is.
-  for (let kills = 0; kills < 5; kills++) {
+  for (let kills = 0; kills < 10; kills++) {
     const run = startTrain(directory, flags);
-    const target = kills === 0 ? 0 : logged(directory) + 1 + Math.floor(12 * random());
+    const target = kills === 0 ? 0 : logged(directory) + 1 + Math.floor(7 * random());
     let over = false;
     run.ended.then(() => over = true);
     while (!over && logged(directory) < target) await sleep(1);
