@@ -12,6 +12,25 @@ import type { Tensor } from "../gpu/tensor.ts";
  * scores is 0 for the former and -Infinity for the latter.
  *
  * @throws {VitrailError} if the sizes do not fit, a value is neither, or a sequence has no token
+ *
+ * @example The smallest BERT: ids are 0 to 9, so `model.ids([10])` is an error that says so.
+ * ```ts
+ * import { attentionMask, Bert, createBertConfig, openDevice, Run } from "../../mod.ts";
+ *
+ * const device = await openDevice();
+ * const config = createBertConfig({
+ *   vocabularySize: 10,
+ *   contextLength: 16,
+ *   channels: 8,
+ *   layers: 1,
+ *   heads: 2,
+ * });
+ * const model = new Bert(device, config);
+ * const ids = model.ids([0, 1, 2, 3, 4]);
+ * const hidden = model.hidden(new Run(device), { ids, mask: attentionMask(device, [1, 1, 1, 1, 1]) });
+ * console.log(hidden.shape, await hidden.read()); // [1, 5, 8]
+ * device.destroy();
+ * ```
  */
 export function attentionMask(
   device: Device,
