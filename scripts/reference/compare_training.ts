@@ -100,7 +100,11 @@ writeBatches(`${out}/batches.bin`, batches);
 writeBatches(`${out}/validation.bin`, validation);
 Deno.writeTextFileSync(
   `${out}/run.json`,
-  JSON.stringify({ ...settings, batch: BATCH, validationBatches: validation.length }, null, 2),
+  JSON.stringify(
+    { ...settings, batch: BATCH, sequence: SEQUENCE, validationBatches: validation.length },
+    null,
+    2,
+  ),
 );
 
 const python = new Deno.Command(values.python, {
