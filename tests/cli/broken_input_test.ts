@@ -191,7 +191,8 @@ const CASES: Record<string, Case> = {
   "an unknown kind": {
     args: "tokenizer train --data a.txt --out old --kind charcters",
     files: { "a.txt": TEXT },
-    says: /argument 'charcters' is invalid: wanted bpe, characters or wordpiece; did you mean characters\?/,
+    says:
+      /argument 'charcters' is invalid: wanted bpe, characters or wordpiece; did you mean characters\?/,
   },
   "an unknown key in --config": {
     args: `${TRAIN} --config c.json`,
