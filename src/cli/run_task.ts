@@ -75,6 +75,7 @@ export async function runTask<B>(
   let done: Partial<TrainResult> = {};
   const report = (status: string, notice?: string): void => {
     const speed = log.tokensPerSecond;
+    const { val: _, ...measured } = shown;
     log.report({
       "status": status,
       ...done.step === undefined ? {} : { "steps": done.step },
@@ -83,7 +84,7 @@ export async function runTask<B>(
         ? {}
         : { [`best ${run.best}`]: done.bestScore },
       ...Number.isFinite(speed) ? { "tokens per second": Math.round(speed) } : {},
-      ...shown,
+      ...measured,
     }, notice);
   };
   try {
