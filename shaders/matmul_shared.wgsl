@@ -1,4 +1,4 @@
-// out = op(a) · op(b) [+ bias] [+ out], as matmul_registers_16.wgsl has it, for graphics processors.
+// out = op(a) · op(b) [+ bias] [+ out], as matmul_texels.wgsl has it, for graphics processors.
 //
 // A workgroup of 8×8 invocations computes a 64×64 tile of out. It walks the inner dimension in
 // slices of 16, which all invocations bring into workgroup memory together; each then multiplies

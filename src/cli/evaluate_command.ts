@@ -49,7 +49,7 @@ export function addEvaluate(program: Command): void {
         length: ids.length,
         read: (offset: number, count: number) => ids.subarray(offset, offset + count),
       };
-      const bar = new ProgressBar({ total: ids.length - 1, label: "evaluate" });
+      const bar = new ProgressBar({ total: ids.length - 1, label: "evaluate", unit: "token" });
       const found = await evaluate(
         languageModelling(model, sequence),
         sequentialBatches(tokens, { batch: flags.batch, sequence }),

@@ -11,7 +11,6 @@ import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
 import { type QuestionAnswers, readQuestionAnswers } from "../data/question_answers.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
-import { openDevice } from "../gpu/device.ts";
 import { type Answered, QuestionAnswerer } from "../inference/answer.ts";
 import type { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
@@ -22,15 +21,14 @@ import { BERT_PRESETS } from "./bert_presets.ts";
 import {
   addBaseFlags,
   type BaseFlags,
-  baseModel,
   baseOf,
   baseSettings,
-  baseTokenizer,
   someOf,
+  withBase,
 } from "./finetune_base.ts";
 import { whole } from "./numbers.ts";
 import { addRunFlags, settle } from "./run_flags.ts";
-import { beginRun, runTask } from "./run_task.ts";
+import { runTask } from "./run_task.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
 export interface AnswerFlags extends BaseFlags {
@@ -67,20 +65,11 @@ export async function runFinetuneAnswer(asked: AnswerFlags): Promise<AnswerScore
   const sides = asked.validation === undefined
     ? await holdOut(all, asked.validationFraction)
     : { train: all, validation: readQuestionAnswers(asked.validation) };
-  const resume = beginRun(asked);
-  const flags = { ...asked, resume };
-  const tokenizer = await baseTokenizer(flags, {
+  return await withBase(asked, {
     base,
     texts: () => [...new Set(sides.train.flatMap((q) => [q.context, q.question]))],
-  });
-  const device = await openDevice();
-  try {
-    const heads = { kind: "question-answering" as const };
-    const model = baseModel(device, flags, { base, tokenizer, heads });
-    return await finetune(model, { flags, tokenizer, sides, fromScratch: base === undefined });
-  } finally {
-    device.destroy();
-  }
+    heads: { kind: "question-answering" },
+  }, (model, run) => finetune(model, { ...run, sides }));
 }
 
 async function finetune(

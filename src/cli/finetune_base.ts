@@ -8,7 +8,7 @@ import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { createBertConfig } from "../formats/bert_config.ts";
 import { type BertHeadsSettings, readBertConfig } from "../formats/huggingface_bert.ts";
-import type { Device } from "../gpu/device.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
 import { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
@@ -21,6 +21,7 @@ import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
 import { checkChoice } from "./choices.ts";
 import { real, whole } from "./numbers.ts";
 import { type RunFlags, trainSettings } from "./run_flags.ts";
+import { beginRun } from "./run_task.ts";
 import { scratchTokenizer } from "./scratch_classifier.ts";
 
 /** Values of those flags. */
@@ -109,7 +110,7 @@ export async function baseOf(flags: BaseFlags): Promise<string | undefined> {
 }
 
 /** The tokenizer of a run: its own, the model's, a given one, or one learnt from its texts. */
-export async function baseTokenizer(
+async function baseTokenizer(
   flags: BaseFlags,
   { base, texts }: { base: string | undefined; texts: () => string[] },
 ): Promise<Tokenizer> {
@@ -127,7 +128,7 @@ export async function baseTokenizer(
  *
  * @throws {VitrailError} if a resumed run has other heads
  */
-export function baseModel(
+function baseModel(
   device: Device,
   flags: BaseFlags,
   { base, tokenizer, heads }: {
@@ -160,6 +161,33 @@ export function baseModel(
     initializerRange: initializerRange(channels),
   });
   return new Bert(device, config, { heads, source: freshWeights(seed) });
+}
+
+/**
+ * Begins a run or goes on with it: its directory, its tokenizer, its model on a device that is given
+ * back when `use` has ended.
+ */
+export async function withBase<Flags extends BaseFlags, Result>(
+  asked: Flags,
+  { base, texts, heads }: {
+    base: string | undefined;
+    texts: () => string[];
+    heads: BertHeadsSettings;
+  },
+  use: (
+    model: Bert,
+    run: { flags: Flags & { resume: boolean }; tokenizer: Tokenizer; fromScratch: boolean },
+  ) => Promise<Result>,
+): Promise<Result> {
+  const flags = { ...asked, resume: beginRun(asked) };
+  const tokenizer = await baseTokenizer(flags, { base, texts });
+  const device = await openDevice();
+  try {
+    const model = baseModel(device, flags, { base, tokenizer, heads });
+    return await use(model, { flags, tokenizer, fromScratch: base === undefined });
+  } finally {
+    device.destroy();
+  }
 }
 
 function describe(heads: BertHeadsSettings): string {

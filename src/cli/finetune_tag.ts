@@ -11,7 +11,6 @@ import { scoreTags, type TagScores } from "../data/tag_scores.ts";
 import { tagBatch, tagNumbers, type TagSequences, tagSequences } from "../data/tag_sequences.ts";
 import { readTaggedSentences, type TaggedSentence, tagsOf } from "../data/tagged_sentences.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
-import { openDevice } from "../gpu/device.ts";
 import { Tagger } from "../inference/tag.ts";
 import type { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
@@ -22,14 +21,13 @@ import { BERT_PRESETS } from "./bert_presets.ts";
 import {
   addBaseFlags,
   type BaseFlags,
-  baseModel,
   baseOf,
   baseSettings,
-  baseTokenizer,
   someOf,
+  withBase,
 } from "./finetune_base.ts";
 import { addRunFlags, settle } from "./run_flags.ts";
-import { beginRun, runTask } from "./run_task.ts";
+import { runTask } from "./run_task.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
 export interface TagFlags extends BaseFlags {
@@ -71,20 +69,11 @@ interface Sides {
 export async function runFinetuneTag(asked: TagFlags): Promise<TagScores | undefined> {
   const base = await baseOf(asked);
   const sides = await readSides(asked);
-  const resume = beginRun(asked);
-  const flags = { ...asked, resume };
-  const tokenizer = await baseTokenizer(flags, {
+  return await withBase(asked, {
     base,
     texts: () => sides.train.map(({ tokens }) => tokens.join(" ")),
-  });
-  const device = await openDevice();
-  try {
-    const heads = { kind: "token-classification" as const, labels: sides.tags };
-    const model = baseModel(device, flags, { base, tokenizer, heads });
-    return await finetune(model, { flags, tokenizer, sides, fromScratch: base === undefined });
-  } finally {
-    device.destroy();
-  }
+    heads: { kind: "token-classification", labels: sides.tags },
+  }, (model, run) => finetune(model, { ...run, sides }));
 }
 
 async function readSides(flags: TagFlags): Promise<Sides> {
@@ -132,7 +121,9 @@ async function finetune(
   );
   tellCuts(train, contextLength);
   const score = async (sentences: TaggedSentence[], of: Bert, show = false): Promise<TagScores> => {
-    const bar = show ? new ProgressBar({ total: sentences.length, label: "evaluate" }) : undefined;
+    const bar = show
+      ? new ProgressBar({ total: sentences.length, label: "evaluate", unit: "sentence" })
+      : undefined;
     const tagged = await new Tagger(of, tokenizer).tagWords(
       sentences.map(({ tokens }) => tokens),
       { batch, onProgress: (done) => bar?.update(Math.min(done, sentences.length), {}) },

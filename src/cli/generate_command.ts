@@ -18,7 +18,7 @@ interface GenerateFlags {
   adapter?: string;
   prompt?: string;
   ids?: number[];
-  maxNewTokens: number;
+  maxNewTokens?: number;
   greedy: boolean;
   temperature: number;
   topK: number;
@@ -39,7 +39,11 @@ export function addGenerate(program: Command): void {
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--prompt <text>", "text to continue")
     .option("--ids <list>", "token ids to continue, such as 54,38,0: prints ids", idList)
-    .option("--max-new-tokens <n>", "tokens to add", whole(1), 100)
+    .option(
+      "--max-new-tokens <n>",
+      "tokens to add; 100 by default, or what the context has room for",
+      whole(1),
+    )
     .option("--greedy", "always take the likeliest token", false)
     .option("--temperature <x>", "divides the logits; 0 is greedy", real(0), 0.8)
     .option("--top-k <n>", "draw from the n likeliest; 0 for all", whole(0), 40)
@@ -71,6 +75,9 @@ async function readPrompt(
   const config = checkModelFiles(flags.model);
   const tokenizer = flags.ids ? undefined : await loadTokenizer(flags.model);
   const ids = flags.ids ?? tokenizer!.encode(flags.prompt!);
+  // Nobody who asks for no number should be told that it is too large.
+  const room = Math.max(1, config.contextLength - ids.length);
+  flags.maxNewTokens ??= Math.min(100, room);
   checkPrompt(config, { ids, maxNewTokens: flags.maxNewTokens });
   return { ids, tokenizer };
 }

@@ -37,7 +37,7 @@ export interface EntryPoint {
   name: string;
   /** Resources that it reaches, in binding order. */
   bindings: Binding[];
-  /** The struct bound as `var<uniform>`, if there is one. */
+  /** The struct that carries sizes, if there is one; it is bound as read-only storage. */
   uniform: { name: string; byteLength: number; members: UniformMember[] } | undefined;
 }
 

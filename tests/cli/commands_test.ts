@@ -124,6 +124,10 @@ Deno.test("train takes flags from --config and prepared tokens; its model answer
   });
   assert.deepEqual(again.prompt, [5, 6]);
   assert.equal(again.ids[0].length, 5);
+  const filled = await json("generate --model m --ids 5,6 --greedy --json", { cwd });
+  const context = JSON.parse(Deno.readTextFileSync(place.at("m/config.json"))).n_positions;
+  assert.ok(context < 102, "else the default is 100 tokens");
+  assert.equal(filled.ids[0].length, context - 2, "as many as there is room for");
 
   const found = await json("evaluate --model m --data a.txt --json", { cwd });
   assert.equal(found.bytes, TEXT.length);
