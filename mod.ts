@@ -98,7 +98,7 @@ export {
   type PromptValues,
   readPromptTemplates,
   templateFor,
-} from "./src/data/prompt_templates.ts";
+} from "./src/data/completions/prompt_templates.ts";
 export type { SampleSettings } from "./src/kernels/sample.ts";
 
 // Text.
@@ -119,7 +119,11 @@ export {
 } from "./src/tokenizers/bert_encoder.ts";
 export type { Pieces } from "./src/tokenizers/word_piece.ts";
 export { trainCharacterTokenizer } from "./src/tokenizers/train_characters.ts";
-export { type Document, type DocumentOptions, readDocuments } from "./src/data/documents.ts";
+export {
+  type Document,
+  type DocumentOptions,
+  readDocuments,
+} from "./src/data/sources/documents.ts";
 export {
   type Dataset,
   type DatasetIndex,
@@ -128,8 +132,8 @@ export {
   type StreamIndex,
   tokenizeCorpus,
   type TokenizeOptions,
-} from "./src/data/shards.ts";
-export type { Shard, TokenStream } from "./src/data/token_stream.ts";
+} from "./src/data/tokens/shards.ts";
+export type { Shard, TokenStream } from "./src/data/tokens/token_stream.ts";
 export type { Side } from "./src/data/split.ts";
 export {
   BatchSampler,
@@ -137,7 +141,7 @@ export {
   sequentialBatches,
   type TokenBatch,
   type Tokens,
-} from "./src/data/batches.ts";
+} from "./src/data/tokens/batches.ts";
 
 // Fine-tuning of language models.
 export {
@@ -148,7 +152,7 @@ export {
   parseExample,
   type Piece,
   readExamples,
-} from "./src/data/completions.ts";
+} from "./src/data/completions/completions.ts";
 export {
   type CompletionBatch,
   completionBatch,
@@ -156,7 +160,7 @@ export {
   type EncodedExamples,
   encodeExamples,
   encodeTurns,
-} from "./src/data/completion_batches.ts";
+} from "./src/data/completions/completion_batches.ts";
 export { adapted, completing } from "./src/training/completion_task.ts";
 
 // BERT.
@@ -177,7 +181,7 @@ export {
   type TaggedSentence,
   type TaggedSentenceOptions,
   tagsOf,
-} from "./src/data/tagged_sentences.ts";
+} from "./src/data/tags/tagged_sentences.ts";
 export { holdOut } from "./src/data/hold_out.ts";
 export {
   type TagBatch,
@@ -186,10 +190,10 @@ export {
   type TagSequence,
   type TagSequences,
   tagSequences,
-} from "./src/data/tag_sequences.ts";
+} from "./src/data/tags/tag_sequences.ts";
 export { LengthSampler, type Sequence, type SequenceBatch } from "./src/data/length_batches.ts";
-export { type EntityScore, scoreTags, type TagScores } from "./src/data/tag_scores.ts";
-export { mostFrequentTags } from "./src/data/tag_baseline.ts";
+export { type EntityScore, scoreTags, type TagScores } from "./src/data/tags/tag_scores.ts";
+export { mostFrequentTags } from "./src/data/tags/tag_baseline.ts";
 export { tokenClassification } from "./src/training/token_classification.ts";
 export { loadTagger, type TaggedWord, Tagger, type TagOptions } from "./src/inference/tag.ts";
 export {
@@ -198,7 +202,7 @@ export {
   type Question,
   type QuestionAnswers,
   readQuestionAnswers,
-} from "./src/data/question_answers.ts";
+} from "./src/data/answers/question_answers.ts";
 export {
   type AnswerBatch,
   answerBatch,
@@ -206,8 +210,8 @@ export {
   type AnswerWindows,
   answerWindows,
   type WindowOptions,
-} from "./src/data/answer_windows.ts";
-export { type AnswerScores, scoreAnswers } from "./src/data/answer_scores.ts";
+} from "./src/data/answers/answer_windows.ts";
+export { type AnswerScores, scoreAnswers } from "./src/data/answers/answer_scores.ts";
 export { questionAnswering } from "./src/training/question_answering.ts";
 export {
   type Answer,
@@ -216,7 +220,7 @@ export {
   loadQuestionAnswerer,
   QuestionAnswerer,
 } from "./src/inference/answer.ts";
-export type { SpanOptions } from "./src/data/answer_spans.ts";
+export type { SpanOptions } from "./src/data/answers/answer_spans.ts";
 
 // Pre-training of BERT, and its use.
 export { attentionMask } from "./src/models/attention_mask.ts";
@@ -225,23 +229,27 @@ export {
   type LossTerm as NamedLossTerm,
   preTrain,
 } from "./src/models/bert_tasks.ts";
-export { type SentenceRule, splitSentences } from "./src/data/sentences.ts";
+export { type SentenceRule, splitSentences } from "./src/data/sources/sentences.ts";
 export {
   encodeSentences,
   type SentenceCorpora,
   type SentenceCorpus,
   type SentenceCorpusOptions,
-} from "./src/data/sentence_corpus.ts";
-export { drawPairs, type PairOptions, type PairPlan } from "./src/data/sentence_pairs.ts";
-export { Masking, type MaskOptions, type MaskVocabulary } from "./src/data/masking.ts";
-export { maskVocabularyOf } from "./src/data/mask_vocabulary.ts";
+} from "./src/data/pretraining/sentence_corpus.ts";
+export {
+  drawPairs,
+  type PairOptions,
+  type PairPlan,
+} from "./src/data/pretraining/sentence_pairs.ts";
+export { Masking, type MaskOptions, type MaskVocabulary } from "./src/data/pretraining/masking.ts";
+export { maskVocabularyOf } from "./src/data/pretraining/mask_vocabulary.ts";
 export type { Random } from "./src/data/random.ts";
 export {
   type EpochFigures,
   type PretrainingBatch,
   type PretrainingOptions,
   PretrainingSampler,
-} from "./src/data/pretraining_batches.ts";
+} from "./src/data/pretraining/pretraining_batches.ts";
 export {
   bertPretraining,
   type PretrainingAccuracy,
@@ -262,9 +270,9 @@ export {
   type LabelledTextOptions,
   type LabelledTexts,
   readLabelledTexts,
-} from "./src/data/labelled_texts.ts";
-export { readTexts } from "./src/data/texts.ts";
-export { type LabelledSplit, stratifiedSplit } from "./src/data/stratified_split.ts";
+} from "./src/data/labels/labelled_texts.ts";
+export { readTexts } from "./src/data/sources/texts.ts";
+export { type LabelledSplit, stratifiedSplit } from "./src/data/labels/stratified_split.ts";
 export {
   byLength,
   type EncodedTexts,
@@ -280,7 +288,7 @@ export {
   LabelledSampler,
   type LabelledSequences,
   labelTargets,
-} from "./src/data/labelled_batches.ts";
+} from "./src/data/labels/labelled_batches.ts";
 export {
   GptClassifier,
   loadGptClassifier,

@@ -14,7 +14,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { CORPORA, corpusFiles } from "../src/data/corpora.ts";
+import { CORPORA, corpusFiles } from "../src/data/sources/corpora.ts";
 import { holdOut } from "../src/data/hold_out.ts";
 import { below, type Random, randomOf } from "../src/data/random.ts";
 

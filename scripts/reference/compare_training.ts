@@ -14,9 +14,9 @@
  */
 import { parseArgs } from "node:util";
 import { formatTable } from "../../bench/harness.ts";
-import { BatchSampler, sequentialBatches, type TokenBatch } from "../../src/data/batches.ts";
-import { readDocuments } from "../../src/data/documents.ts";
-import { openDataset, tokenizeCorpus } from "../../src/data/shards.ts";
+import { BatchSampler, sequentialBatches, type TokenBatch } from "../../src/data/tokens/batches.ts";
+import { readDocuments } from "../../src/data/sources/documents.ts";
+import { openDataset, tokenizeCorpus } from "../../src/data/tokens/shards.ts";
 import { createGptConfig } from "../../src/formats/gpt_config.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpt } from "../../src/models/gpt.ts";

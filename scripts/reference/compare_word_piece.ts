@@ -17,7 +17,7 @@
  */
 import { parseArgs } from "node:util";
 import { formatTable } from "../../bench/harness.ts";
-import { readDocuments } from "../../src/data/documents.ts";
+import { readDocuments } from "../../src/data/sources/documents.ts";
 import { JsonTokenizer } from "../../src/tokenizers/tokenizer.ts";
 import { countBertWords, learnPieces } from "../../src/tokenizers/train_word_piece.ts";
 import { BERT_SPECIAL_TOKENS, wordPieceJson } from "../../src/tokenizers/word_piece_json.ts";

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { labelTargets } from "../../src/data/labelled_batches.ts";
-import { readLabelledTexts } from "../../src/data/labelled_texts.ts";
-import { stratifiedSplit } from "../../src/data/stratified_split.ts";
+import { labelTargets } from "../../src/data/labels/labelled_batches.ts";
+import { readLabelledTexts } from "../../src/data/labels/labelled_texts.ts";
+import { stratifiedSplit } from "../../src/data/labels/stratified_split.ts";
 import { figuresText, singleLabelFigures } from "../../src/training/metrics_classification.ts";
 
 /** Terms of a text by their number in the vocabulary, and how much each counts. */

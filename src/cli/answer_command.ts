@@ -4,10 +4,10 @@
  * @module
  */
 import type { Command } from "commander";
-import { scoreAnswers } from "../data/answer_scores.ts";
-import { readText } from "../data/labelled_texts.ts";
-import { type Question, readQuestionAnswers } from "../data/question_answers.ts";
-import { decoded, withPlainLines } from "../data/text_stream.ts";
+import { scoreAnswers } from "../data/answers/answer_scores.ts";
+import { readText } from "../data/sources/text_stream.ts";
+import { type Question, readQuestionAnswers } from "../data/answers/question_answers.ts";
+import { decoded, withPlainLines } from "../data/sources/text_stream.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import {

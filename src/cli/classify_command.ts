@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
-import { readTexts } from "../data/texts.ts";
+import { readTexts } from "../data/sources/texts.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { type ClassifiedText, loadTextClassifier } from "../inference/text_classifier.ts";

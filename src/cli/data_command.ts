@@ -4,9 +4,9 @@
  * @module
  */
 import type { Command } from "commander";
-import { CORPORA } from "../data/corpora.ts";
-import { readDocuments } from "../data/documents.ts";
-import { openDataset } from "../data/shards.ts";
+import { CORPORA } from "../data/sources/corpora.ts";
+import { readDocuments } from "../data/sources/documents.ts";
+import { openDataset } from "../data/tokens/shards.ts";
 import { real, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
 import { chooseTokenizer, prepareTokens } from "./tokens.ts";

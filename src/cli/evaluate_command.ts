@@ -4,8 +4,8 @@
  * @module
  */
 import type { Command } from "commander";
-import { sequentialBatches } from "../data/batches.ts";
-import { readDocuments } from "../data/documents.ts";
+import { sequentialBatches } from "../data/tokens/batches.ts";
+import { readDocuments } from "../data/sources/documents.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";

@@ -4,12 +4,12 @@
  * @module
  */
 import type { Command } from "commander";
-import { firstWords, wordOverlap } from "../data/answer_baseline.ts";
-import { type AnswerScores, bestThreshold, scoreAnswers } from "../data/answer_scores.ts";
-import { answerBatch, type AnswerWindows, answerWindows } from "../data/answer_windows.ts";
+import { firstWords, wordOverlap } from "../data/answers/answer_baseline.ts";
+import { type AnswerScores, bestThreshold, scoreAnswers } from "../data/answers/answer_scores.ts";
+import { answerBatch, type AnswerWindows, answerWindows } from "../data/answers/answer_windows.ts";
 import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
-import { type QuestionAnswers, readQuestionAnswers } from "../data/question_answers.ts";
+import { type QuestionAnswers, readQuestionAnswers } from "../data/answers/question_answers.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Answered, QuestionAnswerer } from "../inference/answer.ts";
 import type { Bert } from "../models/bert.ts";

@@ -4,15 +4,19 @@
  * @module
  */
 import type { Command } from "commander";
-import { LabelledSampler, type LabelledSequences, labelTargets } from "../data/labelled_batches.ts";
+import {
+  LabelledSampler,
+  type LabelledSequences,
+  labelTargets,
+} from "../data/labels/labelled_batches.ts";
 import {
   type LabelledText,
   type LabelledTexts,
   readLabelledTexts,
-} from "../data/labelled_texts.ts";
+} from "../data/labels/labelled_texts.ts";
 import { encodeTexts, sequenceFormat } from "../data/padded_sequences.ts";
-import { SPAM_ASSASSIN } from "../data/spam_assassin.ts";
-import { type LabelledSplit, stratifiedSplit } from "../data/stratified_split.ts";
+import { SPAM_ASSASSIN } from "../data/sources/spam_assassin.ts";
+import { type LabelledSplit, stratifiedSplit } from "../data/labels/stratified_split.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";

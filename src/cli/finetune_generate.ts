@@ -4,25 +4,25 @@
  * @module
  */
 import type { Command } from "commander";
-import { BatchSampler, sequentialBatches } from "../data/batches.ts";
+import { BatchSampler, sequentialBatches } from "../data/tokens/batches.ts";
 import {
   type CompletionBatch,
   completionBatch,
   type EncodedExample,
   encodeExamples,
   encodeTurns,
-} from "../data/completion_batches.ts";
+} from "../data/completions/completion_batches.ts";
 import {
   CHAT_TEMPLATE,
   chatPieces,
   type Example,
   hasExamples,
   readExamples,
-} from "../data/completions.ts";
-import { readDocuments } from "../data/documents.ts";
+} from "../data/completions/completions.ts";
+import { readDocuments } from "../data/sources/documents.ts";
 import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
-import { isDataset } from "../data/shards.ts";
+import { isDataset } from "../data/tokens/shards.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { generate } from "../generation/generate.ts";

@@ -6,10 +6,15 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
-import { mostFrequentTags } from "../data/tag_baseline.ts";
-import { scoreTags, type TagScores } from "../data/tag_scores.ts";
-import { tagBatch, tagNumbers, type TagSequences, tagSequences } from "../data/tag_sequences.ts";
-import { readTaggedSentences, type TaggedSentence, tagsOf } from "../data/tagged_sentences.ts";
+import { mostFrequentTags } from "../data/tags/tag_baseline.ts";
+import { scoreTags, type TagScores } from "../data/tags/tag_scores.ts";
+import {
+  tagBatch,
+  tagNumbers,
+  type TagSequences,
+  tagSequences,
+} from "../data/tags/tag_sequences.ts";
+import { readTaggedSentences, type TaggedSentence, tagsOf } from "../data/tags/tagged_sentences.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { Tagger } from "../inference/tag.ts";
 import type { Bert } from "../models/bert.ts";

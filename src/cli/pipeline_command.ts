@@ -4,8 +4,8 @@
  * @module
  */
 import type { Command } from "commander";
-import { readPromptTemplates } from "../data/prompt_templates.ts";
-import { readTexts } from "../data/texts.ts";
+import { readPromptTemplates } from "../data/completions/prompt_templates.ts";
+import { readTexts } from "../data/sources/texts.ts";
 import { VitrailError } from "../errors.ts";
 import { classifyAndWrite, type PipelineResult } from "../generation/pipeline.ts";
 import { openDevice } from "../gpu/device.ts";

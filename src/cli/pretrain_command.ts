@@ -4,13 +4,13 @@
  * @module
  */
 import type { Command } from "commander";
-import { readDocuments } from "../data/documents.ts";
-import { maskVocabularyOf } from "../data/mask_vocabulary.ts";
-import type { MaskVocabulary } from "../data/masking.ts";
-import { prepareSentences } from "../data/prepare_sentences.ts";
-import { PretrainingSampler } from "../data/pretraining_batches.ts";
-import type { SentenceCorpora } from "../data/sentence_corpus.ts";
-import { SENTENCE_RULES, type SentenceRule, usualRule } from "../data/sentences.ts";
+import { readDocuments } from "../data/sources/documents.ts";
+import { maskVocabularyOf } from "../data/pretraining/mask_vocabulary.ts";
+import type { MaskVocabulary } from "../data/pretraining/masking.ts";
+import { prepareSentences } from "../data/pretraining/prepare_sentences.ts";
+import { PretrainingSampler } from "../data/pretraining/pretraining_batches.ts";
+import type { SentenceCorpora } from "../data/pretraining/sentence_corpus.ts";
+import { SENTENCE_RULES, type SentenceRule, usualRule } from "../data/sources/sentences.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { createBertConfig } from "../formats/bert_config.ts";

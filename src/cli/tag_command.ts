@@ -4,9 +4,9 @@
  * @module
  */
 import type { Command } from "commander";
-import { areEntityTags, entitiesOf, scoreTags } from "../data/tag_scores.ts";
-import { readTaggedSentences } from "../data/tagged_sentences.ts";
-import { readTexts } from "../data/texts.ts";
+import { areEntityTags, entitiesOf, scoreTags } from "../data/tags/tag_scores.ts";
+import { readTaggedSentences } from "../data/tags/tagged_sentences.ts";
+import { readTexts } from "../data/sources/texts.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadTagger, type TaggedWord, type Tagger } from "../inference/tag.ts";

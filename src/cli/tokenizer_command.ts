@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
-import { readDocuments } from "../data/documents.ts";
+import { readDocuments } from "../data/sources/documents.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { trainWordPieceTokenizer } from "../tokenizers/train_word_piece.ts";
 import { ProgressBar } from "../training/progress.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { readDocuments } from "../data/documents.ts";
-import { type Prepared, prepareDataset, type PrepareOptions } from "../data/prepare.ts";
-import { hash, sourceState } from "../data/fingerprint.ts";
-import { isDataset } from "../data/shards.ts";
+import { readDocuments } from "../data/sources/documents.ts";
+import { type Prepared, prepareDataset, type PrepareOptions } from "../data/tokens/prepare.ts";
+import { hash, sourceState } from "../data/sources/fingerprint.ts";
+import { isDataset } from "../data/tokens/shards.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
-import { BatchSampler, sequentialBatches } from "../data/batches.ts";
+import { BatchSampler, sequentialBatches } from "../data/tokens/batches.ts";
 import { createGptConfig, type GptConfig } from "../formats/gpt_config.ts";
 import { openDevice } from "../gpu/device.ts";
 import { generate } from "../generation/generate.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { readDocuments } from "../data/documents.ts";
-import { type Dataset, isDataset } from "../data/shards.ts";
+import { readDocuments } from "../data/sources/documents.ts";
+import { type Dataset, isDataset } from "../data/tokens/shards.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { chooseTokenizer, prepareTokens } from "./tokens.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Document } from "./documents.ts";
+import type { Document } from "./sources/documents.ts";
 
 /** The two sides of a dataset. */
 export type Side = "train" | "validation";

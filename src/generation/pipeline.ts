@@ -4,7 +4,11 @@
  *
  * @module
  */
-import { fillTemplate, type PromptTemplates, templateFor } from "../data/prompt_templates.ts";
+import {
+  fillTemplate,
+  type PromptTemplates,
+  templateFor,
+} from "../data/completions/prompt_templates.ts";
 import { VitrailError } from "../errors.ts";
 import type { Gpt } from "../models/gpt.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 import { Run } from "../autograd/run.ts";
-import { bestSpans, type SpanOptions, type WindowLogits } from "../data/answer_spans.ts";
-import { answerWindows } from "../data/answer_windows.ts";
+import { bestSpans, type SpanOptions, type WindowLogits } from "../data/answers/answer_spans.ts";
+import { answerWindows } from "../data/answers/answer_windows.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
-import type { Question } from "../data/question_answers.ts";
+import type { Question } from "../data/answers/question_answers.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Bert } from "../models/bert.ts";

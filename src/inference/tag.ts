@@ -5,8 +5,8 @@
  */
 import { Run } from "../autograd/run.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
-import { splitSentences } from "../data/sentences.ts";
-import { tagSequences } from "../data/tag_sequences.ts";
+import { splitSentences } from "../data/sources/sentences.ts";
+import { tagSequences } from "../data/tags/tag_sequences.ts";
 import { splitWords } from "../data/words.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";

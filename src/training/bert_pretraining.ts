@@ -4,7 +4,7 @@
  * @module
  */
 import { Run } from "../autograd/run.ts";
-import type { PretrainingBatch } from "../data/pretraining_batches.ts";
+import type { PretrainingBatch } from "../data/pretraining/pretraining_batches.ts";
 import { sample } from "../kernels/sample.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { Bert } from "../models/bert.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CompletionBatch } from "../data/completion_batches.ts";
+import type { CompletionBatch } from "../data/completions/completion_batches.ts";
 import { type LoraAdapter, saveAdapter } from "../models/adapters.ts";
 import { saveGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AnswerBatch } from "../data/answer_windows.ts";
+import type { AnswerBatch } from "../data/answers/answer_windows.ts";
 import type { Bert } from "../models/bert.ts";
 import { answer } from "../models/bert_tasks.ts";
 import { saveBert } from "../models/files.ts";

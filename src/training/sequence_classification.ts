@@ -8,7 +8,7 @@ import {
   type LabelledBatch,
   labelledBatch,
   type LabelledSequences,
-} from "../data/labelled_batches.ts";
+} from "../data/labels/labelled_batches.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { classificationLoss, type SequenceClassifier } from "../models/sequence_classifier.ts";
 import type { Task } from "./task.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TagBatch } from "../data/tag_sequences.ts";
+import type { TagBatch } from "../data/tags/tag_sequences.ts";
 import type { Bert } from "../models/bert.ts";
 import { tag } from "../models/bert_tasks.ts";
 import { saveBert } from "../models/files.ts";

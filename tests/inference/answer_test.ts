@@ -13,7 +13,7 @@ import {
   Trainer,
 } from "../../mod.ts";
 import { assertClose } from "../compare.ts";
-import { PIECES, tinyTokenizer } from "../data/tiny_bert_tokenizer.ts";
+import { PIECES, tinyTokenizer } from "../data/pretraining/tiny_bert_tokenizer.ts";
 
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());

@@ -5,8 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { Run } from "../../src/autograd/run.ts";
-import { type PretrainingBatch, PretrainingSampler } from "../../src/data/pretraining_batches.ts";
-import type { SentenceCorpus } from "../../src/data/sentence_corpus.ts";
+import {
+  type PretrainingBatch,
+  PretrainingSampler,
+} from "../../src/data/pretraining/pretraining_batches.ts";
+import type { SentenceCorpus } from "../../src/data/pretraining/sentence_corpus.ts";
 import { createBertConfig } from "../../src/formats/bert_config.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Bert } from "../../src/models/bert.ts";
@@ -15,7 +18,7 @@ import { freshWeights } from "../../src/models/weights.ts";
 import { bertPretraining, pretrainingAccuracy } from "../../src/training/bert_pretraining.ts";
 import { evaluate } from "../../src/training/evaluate.ts";
 import { Trainer } from "../../src/training/trainer.ts";
-import { makeCorpus, VOCABULARY } from "../data/pretraining_cases.ts";
+import { makeCorpus, VOCABULARY } from "../data/pretraining/pretraining_cases.ts";
 
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());

@@ -1,0 +1,122 @@
+/**
+ * Bytes to text as they arrive: checked, with one kind of line end, in documents of bounded size or whole.
+ *
+ * @module
+ */
+import { VitrailError } from "../../errors.ts";
+import { describeIoError, showPath } from "../../formats/messages.ts";
+
+/** Characters of one document of a long text, about: it is cut at the next blank line. */
+const DOCUMENT_LENGTH = 1 << 16;
+
+/**
+ * The text of a stream of bytes. A byte-order mark at the beginning is left out.
+ *
+ * @param name what to call the stream in errors
+ * @throws {VitrailError} at the first byte that is no UTF-8, or is NUL: the file is no text
+ */
+export async function* decoded(
+  name: string,
+  stream: ReadableStream<Uint8Array>,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const refuse = (at: number): VitrailError =>
+    new VitrailError(
+      `Cannot read ${name}: it is not UTF-8 text (byte ${at}); give a text file, or convert it first`,
+    );
+  let read = 0;
+  try {
+    for await (const bytes of stream) {
+      let text: string;
+      try {
+        text = decoder.decode(bytes, { stream: true });
+      } catch {
+        throw refuse(read + firstBroken(bytes));
+      }
+      if (text.includes("\0")) throw refuse(read + bytes.indexOf(0));
+      read += bytes.length;
+      yield text;
+    }
+  } catch (error) {
+    if (error instanceof VitrailError) throw error;
+    throw new VitrailError(`Cannot read ${name}: ${describeIoError(error)}`, { cause: error });
+  }
+  try {
+    yield decoder.decode();
+  } catch {
+    throw refuse(read);
+  }
+}
+
+/** Where bytes stop being UTF-8, after the end of a character that may have begun before them. */
+function firstBroken(bytes: Uint8Array): number {
+  let at = 0;
+  while (at < 3 && (bytes[at] & 0xc0) === 0x80) at++;
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  for (; at < bytes.length; at++) {
+    try {
+      decoder.decode(bytes.subarray(at, at + 1), { stream: true });
+    } catch {
+      return at;
+    }
+  }
+  return 0;
+}
+
+/** Text with `\n` in place of `\r\n`, also where the two arrive apart. */
+export async function* withPlainLines(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let held = "";
+  for await (const piece of pieces) {
+    const text = (held + piece).replaceAll("\r\n", "\n");
+    held = text.endsWith("\r") ? "\r" : "";
+    yield text.slice(0, text.length - held.length);
+  }
+  yield held;
+}
+
+/**
+ * A long text in parts of 64 Ki characters to twice that, cut at a blank line, or else at a line, a
+ * blank, or anywhere. However long the text, no more than that is held.
+ */
+export async function* parts(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let pending = "";
+  for await (const piece of pieces) {
+    pending += piece;
+    let begin = 0;
+    for (;;) {
+      const cut = placeToCut(pending, begin);
+      if (cut === undefined) break;
+      yield pending.slice(begin, cut);
+      begin = cut;
+    }
+    pending = pending.slice(begin);
+  }
+  if (pending !== "") yield pending;
+}
+
+/** Where the part that begins at `begin` ends; nothing if that is not in the text yet. */
+function placeToCut(text: string, begin: number): number | undefined {
+  const [least, most] = [begin + DOCUMENT_LENGTH, begin + 2 * DOCUMENT_LENGTH];
+  if (text.length <= least) return undefined;
+  const blankLine = text.indexOf("\n\n", least);
+  if (blankLine >= 0 && blankLine + 2 <= most) return blankLine + 2;
+  if (text.length <= most) return undefined;
+  const line = text.lastIndexOf("\n", most - 1);
+  if (line >= least) return line + 1;
+  const blank = text.lastIndexOf(" ", most - 1);
+  if (blank >= least) return blank;
+  const code = text.charCodeAt(most - 1);
+  return code >= 0xd800 && code < 0xdc00 ? most - 1 : most;
+}
+
+/** The whole of a text file, checked to be UTF-8. */
+export async function readText(path: string): Promise<string> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (cause) {
+    throw new VitrailError(`Cannot read ${showPath(path)}: ${describeIoError(cause)}`, { cause });
+  }
+  const pieces = withPlainLines(decoded(showPath(path), file.readable));
+  return (await Array.fromAsync(pieces)).join("");
+}
