@@ -40,6 +40,8 @@ export class Device {
   readonly description: string;
   /** True where shaders run on the processor: such adapters want other tiles. */
   readonly isCpu: boolean;
+  /** Numbers in one vector of a processor that runs shaders: llvmpipe says its bits, others have 8. */
+  readonly vectorLanes: number;
   /** All buffers come from here and go back here. */
   readonly pool: BufferPool;
   /** Textures that hold copies of buffers for a while. */
@@ -55,6 +57,7 @@ export class Device {
     this.raw = raw;
     this.description = description;
     this.isCpu = /llvmpipe|swiftshader|lavapipe|softpipe|basic render/i.test(description);
+    this.vectorLanes = Number(/(\d+) bits/.exec(description)?.[1] ?? 256) / 32;
     this.pool = new BufferPool(raw);
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);

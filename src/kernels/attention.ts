@@ -10,7 +10,7 @@ import type { Device } from "../gpu/device.ts";
 import type { Overrides } from "../gpu/pipelines.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { DropoutKey } from "./dropout.ts";
-import { lanesOf } from "./launch.ts";
+import { lanesOf, rectangle } from "./launch.ts";
 import { paddedRows, texels } from "./texels.ts";
 
 const kernel = new Kernel("attention", source);
@@ -108,8 +108,8 @@ function launch(device: Device, shape: AttentionShape, options: AttentionOptions
   // Lanes of a vector work on different heads, which walk equally far; with few heads some work on
   // different places.
   const lanes = lanesOf(device);
-  const lanesX = Math.min(8, 2 ** Math.ceil(Math.log2(batch * heads)));
-  const lanesY = lanes / lanesX;
+  const blocks = Math.ceil(time / SIDE);
+  const [lanesX, lanesY] = rectangle(lanes, batch * heads, blocks);
   const overrides: Overrides = {
     chunks,
     slices,
@@ -121,7 +121,7 @@ function launch(device: Device, shape: AttentionShape, options: AttentionOptions
   };
   const workgroups: [number, number, number] = [
     Math.ceil(batch * heads / lanesX),
-    Math.ceil(Math.ceil(time / SIDE) / lanesY),
+    Math.ceil(blocks / lanesY),
     slices,
   ];
   const random = dropout ?? { probability: 0, place: 0, step: 0, seed: 0 };

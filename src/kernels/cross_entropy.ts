@@ -6,7 +6,7 @@
 import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { both, perRow } from "./launch.ts";
+import { both, lanesOf, perRow } from "./launch.ts";
 
 const kernel = new Kernel("cross_entropy", source);
 
@@ -40,7 +40,7 @@ export function crossEntropy(logits: Tensor, targets: Tensor): CrossEntropyResul
   device.dispatch(kernel, "mean", {
     bindings: { targets, losses, result },
     uniforms,
-    overrides: { lanes: device.isCpu ? 8 : 64, rows: 1 },
+    overrides: { lanes: lanesOf(device), rows: 1 },
     workgroups: [1],
   });
   return { result, losses, logSumExp };

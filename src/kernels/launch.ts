@@ -18,9 +18,9 @@ export interface Launch {
   workgroups: [number, number, number];
 }
 
-/** Invocations in one workgroup: a processor runs eight in one vector, a GPU whole warps. */
+/** Invocations in one workgroup: a processor runs them in one vector, a GPU in whole warps. */
 export function lanesOf(device: Device): number {
-  return device.isCpu ? 8 : 64;
+  return device.isCpu ? device.vectorLanes : 64;
 }
 
 /**
@@ -47,9 +47,22 @@ export function perElement(device: Device, size: number, y?: number, z?: number)
   return { overrides: { lanes }, workgroups };
 }
 
+/**
+ * How the lanes of a workgroup cover `across` by `down` places: so many side by side, so many below,
+ * such that the fewest are idle and, of these, most are side by side.
+ */
+export function rectangle(lanes: number, across: number, down: number): [number, number] {
+  let best: [number, number] = [lanes, 1];
+  const groups = ([x, y]: [number, number]): number => Math.ceil(across / x) * Math.ceil(down / y);
+  for (let x = lanes / 2; x >= 1; x /= 2) {
+    if (groups([x, lanes / x]) < groups(best)) best = [x, lanes / x];
+  }
+  return best;
+}
+
 /** One team of lanes for each of `rows` rows. */
 export function perRow(device: Device, rows: number): Launch {
-  const [lanes, perGroup] = device.isCpu ? [1, 8] : [32, 2];
+  const [lanes, perGroup] = device.isCpu ? [1, device.vectorLanes] : [32, 2];
   const groups = Math.ceil(rows / perGroup);
   return {
     overrides: { lanes, rows: perGroup },

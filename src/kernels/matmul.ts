@@ -10,7 +10,7 @@ import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { DispatchArguments } from "../gpu/commands.ts";
-import { both, perElement } from "./launch.ts";
+import { both, lanesOf, perElement, rectangle } from "./launch.ts";
 import { texels } from "./texels.ts";
 
 /** The variants of the family: for one row or a few, for a GPU, for a processor. */
@@ -113,14 +113,13 @@ const LAUNCHES: Record<MatmulVariant, (x: Operands, sizes: Sizes, flags: Flags) 
   },
   texels({ a, b, bias, out }, { m, n, k }, flags) {
     const [left, right] = [texels(a, 0), texels(b, 1)];
-    // Eight lanes are one vector: as many tiles side by side as there are, the others below.
     const [across, down] = [Math.ceil(n / 16), Math.ceil(m / 16)];
-    const lanesX = across >= 5 ? 8 : across >= 3 ? 4 : across;
-    const lanesY = 8 / lanesX;
+    const lanes = lanesOf(a.device);
+    const [lanesX, lanesY] = rectangle(lanes, across, down);
     const args: DispatchArguments = {
       bindings: { a: left.texture, b: right.texture, ...both({ bias, out }) },
       uniforms: { m, n, k, a_stride: left.stride, b_stride: right.stride },
-      overrides: { ...flags, odd_k: k % 4 !== 0, lanes_x: lanesX, lanes: 8 },
+      overrides: { ...flags, odd_k: k % 4 !== 0, lanes_x: lanesX, lanes },
       workgroups: [Math.ceil(across / lanesX), Math.ceil(down / lanesY)],
     };
     a.device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", args);

@@ -4,8 +4,9 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { Device } from "../../src/gpu/device.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
-import { lanesOf, perElement, perRow } from "../../src/kernels/launch.ts";
+import { lanesOf, perElement, perRow, rectangle } from "../../src/kernels/launch.ts";
 import { openDevices } from "./devices.ts";
 
 /** Workgroups in one dimension, at most: WebGPU's default limit. */
@@ -49,4 +50,29 @@ Deno.test("launch: a dispatch beyond the adapter's limit is refused in words", (
     message: `Cannot dispatch matmul_shared.forward over (1, ${limit + 1}, 1) workgroups: ` +
       `this adapter's maxComputeWorkgroupsPerDimension is ${limit}`,
   });
+});
+
+Deno.test("launch: a rectangle leaves the fewest lanes idle, then is as wide as it can", () => {
+  // The fewest by trying all.
+  for (const lanes of [8, 16, 64]) {
+    for (const across of [1, 2, 3, 5, 8, 9, 24, 31]) {
+      for (const down of [1, 2, 7, 8, 29]) {
+        const [x, y] = rectangle(lanes, across, down);
+        assert.equal(x * y, lanes);
+        const reached = (width: number): number =>
+          Math.ceil(across / width) * Math.ceil(down / (lanes / width));
+        const widths = Array.from({ length: Math.log2(lanes) + 1 }, (_, i) => 2 ** i);
+        const fewest = Math.min(...widths.map(reached));
+        assert.equal(x, widths.filter((width) => reached(width) === fewest).at(-1));
+      }
+    }
+  }
+  assert.deepEqual(rectangle(16, 24, 29), [8, 2]);
+});
+
+Deno.test("launch: a driver that says the width of its vectors is believed", () => {
+  const { raw } = launches[0][1];
+  assert.equal(new Device(raw, "llvmpipe (LLVM 15.0.6, 512 bits)").vectorLanes, 16);
+  assert.equal(new Device(raw, "llvmpipe (LLVM 15.0.6, 256 bits)").vectorLanes, 8);
+  assert.equal(new Device(raw, "SwiftShader Device (LLVM 10.0.0)").vectorLanes, 8);
 });
