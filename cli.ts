@@ -18,6 +18,7 @@ import { addGenerate } from "./src/cli/generate_command.ts";
 import { addMerge } from "./src/cli/merge_command.ts";
 import { addPipeline } from "./src/cli/pipeline_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
+import { addReport } from "./src/cli/report_command.ts";
 import { addTag } from "./src/cli/tag_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
 import { addTrain } from "./src/cli/train_command.ts";
@@ -42,6 +43,7 @@ const commands = [
   addMerge,
   addPipeline,
   addEvaluate,
+  addReport,
   addTokenizer,
   addData,
   addDoctor,

@@ -8,6 +8,7 @@ import type { MetricsRecord } from "./metrics.ts";
 import pageStyle from "./report_page.css" with { type: "text" };
 import pageScript from "./report_page.js" with { type: "text" };
 import { escapeHtml, flatten, jsonForScript, showValue, table } from "./report_html.ts";
+import { type ComparedRun, comparisonCharts, differences } from "./report_comparison.ts";
 import { type Chart, chartsOf, type Curve } from "./report_series.ts";
 
 /** What a report tells. */
@@ -107,16 +108,30 @@ function sampleSection(samples: ReportOptions["samples"]): string {
   return `<section><h2>Samples</h2>\n${items.join("\n")}\n</section>`;
 }
 
-function page(options: ReportOptions): string {
-  const { title, config, records, samples, figures, notice } = options;
-  const charts = chartsOf(records);
+/** What a page consists of. */
+interface Page {
+  title: string;
+  notice?: string;
+  figures: Record<string, string | number>;
+  charts: Chart[];
+  /** Sections of HTML after the charts. */
+  sections: string[];
+}
+
+function configSection(heads: string[], rows: string[][]): string {
+  if (rows.length === 0) return "";
+  return `<section class="config"><h2>Configuration</h2><div class="scroll">${
+    table(heads, rows)
+  }</div></section>`;
+}
+
+function page({ title, notice, figures, charts, sections }: Page): string {
   const scripts = [uplotScript, pageScript].map(inline);
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; ` +
     `form-action 'none'; script-src ${scripts.map(hash).join(" ")}`;
   const cards = Object.entries(figures).map(([name, value]) =>
     `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(showValue(value))}</dd></div>`
   );
-  const rows = flatten(config);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -145,14 +160,7 @@ ${
 <div class="charts">
 ${charts.map(chartSection).join("\n")}
 </div>
-${sampleSection(samples)}
-${
-    rows.length > 0
-      ? `<section class="config"><h2>Configuration</h2>${
-        table(["Setting", "Value"], rows)
-      }</section>`
-      : ""
-  }
+${sections.join("\n")}
 </main>
 <footer>Written by Vitrail. Charts by uPlot, MIT licence, © Leon Sorokin.</footer>
 <script type="application/json" id="charts">${jsonForScript(charts)}</script>
@@ -184,5 +192,36 @@ ${
  * ```
  */
 export function writeReport(path: string | URL, options: ReportOptions): void {
-  writeFileAtomic(path, page(options));
+  const { config, records, samples } = options;
+  writeFileAtomic(
+    path,
+    page({
+      ...options,
+      charts: chartsOf(records),
+      sections: [sampleSection(samples), configSection(["Setting", "Value"], flatten(config))],
+    }),
+  );
+}
+
+/**
+ * Writes a report on several runs: each of their figures in one chart, and the settings in which they
+ * differ.
+ *
+ * @param path where the file goes; an older one is replaced
+ * @throws {VitrailError} when the file cannot be written, or there are more runs than kinds of lines
+ */
+export function writeComparison(path: string | URL, runs: readonly ComparedRun[]): void {
+  const best = runs.map(({ name, records }) => {
+    const losses = records.map(({ validationLoss }) => Number(validationLoss ?? Infinity));
+    return [`best validation loss of ${name}`, Math.min(...losses)] as const;
+  });
+  writeFileAtomic(
+    path,
+    page({
+      title: runs.map(({ name }) => name).join(" and "),
+      figures: Object.fromEntries(best.filter(([, loss]) => Number.isFinite(loss))),
+      charts: comparisonCharts(runs),
+      sections: [configSection(["Setting", ...runs.map(({ name }) => name)], differences(runs))],
+    }),
+  );
 }

@@ -9,6 +9,15 @@
   const height = (width) => Math.round(Math.min(Math.max(width * 0.5, 220), 360));
   /** Distances between steps that an axis may have. */
   const WHOLE = Array.from({ length: 27 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
+  /** Lines differ by more than their colour. */
+  const DASHES = {
+    "validation": [6, 4],
+    "run-2": [6, 4],
+    "run-3": [2, 4],
+    "run-4": [12, 4],
+    "run-5": [12, 4, 2, 4],
+    "run-6": [2, 2],
+  };
   document.documentElement.classList.add("scripted");
 
   /** A number for an axis or the readout, in few characters. */
@@ -45,7 +54,7 @@
   const marked = (curves) => (u, series) => {
     const { steps, style } = curves[series - 1];
     if (style === "faint") return [];
-    if (steps.length <= (style === "validation" ? 60 : 12)) return null;
+    if (steps.length <= (style === "train" ? 12 : 60)) return null;
     // undefined is a step that the curve has no value for, null a gap.
     const known = u.data[series].flatMap((v, i) => v === undefined ? [] : [[i, v]]);
     const gap = (at) => known[at]?.[1] == null;
@@ -138,7 +147,7 @@
               label,
               stroke: () => colour(`--${style}`),
               width: style === "faint" ? 1 : 2,
-              dash: style === "validation" ? [6, 4] : undefined,
+              dash: DASHES[style],
               points: {
                 show: true,
                 filter: marked(curves),

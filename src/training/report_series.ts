@@ -6,8 +6,8 @@ import { metricNumber, type MetricsRecord } from "./metrics.ts";
 export interface Curve {
   /** What the legend calls it. */
   label: string;
-  /** How it is drawn: `train` and `validation` differ by more than their colour. */
-  style: "train" | "faint" | "validation";
+  /** How it is drawn: styles differ by more than their colour. The numbered ones are for runs. */
+  style: "train" | "faint" | "validation" | `run-${number}`;
   /** Steps, ascending. */
   steps: number[];
   /** The value at each step. */
@@ -39,13 +39,14 @@ const KNOWN: Record<string, string> = {
   tokensPerSecond: "Tokens per second",
 };
 
-const words = (name: string): string => {
+/** A field's name as a heading. */
+export const words = (name: string): string => {
   const spaced = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 };
 
 /** A field of all records that have it as a number, by step; a later record wins. */
-function pick(records: readonly MetricsRecord[], name: string): Map<number, number> {
+export function pick(records: readonly MetricsRecord[], name: string): Map<number, number> {
   const found = new Map<number, number>();
   for (const record of records) {
     const value = metricNumber(record[name]);
@@ -126,20 +127,24 @@ function noisy(values: readonly (number | null)[]): boolean {
   return turns > finite.length / 4;
 }
 
+/** The course of a noisy curve; any other as it is. */
+export function smoothed(curve: Curve): Curve {
+  const { label, values } = curve;
+  if (!noisy(values)) return curve;
+  const reach = Math.min(Math.max(Math.round(values.length / 25), 3), 200);
+  return { ...curve, label: `${label}, smoothed`, values: smooth(values, reach) };
+}
+
 /** The curve alone, or faintly behind its mean. */
 function withMean(curve: Curve): Curve[] {
-  const { label, values } = curve;
-  if (values.length === 0) return [];
-  if (!noisy(values)) return [curve];
-  const reach = Math.min(Math.max(Math.round(values.length / 25), 3), 200);
-  return [
-    { ...curve, label: `${label}, each step`, style: "faint" },
-    { ...curve, label: `${label}, smoothed`, values: smooth(values, reach) },
-  ];
+  if (curve.values.length === 0) return [];
+  const course = smoothed(curve);
+  if (course === curve) return [curve];
+  return [{ ...curve, label: `${curve.label}, each step`, style: "faint" }, course];
 }
 
 /** A curve of a field and the note about values that cannot be drawn. */
-function curveOf(
+export function curveOf(
   found: Map<number, number>,
   label: string,
   style: Curve["style"],
@@ -154,7 +159,8 @@ function curveOf(
   return { curve: { label, style, steps: all.map(([step]) => step), values }, notes };
 }
 
-const thinned = (curves: Curve[]): string[] =>
+/** What is to be said of curves that {@linkcode thin} changes. */
+export const thinned = (curves: Curve[]): string[] =>
   curves.some(({ values }) => values.length > MOST_POINTS)
     ? ["Thinned for drawing: the lowest and the highest of neighbouring values are shown."]
     : [];
