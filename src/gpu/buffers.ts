@@ -6,12 +6,14 @@
  */
 import { VitrailError } from "../errors.ts";
 
-/** A storage buffer with a number of its own, by which bind groups are cached. */
+/** A storage buffer, or a slice of one, with a number of its own, by which bind groups are cached. */
 export interface PooledBuffer {
   /** Unique within its device. */
   readonly id: number;
   /** The buffer of the WebGPU standard. */
   readonly raw: GPUBuffer;
+  /** Where a slice begins within `raw`, in bytes; 0 for a whole buffer. */
+  readonly offset: number;
   /** Its size in bytes, which may exceed what was asked for by up to an eighth. */
   readonly byteLength: number;
 }
@@ -28,6 +30,9 @@ export interface MemoryReport {
   reservedBytes: number;
 }
 
+/** Slices begin at multiples of this many bytes: the most that an adapter may ask for. */
+export const SLICE_ALIGNMENT = 256;
+
 /** Buffers waiting beyond this many times the peak in use are destroyed. */
 const KEEP_FACTOR = 1.25;
 
@@ -38,6 +43,7 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #waiting = new Map<number, PooledBuffer[]>();
   readonly #live = new Set<PooledBuffer>();
+  readonly #slices = new Map<PooledBuffer, Map<string, PooledBuffer>>();
   readonly #scopes: Scope[] = [];
   #nextId = 1;
   #report: MemoryReport = { liveBuffers: 0, liveBytes: 0, peakBytes: 0, reservedBytes: 0 };
@@ -95,6 +101,22 @@ export class BufferPool {
     if (this.#report.reservedBytes > KEEP_FACTOR * this.#report.peakBytes + (16 << 20)) this.trim();
   }
 
+  /**
+   * Part of a buffer, which lives as long as the whole; the same part is the same slice. Releasing a
+   * slice does nothing.
+   *
+   * @param byteOffset a multiple of {@linkcode SLICE_ALIGNMENT}
+   */
+  slice(whole: PooledBuffer, byteOffset: number, byteLength: number): PooledBuffer {
+    const key = `${byteOffset}+${byteLength}`;
+    const slices = this.#slices.get(whole) ?? new Map<string, PooledBuffer>();
+    this.#slices.set(whole, slices);
+    const offset = whole.offset + byteOffset;
+    const slice = slices.get(key) ?? { id: this.#nextId++, raw: whole.raw, offset, byteLength };
+    slices.set(key, slice);
+    return slice;
+  }
+
   /** Destroys all buffers that wait for use. */
   trim(): void {
     for (const shelf of this.#waiting.values()) shelf.forEach((b) => this.#destroy(b));
@@ -131,10 +153,12 @@ export class BufferPool {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const raw = this.#device.createBuffer({ size, usage, label: `pool ${size} bytes` });
     this.#report.reservedBytes += size;
-    return { id: this.#nextId++, raw, byteLength: size };
+    return { id: this.#nextId++, raw, offset: 0, byteLength: size };
   }
 
   #destroy(buffer: PooledBuffer): void {
+    for (const slice of this.#slices.get(buffer)?.values() ?? []) this.onDestroy(slice);
+    this.#slices.delete(buffer);
     this.onDestroy(buffer);
     buffer.raw.destroy();
     this.#report.reservedBytes -= buffer.byteLength;

@@ -1,6 +1,7 @@
 /**
  * The command stream: the only place that encodes and submits. Many dispatches go into one
- * submit; bind groups are cached; the uniforms of a submit travel in a single write.
+ * submit; bind groups are cached; the uniforms of a submit travel in a single write, and
+ * so do small tensors that the host writes in between.
  *
  * @module
  */
@@ -31,6 +32,8 @@ export interface DispatchArguments {
 const UNIFORM_STRIDE = 256;
 /** Dispatches in one submit, at most. */
 const MAX_DISPATCHES = 1024;
+/** Bytes that the host may write into the middle of one submit. */
+const MAX_UPLOAD = 1 << 20;
 /** Cached bind groups, at most; beyond it the oldest goes. */
 const MAX_BIND_GROUPS = 16384;
 
@@ -42,11 +45,14 @@ export class Commands {
   readonly #uniforms: GPUBuffer;
   readonly #staged = new ArrayBuffer(UNIFORM_STRIDE * MAX_DISPATCHES);
   readonly #view = new DataView(this.#staged);
+  readonly #uploads: GPUBuffer;
+  readonly #stagedUploads = new Uint8Array(MAX_UPLOAD);
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #keysOf = new Map<PooledBuffer | ScratchTexture, Set<string>>();
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #recorded = 0;
+  #uploaded = 0;
 
   /** A stream over one device. */
   constructor(device: Device) {
@@ -55,6 +61,11 @@ export class Commands {
       label: "uniforms",
       size: this.#staged.byteLength,
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+    });
+    this.#uploads = device.raw.createBuffer({
+      label: "uploads",
+      size: MAX_UPLOAD,
+      usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
   }
 
@@ -89,7 +100,7 @@ export class Commands {
   /** Fills a buffer with zero bytes. */
   clear(buffer: PooledBuffer): void {
     this.#endPass();
-    this.#encode().clearBuffer(buffer.raw);
+    this.#encode().clearBuffer(buffer.raw, buffer.offset, buffer.byteLength);
   }
 
   /** Copies bytes from one buffer to another, from the given byte offsets on. */
@@ -101,7 +112,13 @@ export class Commands {
   ): void {
     const { source: from = 0, target: to = 0 } = offsets;
     this.#endPass();
-    this.#encode().copyBufferToBuffer(source.raw, from, target.raw, to, byteLength);
+    this.#encode().copyBufferToBuffer(
+      source.raw,
+      source.offset + from,
+      target.raw,
+      target.offset + to,
+      byteLength,
+    );
   }
 
   /** Copies the beginning of a buffer into a texture, four numbers to a texel. */
@@ -112,24 +129,38 @@ export class Commands {
     const bytesPerRow = TEXELS_PER_ROW * 16;
     if (rows > 0) {
       this.#encode().copyBufferToTexture(
-        { buffer: source.raw, bytesPerRow },
+        { buffer: source.raw, offset: source.offset, bytesPerRow },
         { texture },
         [TEXELS_PER_ROW, rows],
       );
     }
     if (rest > 0) {
       this.#encode().copyBufferToTexture(
-        { buffer: source.raw, offset: rows * bytesPerRow },
+        { buffer: source.raw, offset: source.offset + rows * bytesPerRow },
         { texture, origin: [0, rows] },
         [rest, 1],
       );
     }
   }
 
-  /** Writes from the host. What was recorded before is submitted first, to keep the order. */
+  /**
+   * Writes from the host, in order with what is recorded. A submit in the middle of a step would set
+   * the adapter to work beside the host, on a processor in its place: so what is small enough is kept
+   * and copied by the stream itself.
+   */
   write(buffer: PooledBuffer, data: NumericArray, byteOffset = 0): void {
-    if (this.#encoder) this.submit();
-    this.#device.raw.queue.writeBuffer(buffer.raw, byteOffset, data);
+    const to = buffer.offset + byteOffset;
+    const at = this.#uploaded;
+    if (this.#encoder && at + data.byteLength <= MAX_UPLOAD) {
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      this.#stagedUploads.set(bytes, at);
+      this.#endPass();
+      this.#encoder.copyBufferToBuffer(this.#uploads, at, buffer.raw, to, data.byteLength);
+      this.#uploaded += data.byteLength;
+    } else {
+      this.submit();
+      this.#device.raw.queue.writeBuffer(buffer.raw, to, data);
+    }
   }
 
   /** Hands everything recorded to the device. */
@@ -140,9 +171,13 @@ export class Commands {
     if (this.#recorded > 0) {
       queue.writeBuffer(this.#uniforms, 0, this.#staged, 0, this.#recorded * UNIFORM_STRIDE);
     }
+    if (this.#uploaded > 0) {
+      queue.writeBuffer(this.#uploads, 0, this.#stagedUploads, 0, this.#uploaded);
+    }
     queue.submit([this.#encoder.finish()]);
     this.#encoder = undefined;
     this.#recorded = 0;
+    this.#uploaded = 0;
   }
 
   /** Copies buffers to the host with a single wait. */
@@ -157,7 +192,7 @@ export class Commands {
       this.#endPass();
       let at = 0;
       for (const { buffer, byteLength } of sources) {
-        this.#encode().copyBufferToBuffer(buffer.raw, 0, staging, at, byteLength);
+        this.#encode().copyBufferToBuffer(buffer.raw, buffer.offset, staging, at, byteLength);
         at += byteLength;
       }
       this.submit();
@@ -235,5 +270,7 @@ export class Commands {
 }
 
 function resourceOf(bound: Bindable): GPUBindingResource {
-  return "buffer" in bound ? { buffer: bound.buffer.raw } : bound.view;
+  if (!("buffer" in bound)) return bound.view;
+  const { raw, offset, byteLength } = bound.buffer;
+  return { buffer: raw, offset, size: byteLength };
 }
