@@ -18,6 +18,7 @@ import { addGenerate } from "./src/cli/generate_command.ts";
 import { addMerge } from "./src/cli/merge_command.ts";
 import { addPipeline } from "./src/cli/pipeline_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
+import { addProfile } from "./src/cli/profile_command.ts";
 import { addReport } from "./src/cli/report_command.ts";
 import { addTag } from "./src/cli/tag_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
@@ -46,6 +47,7 @@ const commands = [
   addReport,
   addTokenizer,
   addData,
+  addProfile,
   addDoctor,
 ];
 for (const add of commands) add(program);

@@ -339,3 +339,23 @@ export { type StepFigures, Trainer, type TrainerOptions } from "./src/training/t
 export { train, type TrainIO, type TrainResult, type TrainSettings } from "./src/training/loop.ts";
 export { evaluate, type Evaluation } from "./src/training/evaluate.ts";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./src/training/checkpoint.ts";
+
+// Where the time goes.
+export {
+  attachProfiler,
+  type ProfiledEvent,
+  Profiler,
+  type Recording,
+  type Stretch,
+} from "./src/gpu/profiler.ts";
+export { record, type TimedRecording, type Timing } from "./src/profiling/record.ts";
+export { measureRoof, type Roof } from "./src/profiling/roof.ts";
+export type { ShaderFacts } from "./src/profiling/shader_facts.ts";
+export {
+  type KernelRow,
+  type Profile,
+  summarize,
+  type SummaryOptions,
+} from "./src/profiling/summary.ts";
+export { profileTable } from "./src/profiling/table.ts";
+export { type Trace, type TraceEvent, traceOf } from "./src/profiling/trace.ts";

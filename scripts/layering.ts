@@ -43,6 +43,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ["nn"],
   ["optim", "models"],
   ["training", "generation", "inference", "probes"],
+  ["profiling"],
   ["mod"],
   ["cli"],
 ];

@@ -10,6 +10,7 @@ import type { PooledBuffer } from "./buffers.ts";
 import type { Device } from "./device.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Overrides, Pipeline } from "./pipelines.ts";
+import type { Profiler } from "./profiler.ts";
 import type { NumericArray } from "./tensor.ts";
 import { type ScratchTexture, TEXELS_PER_ROW } from "./textures.ts";
 
@@ -41,6 +42,8 @@ const MAX_BIND_GROUPS = 16384;
 export class Commands {
   /** Dispatches recorded since the device was opened. */
   dispatches = 0;
+  /** Times what is recorded, while one is attached. */
+  profiler: Profiler | undefined;
   readonly #device: Device;
   readonly #uniforms: GPUBuffer;
   readonly #staged = new ArrayBuffer(UNIFORM_STRIDE * MAX_DISPATCHES);
@@ -82,10 +85,13 @@ export class Commands {
       );
     }
     if (x * y * z === 0) return;
-    if (this.#recorded === MAX_DISPATCHES) this.submit();
+    const { profiler } = this;
+    if (this.#recorded === MAX_DISPATCHES || profiler?.full) this.submit();
+    const descriptor = profiler?.beginDispatch(kernel, entryPoint, args);
+    if (profiler) this.#endPass();
     const offset = this.#recorded * UNIFORM_STRIDE;
     if (pipeline.entry.uniform) this.#writeUniforms(pipeline, args.uniforms ?? {}, offset);
-    this.#pass ??= this.#encode().beginComputePass();
+    this.#pass ??= this.#encode().beginComputePass(descriptor);
     this.#pass.setPipeline(pipeline.raw);
     this.#pass.setBindGroup(
       0,
@@ -95,12 +101,15 @@ export class Commands {
     this.#pass.dispatchWorkgroups(x, y, z);
     this.#recorded++;
     this.dispatches++;
+    if (profiler) this.#endPass();
+    profiler?.end();
   }
 
   /** Fills a buffer with zero bytes. */
   clear(buffer: PooledBuffer): void {
-    this.#endPass();
-    this.#encode().clearBuffer(buffer.raw, buffer.offset, buffer.byteLength);
+    this.#transfer("clear", buffer.byteLength, (encoder) => {
+      encoder.clearBuffer(buffer.raw, buffer.offset, buffer.byteLength);
+    });
   }
 
   /** Copies bytes from one buffer to another, from the given byte offsets on. */
@@ -111,36 +120,38 @@ export class Commands {
     offsets: { source?: number; target?: number } = {},
   ): void {
     const { source: from = 0, target: to = 0 } = offsets;
-    this.#endPass();
-    this.#encode().copyBufferToBuffer(
-      source.raw,
-      source.offset + from,
-      target.raw,
-      target.offset + to,
-      byteLength,
-    );
+    this.#transfer("copy", byteLength, (encoder) => {
+      encoder.copyBufferToBuffer(
+        source.raw,
+        source.offset + from,
+        target.raw,
+        target.offset + to,
+        byteLength,
+      );
+    });
   }
 
   /** Copies the beginning of a buffer into a texture, four numbers to a texel. */
   copyToTexture(source: PooledBuffer, { texture }: ScratchTexture, texels: number): void {
-    this.#endPass();
     const rows = Math.floor(texels / TEXELS_PER_ROW);
     const rest = texels % TEXELS_PER_ROW;
     const bytesPerRow = TEXELS_PER_ROW * 16;
-    if (rows > 0) {
-      this.#encode().copyBufferToTexture(
-        { buffer: source.raw, offset: source.offset, bytesPerRow },
-        { texture },
-        [TEXELS_PER_ROW, rows],
-      );
-    }
-    if (rest > 0) {
-      this.#encode().copyBufferToTexture(
-        { buffer: source.raw, offset: source.offset + rows * bytesPerRow },
-        { texture, origin: [0, rows] },
-        [rest, 1],
-      );
-    }
+    this.#transfer("copy to texture", texels * 16, (encoder) => {
+      if (rows > 0) {
+        encoder.copyBufferToTexture(
+          { buffer: source.raw, offset: source.offset, bytesPerRow },
+          { texture },
+          [TEXELS_PER_ROW, rows],
+        );
+      }
+      if (rest > 0) {
+        encoder.copyBufferToTexture(
+          { buffer: source.raw, offset: source.offset + rows * bytesPerRow },
+          { texture, origin: [0, rows] },
+          [rest, 1],
+        );
+      }
+    });
   }
 
   /**
@@ -149,13 +160,15 @@ export class Commands {
    * and copied by the stream itself.
    */
   write(buffer: PooledBuffer, data: NumericArray, byteOffset = 0): void {
+    if (this.profiler?.full) this.submit();
     const to = buffer.offset + byteOffset;
     const at = this.#uploaded;
     if (this.#encoder && at + data.byteLength <= MAX_UPLOAD) {
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       this.#stagedUploads.set(bytes, at);
-      this.#endPass();
-      this.#encoder.copyBufferToBuffer(this.#uploads, at, buffer.raw, to, data.byteLength);
+      this.#transfer("upload", data.byteLength, (encoder) => {
+        encoder.copyBufferToBuffer(this.#uploads, at, buffer.raw, to, data.byteLength);
+      });
       this.#uploaded += data.byteLength;
     } else {
       this.submit();
@@ -174,7 +187,9 @@ export class Commands {
     if (this.#uploaded > 0) {
       queue.writeBuffer(this.#uploads, 0, this.#stagedUploads, 0, this.#uploaded);
     }
+    this.profiler?.beginSubmit(this.#encoder);
     queue.submit([this.#encoder.finish()]);
+    this.profiler?.endSubmit();
     this.#encoder = undefined;
     this.#recorded = 0;
     this.#uploaded = 0;
@@ -221,6 +236,16 @@ export class Commands {
   #endPass(): void {
     this.#pass?.end();
     this.#pass = undefined;
+  }
+
+  #transfer(name: string, bytes: number, encode: (encoder: GPUCommandEncoder) => void): void {
+    const { profiler } = this;
+    if (profiler?.full) this.submit();
+    this.#endPass();
+    const encoder = this.#encode();
+    profiler?.beginTransfer(encoder, name, bytes);
+    encode(encoder);
+    profiler?.end(encoder);
   }
 
   #writeUniforms(pipeline: Pipeline, values: Record<string, number>, offset: number): void {

@@ -1,0 +1,108 @@
+/**
+ * `vitrail profile`: where the time goes.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { VitrailError } from "../errors.ts";
+import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
+import { profileTable } from "../profiling/table.ts";
+import { traceOf } from "../profiling/trace.ts";
+import {
+  type Profiled,
+  profileGenerate,
+  profileStep,
+  type WorkloadSizes,
+} from "../profiling/workloads.ts";
+import { BERT_PRESETS } from "./bert_presets.ts";
+import { checkChoice, oneOf } from "./choices.ts";
+import { whole } from "./numbers.ts";
+import { PRESETS } from "./presets.ts";
+
+/** Flags of everything that is profiled. */
+interface OutputFlags {
+  json?: string;
+  trace?: string;
+  replay: boolean;
+  roof: boolean;
+}
+
+/** Flags of what is profiled with a model. */
+interface ModelFlags extends OutputFlags, Partial<WorkloadSizes> {
+  preset: string;
+}
+
+/** Adds the command to the program. */
+export function addProfile(program: Command): void {
+  const profile = program.command("profile").description("show where the time goes");
+  const step = profile.command("step").description("a training step, kernel by kernel")
+    .option("--family <name>", "gpt or bert", oneOf("gpt", "bert"), "gpt")
+    .option("--steps <n>", "steps to record", whole(1), 5);
+  withModel(step).action(async (flags: ModelFlags & { family: "gpt" | "bert"; steps: number }) => {
+    const sizes = sizesOf(flags, flags.family === "gpt" ? PRESETS : BERT_PRESETS);
+    await show(flags, (device) => profileStep(device, sizes, flags));
+  });
+  const write = profile.command("generate").description("a GPT that writes, kernel by kernel")
+    .option("--tokens <n>", "tokens to write", whole(1), 64)
+    .option("--prompt <n>", "tokens that are given", whole(1), 16);
+  withModel(write).action(async (flags: ModelFlags & { tokens: number; prompt: number }) => {
+    const sizes = sizesOf({ batch: 1, ...flags }, PRESETS);
+    await show(flags, (device) => profileGenerate(device, sizes, flags));
+  });
+}
+
+function withModel(command: Command): Command {
+  return withOutput(
+    command
+      .option("--preset <name>", "sizes, as of the commands that train", "pico")
+      .option("--layers <n>", "blocks", whole(1))
+      .option("--heads <n>", "heads of each block", whole(1))
+      .option("--channels <n>", "width of the residual stream", whole(1))
+      .option("--sequence <n>", "tokens in a sequence", whole(1))
+      .option("--batch <n>", "sequences", whole(1))
+      .option("--vocabulary <n>", "tokens of the vocabulary", whole(3), 1024),
+  );
+}
+
+function withOutput(command: Command): Command {
+  return command
+    .option("--json <file>", "write all figures as JSON")
+    .option("--trace <file>", "write a trace for Perfetto or chrome://tracing")
+    .option("--no-replay", "where the adapter has no timestamps, count and do not time")
+    .option("--no-roof", "leave out the measurement of what the adapter can do");
+}
+
+function sizesOf(flags: ModelFlags, presets: Record<string, WorkloadPreset>): WorkloadSizes {
+  checkChoice("preset", flags.preset, Object.keys(presets));
+  const { layers, heads, channels, sequence, batch, vocabulary } = {
+    ...presets[flags.preset],
+    ...flags,
+  };
+  return { layers, heads, channels, sequence, batch, vocabulary: vocabulary! };
+}
+
+type WorkloadPreset = Omit<WorkloadSizes, "vocabulary">;
+
+/** Profiles, prints the table and writes the files that were asked for. */
+async function show(
+  flags: OutputFlags,
+  run: (device: Device) => Promise<Profiled>,
+): Promise<void> {
+  const device = await openDevice();
+  try {
+    const { profile, recording } = await run(device);
+    console.log(profileTable(profile));
+    if (flags.json) writeFileAtomic(flags.json, JSON.stringify(profile, undefined, 1) + "\n");
+    if (flags.trace) {
+      if (recording.timing !== "timestamps") {
+        throw new VitrailError(
+          `Cannot write ${flags.trace}: this adapter has no timestamps, of which a trace consists`,
+        );
+      }
+      writeFileAtomic(flags.trace, JSON.stringify(traceOf(recording, profile.adapter)));
+    }
+  } finally {
+    device.destroy();
+  }
+}

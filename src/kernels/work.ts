@@ -1,0 +1,211 @@
+/**
+ * What each kernel must do: floating-point operations and bytes, counted from its formula and not from
+ * its shader, so that a clumsy shader is not rewarded for its detours.
+ *
+ * An addition, a multiplication, a comparison of floats, an exp or a root each count as one operation;
+ * what is done once a row is left out. Bytes are what a call cannot do without: each input read once,
+ * each output written once, and read as well where it is added to.
+ *
+ * @module
+ */
+import type { Overrides } from "../gpu/pipelines.ts";
+
+/** A dispatch, as a profiler saw it. */
+export interface Dispatched {
+  /** Values of the uniform struct. */
+  uniforms: Record<string, number>;
+  /** Values of the overrides that were given. */
+  overrides: Overrides;
+  /** Workgroups in x, y and z. */
+  workgroups: readonly [number, number, number];
+  /** Bytes of the tensors that are bound, by the shader's names. */
+  bound: Record<string, number>;
+}
+
+/** What a dispatch must do. */
+export interface Work {
+  /** Floating-point operations. */
+  flops: number;
+  /** Bytes read and written. */
+  bytes: number;
+}
+
+type Count = (dispatched: Dispatched) => Work;
+
+/** Bytes of a number. */
+const WORD = 4;
+
+const sum = (numbers: number[]): number => numbers.reduce((total, n) => total + n, 0);
+
+/** All that is bound, once. */
+const boundOnce = ({ bound }: Dispatched): number => sum(Object.values(bound));
+
+/** `flops` for each number of the tensor called `of`; all that is bound is moved once. */
+function each(of: string, flops: number, again: readonly string[] = []): Count {
+  return (d) => {
+    const added = d.overrides.accumulate ? 1 : 0;
+    const target = d.bound[of] ?? d.bound[`${of}_odd`];
+    return {
+      flops: (flops + added) * target / WORD,
+      bytes: boundOnce(d) + added * target + sum(again.map((name) => d.bound[name])),
+    };
+  };
+}
+
+/** 2·M·N·K, and what is added to the product. */
+const matmul: Count = ({ uniforms: { m, n, k }, overrides: { has_bias, accumulate } }) => {
+  const added = (has_bias ? 1 : 0) + (accumulate ? 1 : 0);
+  return {
+    flops: 2 * m * n * k + added * m * n,
+    bytes: WORD * (m * k + k * n + m * n + (has_bias ? n : 0) + (accumulate ? m * n : 0)),
+  };
+};
+
+/**
+ * Products of T×T by HS for each head, of which a causal mask leaves T(T + 1)/2 pairs; the softmax is
+ * not counted, as in Dao et al. 2022. Heads count as they lie in textures, filled up to fours.
+ */
+function attention(products: number, rows: number, statistics: number): Count {
+  return ({ uniforms: { batch, heads, time }, overrides, bound }) => {
+    const { chunks, slices, causal, has_mask } = overrides as Record<string, number>;
+    const headSize = 4 * chunks * slices;
+    const pairs = causal ? time * (time + 1) / 2 : time * time;
+    const row = batch * heads * time;
+    return {
+      flops: 2 * products * pairs * batch * heads * headSize,
+      bytes: WORD * row * (rows * headSize + statistics) + (has_mask ? bound.mask : 0),
+    };
+  };
+}
+
+/** One product of queries by keys for each head, masked or not. */
+const pattern: Count = (d) => {
+  const { uniforms: { heads, queries, keys, head_size, past }, overrides, workgroups, bound } = d;
+  const batch = workgroups[2] / (overrides.causal === undefined ? 1 : heads);
+  const seen = (query: number): number => Math.min(keys, past + query + 1);
+  const pairs = overrides.causal
+    ? sum(Array.from({ length: queries }, (_, query) => seen(query)))
+    : queries * keys;
+  const row = batch * heads * head_size;
+  return {
+    flops: 2 * pairs * row,
+    // Both sides and the pattern; one of the three is written.
+    bytes: WORD * (row * (queries + keys) + batch * heads * queries * keys) +
+      (overrides.has_mask ? bound.mask : 0),
+  };
+};
+
+/** (rows, columns) in other rows: `flops` for each number, which is read and written. */
+const moved = (flops: number): Count => ({ uniforms: { rows, columns } }) => ({
+  flops: flops * rows * columns,
+  bytes: 2 * WORD * rows * columns,
+});
+
+/** Reads rows by their ids, and writes or adds as many. */
+const looked = (flops: number, rows: number): Count => ({ uniforms: { count, channels } }) => ({
+  flops: flops * count * channels,
+  bytes: WORD * (count + rows * count * channels),
+});
+
+/** Kernels whose arithmetic is on integers, or none. */
+const bytesOnly: Count = (d) => ({ flops: 0, bytes: boundOnce(d) });
+
+const COUNTS: Record<string, Count> = {
+  "matmul_row.forward": matmul,
+  "matmul_row.forward_odd": matmul,
+  "matmul_shared.forward": matmul,
+  "matmul_texels.forward": matmul,
+  "matmul_texels.forward_odd": matmul,
+
+  // S = Q·Kᵀ and P·V. Then S again, dP = dO·Vᵀ, dQ; and of `keys`, which finds S and dP once more,
+  // only dK and dV.
+  "attention.forward": attention(2, 4, 1),
+  "attention.queries": attention(3, 6, 2),
+  "attention.keys": attention(2, 6, 2),
+  "attention_pattern.scores": pattern,
+  "attention_pattern.mix": pattern,
+  "attention_pattern.mix_transposed": pattern,
+
+  // The mean; the deviations' squares; (x - m)·r·w + b.
+  "layer_norm.forward": each("x", 1 + 3 + 4),
+  "layer_norm.forward_odd": each("x", 1 + 3 + 4),
+  // g = d·w and x̂ = (x - m)·r; the means of g and g·x̂; r·(g - a - x̂·b).
+  "layer_norm.backward": each("d_x", 3 + 3 + 4),
+  "layer_norm.backward_odd": each("d_x", 3 + 3 + 4),
+  "column_sum.sum": each("d_out", 1),
+  "column_sum.normalized": each("d_out", 4),
+  "column_sum.finish": ({ bound: { partial, out }, overrides: { accumulate } }) => ({
+    flops: (partial + (accumulate ? out : 0)) / WORD,
+    bytes: partial + (accumulate ? 2 : 1) * out,
+  }),
+
+  // max, x - max, exp, Σ, and the factor; with cross-entropy's the last is not needed.
+  "softmax.forward": each("x", 5),
+  "softmax.backward": each("d_x", 4),
+  "cross_entropy.forward": each("logits", 4),
+  "cross_entropy.mean": each("losses", 1),
+  "cross_entropy.backward": each("d_logits", 3),
+  "cross_entropy.backward_odd": each("d_logits", 3),
+  "pointwise_loss.forward": (d) => each("x", d.overrides.logistic ? 8 : 3)(d),
+  "pointwise_loss.backward": (d) => each("d_x", d.overrides.logistic ? 6 : 3)(d),
+
+  // x/√2, erf, 1 +, ½, x·; or x², x³, its factor, x +, the factor, tanh, 1 +, ½, x·.
+  "gelu.forward": (d) => each("x", d.overrides.exact ? 5 : 9)(d),
+  // Φ in 4, φ in 4, x·φ, +, ·d; or the tanh's argument in 5, and 13 more.
+  "gelu.backward": (d) => each("d_x", d.overrides.exact ? 11 : 18)(d),
+  "tanh.forward": each("x", 1),
+  "tanh.backward": each("d_x", 3),
+  "add.forward": each("a", 1),
+  "add.accumulate": each("a", 1, ["out"]),
+  "dropout.forward": each("x", 1),
+
+  "columns.take": moved(1),
+  "columns.accumulate": (d) => ({
+    flops: moved(2)(d).flops,
+    bytes: moved(2)(d).bytes * 3 / 2,
+  }),
+  "pack_rows.pack": moved(0),
+  "pack_rows.unpack": moved(0),
+  "cache_append.forward": ({ uniforms: { channels, time }, workgroups }) => ({
+    flops: 0,
+    bytes: 2 * WORD * workgroups[2] * time * channels,
+  }),
+  "gather_rows.forward": (d) => ({ flops: 0, bytes: d.bound.rows + 2 * d.bound.out }),
+  "gather_rows.backward": ({ bound: { rows, d_out } }) => ({
+    flops: d_out / WORD,
+    bytes: rows + 3 * d_out,
+  }),
+
+  "embedding.forward": (d) => looked(d.overrides.has_position ? 1 : 0, 2)(d),
+  "embedding.link": bytesOnly,
+  "embedding.backward_token": looked(1, 3),
+  "embedding.backward_position": ({ uniforms: { count, time, channels } }) => ({
+    flops: count * channels,
+    bytes: WORD * channels * (count + 2 * time),
+  }),
+
+  // g·clip; β₁m + (1 - β₁)g; β₂v + (1 - β₂)g²; the decay; m̂, v̂, √, + ε, /, ·lr, -.
+  "adamw.update": each("value", 1 + 3 + 4 + 1 + 7, ["value", "m", "v"]),
+  "gradient_norm.squares": ({ uniforms: { size, stride } }) => ({
+    flops: 2 * size,
+    bytes: WORD * (size + stride),
+  }),
+  "gradient_norm.tensors": each("partial", 1),
+  "gradient_norm.finish": each("sums", 1),
+  "sample.forward": bytesOnly,
+
+  "copy.forward": bytesOnly,
+  // What the stream does without a shader.
+  "copy": ({ bound }) => ({ flops: 0, bytes: 2 * bound.bytes }),
+  "copy to texture": ({ bound }) => ({ flops: 0, bytes: 2 * bound.bytes }),
+  "upload": ({ bound }) => ({ flops: 0, bytes: 2 * bound.bytes }),
+  "clear": ({ bound }) => ({ flops: 0, bytes: bound.bytes }),
+};
+
+/**
+ * What a dispatch of the kernel called `name` (`shader.entry`) must do; nothing if nobody has counted
+ * it yet.
+ */
+export function workOf(name: string, dispatched: Dispatched): Work | undefined {
+  return Object.hasOwn(COUNTS, name) ? COUNTS[name](dispatched) : undefined;
+}

@@ -1,0 +1,139 @@
+/**
+ * The profiler of the command stream: it changes nothing that is computed, its times add up, and it
+ * works where the adapter has no timestamps.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { type Device, openDevice } from "../../src/gpu/device.ts";
+import { attachProfiler } from "../../src/gpu/profiler.ts";
+import { matmul } from "../../src/kernels/matmul.ts";
+import { workOf } from "../../src/kernels/work.ts";
+import { record } from "../../src/profiling/record.ts";
+import { deviceMilliseconds, summarize } from "../../src/profiling/summary.ts";
+import { profileStep } from "../../src/profiling/workloads.ts";
+
+const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
+const untimed = { skip: !device.raw.features.has("timestamp-query") };
+
+const SIZES = { layers: 2, heads: 2, channels: 24, sequence: 29, batch: 3, vocabulary: 197 };
+
+/** An adapter that seems to have no timestamps. */
+function withoutTimestamps(): Promise<Device> {
+  const gpu = {
+    async requestAdapter(options?: GPURequestAdapterOptions) {
+      // deno-lint-ignore no-explicit-any -- the global's type wants the DOM's library
+      const adapter = await (globalThis as any).navigator["gpu"].requestAdapter(options);
+      return {
+        features: new Set(),
+        limits: adapter.limits,
+        info: adapter.info,
+        requestDevice: (wanted: GPUDeviceDescriptor) => adapter.requestDevice(wanted),
+      };
+    },
+  };
+  return openDevice({ gpu: gpu as unknown as GPU });
+}
+
+/** Losses and dispatches of four steps of one model, watched or not. */
+async function fourSteps(watched: boolean): Promise<{ losses: number[]; dispatches: number }> {
+  const own = await openDevice();
+  try {
+    const profiler = watched ? attachProfiler(own) : undefined;
+    const { losses } = await profileStep(own, SIZES, { steps: 1, roof: false, replay: false });
+    profiler?.detach();
+    return { losses, dispatches: own.commands.dispatches };
+  } finally {
+    own.destroy();
+  }
+}
+
+Deno.test("a profiler changes no loss and no dispatch", async () => {
+  const [off, on] = [await fourSteps(false), await fourSteps(true)];
+  // Two steps of warming up, one without the profiler, one with it.
+  assert.equal(off.losses.length, 4);
+  assert.deepEqual(on, off);
+  assert.ok(off.losses[3] < off.losses[0]);
+});
+
+Deno.test("every kernel of a training step, GPT's and BERT's, has its work counted", async () => {
+  for (const family of ["gpt", "bert"] as const) {
+    const { recording } = await profileStep(device, SIZES, { family, steps: 1, roof: false });
+    const uncounted = recording.events.filter((event) => !workOf(event.name, event));
+    assert.deepEqual(uncounted.map(({ name }) => name), []);
+    for (const event of recording.events) {
+      const { flops, bytes } = workOf(event.name, event)!;
+      assert.ok(flops >= 0 && bytes > 0, `${event.name}: ${flops} operations, ${bytes} bytes`);
+    }
+  }
+});
+
+Deno.test("kernels follow one another, and their times add up to the device's", {
+  ignore: untimed.skip,
+}, async () => {
+  const sizes = { ...SIZES, channels: 64, sequence: 64, batch: 8 };
+  const { recording, profile } = await profileStep(device, sizes, { steps: 4, roof: false });
+  let last = -Infinity;
+  for (const { name, gpu, milliseconds, submit } of recording.events) {
+    assert.ok(gpu && milliseconds !== undefined && milliseconds >= 0, name);
+    assert.ok(gpu.begin >= last - 1e-6, `${name} begins before what comes before it has ended`);
+    assert.ok(gpu.begin >= recording.submits[submit].begin - 1e-6, `${name} precedes its submit`);
+    last = gpu.end;
+  }
+  // Of four steps the least disturbed: others may take the processor between two kernels.
+  const parts = [...Map.groupBy(recording.events, ({ span }) => span).values()].map((events) =>
+    events.reduce((sum, { milliseconds }) => sum + milliseconds!, 0) / deviceMilliseconds(events)!
+  );
+  assert.equal(parts.length, 4);
+  assert.ok(Math.max(...parts) > 0.9 && Math.max(...parts) <= 1 + 1e-9, `${parts}`);
+  const shares = profile.kernels.reduce((sum, { share }) => sum + share!, 0);
+  assert.ok(Math.abs(shares - 1) < 1e-9);
+});
+
+Deno.test("more dispatches than a set of queries holds", { ignore: untimed.skip }, async () => {
+  using _scope = device.scope();
+  const [a, out] = [device.zeros([1, 3]), device.zeros([1, 3])];
+  const b = device.zeros([3, 3]);
+  const { events, submits } = await record(device, () => {
+    for (let i = 0; i < 1100; i++) {
+      matmul(a, b, { out });
+      device.commands.clear(out.buffer);
+      device.commands.clear(out.buffer);
+    }
+  });
+  assert.equal(events.length, 3300);
+  assert.ok(submits.length >= 2);
+  assert.ok(events.every(({ gpu }) => gpu && gpu.end >= gpu.begin));
+});
+
+Deno.test("without timestamps: counted, and timed by running each kind again", async () => {
+  const plain = await withoutTimestamps();
+  try {
+    const options = { steps: 1, roof: false };
+    const counted = await profileStep(plain, SIZES, { ...options, replay: false });
+    assert.equal(counted.profile.timing, "counts");
+    assert.equal(counted.profile.kernels[0].milliseconds, undefined);
+    assert.ok(counted.profile.dispatches > 50);
+    // As large as to take longer than the noise of the clock.
+    using _scope = plain.scope();
+    const [small, large] = [32, 256].map((n) => plain.zeros([n, n]));
+    const recording = await record(plain, () => {
+      matmul(small, small);
+      matmul(large, large);
+    });
+    assert.equal(recording.timing, "replay");
+    const profile = summarize(recording, {
+      title: "",
+      adapter: "",
+      unit: "call",
+      units: 1,
+      by: ({ name, uniforms }) => `${name} ${uniforms.m ?? ""}`,
+    });
+    const time = (n: number) =>
+      profile.kernels.find(({ kernel }) => kernel.endsWith(` ${n}`))!.milliseconds!;
+    assert.ok(time(256) > 4 * time(32), `${time(256)} and ${time(32)} ms`);
+  } finally {
+    plain.destroy();
+  }
+});

@@ -1,0 +1,161 @@
+/**
+ * Operations and bytes of kernels, as a profiler saw them run, against counts by hand.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { openDevice } from "../../src/gpu/device.ts";
+import { adamw } from "../../src/kernels/adamw.ts";
+import { attention, attentionBackward } from "../../src/kernels/attention.ts";
+import { attentionMix, attentionScores, whole } from "../../src/kernels/attention_pattern.ts";
+import { columnSum } from "../../src/kernels/column_sum.ts";
+import { crossEntropy, crossEntropyBackward } from "../../src/kernels/cross_entropy.ts";
+import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
+import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
+import { matmul } from "../../src/kernels/matmul.ts";
+import { type Work, workOf } from "../../src/kernels/work.ts";
+import { record } from "../../src/profiling/record.ts";
+
+const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
+
+/** What the kernels of `run` must do, by their names, copies left out. */
+async function works(run: () => void): Promise<Record<string, Work | undefined>> {
+  const { events } = await record(device, run, { replay: false });
+  return Object.fromEntries(
+    events.filter(({ kernel }) => kernel).map((event) => [event.name, workOf(event.name, event)]),
+  );
+}
+
+const zeros = (...shape: number[]) => device.zeros(shape);
+
+Deno.test("matmul: 2·M·N·K, and one for each number that is added", async () => {
+  using _scope = device.scope();
+  // (5, 7)·(7, 3): 15 numbers of 7 products and 7 sums.
+  const [a, b, bias] = [zeros(5, 7), zeros(7, 3), zeros(3)];
+  const out = zeros(5, 3);
+  for (const variant of ["row", "shared", "texels"] as const) {
+    const name = `matmul_${variant}.forward${variant === "shared" ? "" : "_odd"}`;
+    const plain = await works(() => void matmul(a, b, { variant }));
+    assert.deepEqual(plain[name], { flops: 210, bytes: 4 * (35 + 21 + 15) });
+    const added = await works(() => void matmul(a, b, { variant, bias, out, accumulate: true }));
+    assert.deepEqual(added[name], { flops: 240, bytes: 4 * (35 + 21 + 3 + 15 + 15) });
+  }
+});
+
+Deno.test("attention: two products forward, five backward, of the pairs that are seen", async () => {
+  using _scope = device.scope();
+  // B 3, T 29, NH 2, HS 12; a causal mask leaves 1 + 2 + … + 29 = 435 pairs of a head.
+  const qkv = zeros(3, 29, 72);
+  const dOut = zeros(3, 29, 24);
+  for (const [causal, pairs] of [[true, 435], [false, 841]] as const) {
+    const options = { heads: 2, causal };
+    const found = await works(() => {
+      const saved = attention(qkv, options);
+      attentionBackward(qkv, dOut, { ...options, saved });
+    });
+    const product = 2 * pairs * 12 * 6; // six heads in all
+    const row = 3 * 29 * 24; // one of q, k, v
+    const statistics = 3 * 29 * 2;
+    assert.deepEqual(found["attention.forward"], {
+      flops: 2 * product,
+      bytes: 4 * (4 * row + statistics),
+    });
+    assert.deepEqual(found["attention.queries"], {
+      flops: 3 * product,
+      bytes: 4 * (6 * row + 2 * statistics),
+    });
+    assert.deepEqual(found["attention.keys"], {
+      flops: 2 * product,
+      bytes: 4 * (6 * row + 2 * statistics),
+    });
+  }
+});
+
+Deno.test("attention against a cache: one query sees what is past and itself", async () => {
+  using _scope = device.scope();
+  const shape = {
+    batch: 3,
+    heads: 2,
+    queries: 2,
+    keys: 7,
+    headSize: 5,
+    scale: 1,
+    past: 5,
+    causal: true,
+  };
+  const [q, cache, out] = [zeros(3, 2, 10), zeros(3, 7, 10), zeros(3, 2, 10)];
+  const found = await works(() => {
+    const scores = attentionScores(whole(q), whole(cache), shape);
+    attentionMix(scores, whole(cache), { shape, out: whole(out) });
+  });
+  const bytes = 4 * (3 * 10 * (2 + 7) + 6 * 2 * 7);
+  // The first query sees 6 keys, the second 7.
+  assert.deepEqual(found["attention_pattern.scores"], { flops: 2 * 13 * 5 * 6, bytes });
+  assert.deepEqual(found["attention_pattern.mix"], { flops: 2 * 14 * 5 * 6, bytes });
+});
+
+Deno.test("layer norm: eight for each number forward, ten backward", async () => {
+  using _scope = device.scope();
+  for (const columns of [12, 13]) {
+    const odd = columns % 4 ? "_odd" : "";
+    const [x, d, w] = [zeros(7, columns), zeros(7, columns), zeros(columns)];
+    const dX = zeros(7, columns);
+    const found = await works(() => {
+      const { mean, rstd } = layerNorm(x, { weight: w, bias: w, epsilon: 1e-5 });
+      const saved = { x, weight: w, mean, rstd };
+      layerNormBackward(d, saved, { dX, accumulate: true });
+      columnSum(d, zeros(columns), { accumulate: true, normalized: saved });
+    });
+    const n = 7 * columns;
+    assert.deepEqual(found[`layer_norm.forward${odd}`], {
+      flops: 8 * n,
+      bytes: 4 * (2 * n + 2 * columns + 14),
+    });
+    // Accumulating adds one, and reads what is added to.
+    assert.deepEqual(found[`layer_norm.backward${odd}`], {
+      flops: 11 * n,
+      bytes: 4 * (4 * n + columns + 14),
+    });
+    // One chunk of rows, whose sums are then added to the gradient.
+    assert.equal(found["column_sum.normalized"]?.flops, 4 * n);
+    assert.deepEqual(found["column_sum.finish"], { flops: 2 * columns, bytes: 12 * columns });
+  }
+});
+
+Deno.test("AdamW: sixteen for each number; reads four tensors and writes three", async () => {
+  using _scope = device.scope();
+  const [value, gradient, m, v] = [0, 1, 2, 3].map(() => zeros(13));
+  const rates = { lr: 1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, decay: 0, step: 1 };
+  const found = await works(() => adamw({ value, gradient, m, v, clip: zeros(3) }, rates));
+  assert.deepEqual(found["adamw.update"], { flops: 16 * 13, bytes: 4 * (7 * 13 + 3) });
+});
+
+Deno.test("cross-entropy: four for each logit forward, three backward", async () => {
+  using _scope = device.scope();
+  const logits = zeros(5, 197);
+  const targets = device.upload(new Int32Array(5), [5]);
+  const found = await works(() => {
+    const saved = crossEntropy(logits, targets);
+    crossEntropyBackward(logits, targets, { saved, scale: 1, dLogits: zeros(5, 197) });
+  });
+  assert.deepEqual(found["cross_entropy.forward"], { flops: 4 * 985, bytes: 4 * (985 + 15) });
+  assert.deepEqual(found["cross_entropy.mean"], { flops: 5, bytes: 4 * 12 });
+  assert.deepEqual(found["cross_entropy.backward_odd"], {
+    flops: 3 * 985,
+    bytes: 4 * (2 * 985 + 12),
+  });
+});
+
+Deno.test("GELU: by its form, five or nine forward, eleven or eighteen backward", async () => {
+  using _scope = device.scope();
+  const [x, d, dX] = [zeros(3, 7), zeros(3, 7), zeros(3, 7)];
+  for (const [kind, forward, backward] of [["erf", 5, 11], ["tanh", 9, 18]] as const) {
+    const found = await works(() => {
+      gelu(x, kind);
+      geluBackward(x, d, { kind, dX, accumulate: false });
+    });
+    assert.deepEqual(found["gelu.forward"], { flops: forward * 21, bytes: 4 * 42 });
+    assert.deepEqual(found["gelu.backward"], { flops: backward * 21, bytes: 4 * 63 });
+  }
+});
