@@ -77,7 +77,7 @@ export function addBaseFlags(command: Command): Command {
     .option("--dropout <p>", "dropout of a model from scratch", real(0, 0.99), 0.1)
     .option(
       "--sequence <n>",
-      "tokens of a sequence at most; by default the model's context",
+      "tokens of a sequence at most, beyond the model's context too; its context if absent",
       whole(8),
     )
     .option("--freeze <names>", "parameters to leave as they are, by commas, such as embeddings")
@@ -146,7 +146,9 @@ function baseModel(
         `${describe(heads)} for ${flags.data}`,
     );
   }
-  if (base !== undefined) return loadBert(device, base, { heads, seed });
+  if (base !== undefined) {
+    return loadBert(device, base, { heads, seed, contextLength: flags.sequence });
+  }
   const { layers, heads: attentionHeads, channels, sequence } = BERT_PRESETS[flags.preset];
   const config = createBertConfig({
     vocabularySize: tokenizer.vocabularySize,

@@ -97,7 +97,7 @@ export function addFinetuneClassify(finetune: Command): void {
     .option("--tokenizer <directory>", "tokenizer from scratch; learnt from the texts if absent")
     .option("--vocabulary <n>", "tokens of a new tokenizer", whole(3), 4096)
     .option("--dropout <p>", "dropout of a model from scratch", real(0, 0.99), 0.1)
-    .option("--sequence <n>", "tokens of a text at most; the end of a longer one is cut", whole(3))
+    .option("--sequence <n>", "tokens of a text at most, for BERT beyond its context too", whole(3))
     .option("--labels <kind>", "single, multiple or number", oneOf("single", "multiple", "number"))
     .option("--balance <how>", "none, weights or sampling: for rare classes", "none")
     .option("--text-field <name>", "field or column of the text", "text")
@@ -218,7 +218,9 @@ function modelFor(
     return scratchClassifier(device, tokenizer, { ...flags, labels, labelKind });
   }
   const padId = tokenizer.endOfText ?? 0;
-  return loadSequenceClassifier(device, base, { labels, labelKind, padId, seed: flags.seed });
+  const { seed, sequence: contextLength } = flags;
+  const sizes = { labels, labelKind, padId, seed, contextLength };
+  return loadSequenceClassifier(device, base, sizes);
 }
 
 /** Twice as wide a model wants about half the rate: 5e-5 at BERT's 768 channels (appendix A.3). */

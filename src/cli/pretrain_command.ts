@@ -14,7 +14,7 @@ import { SENTENCE_RULES, type SentenceRule, usualRule } from "../data/sources/se
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { createBertConfig } from "../formats/bert_config.ts";
-import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
+import { type BertHeadsSettings, readBertConfig } from "../formats/huggingface_bert.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
@@ -64,7 +64,7 @@ export function addPretrain(program: Command): void {
     .option("--layers <n>", "blocks", whole(1))
     .option("--heads <n>", "heads of each block", whole(1))
     .option("--channels <n>", "width of the residual stream", whole(1))
-    .option("--sequence <n>", "tokens in a sequence; also the model's context", whole(5))
+    .option("--sequence <n>", "tokens in a sequence; also the model's context at least", whole(5))
     .option("--dropout <p>", "dropout everywhere", real(0, 0.99), 0.1)
     .option("--tokenizer <directory>", "a tokenizer of BERT's; WordPiece is learnt if absent")
     .option("--vocabulary <n>", "pieces of a new tokenizer", whole(6), 4000)
@@ -88,8 +88,12 @@ export function addPretrain(program: Command): void {
 }
 
 /** Trains, or goes on training where there is a checkpoint to go on from. */
-async function runPretrain(asked: PretrainFlags): Promise<TrainResult> {
-  checkChoice("preset", asked.preset, Object.keys(BERT_PRESETS));
+async function runPretrain(given: PretrainFlags): Promise<TrainResult> {
+  checkChoice("preset", given.preset, Object.keys(BERT_PRESETS));
+  const { from, resume } = given;
+  const asked = from && !resume && given.sequence === undefined
+    ? { ...given, sequence: readBertConfig(from).config.contextLength }
+    : given;
   const size = { ...BERT_PRESETS[asked.preset], ...defined(asked) };
   const configure = (vocabularySize: number, padId: number) =>
     createBertConfig({
@@ -106,12 +110,11 @@ async function runPretrain(asked: PretrainFlags): Promise<TrainResult> {
     });
   // All that can be told is told now: what follows replaces files, and may take long.
   configure(asked.vocabulary, 0);
-  const given = await givenTokenizer(asked);
-  if (!asked.resume) await checkData(asked, given);
-  const resume = beginRun(asked);
-  const flags = { ...asked, resume };
-  const tokenizer = given ?? await learnWordPiece(flags.data, flags);
-  if (!resume) {
+  const known = await givenTokenizer(asked);
+  if (!resume) await checkData(asked, known);
+  const flags = { ...asked, resume: beginRun(asked) };
+  const tokenizer = known ?? await learnWordPiece(flags.data, flags);
+  if (!flags.resume) {
     writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
   }
   const vocabulary = maskVocabularyOf(tokenizer);
@@ -134,7 +137,7 @@ async function runPretrain(asked: PretrainFlags): Promise<TrainResult> {
       task: bertPretraining(model),
       // As RoBERTa's (Liu et al. 2019): most rows of the token table have no gradient in most steps.
       settings: { ...trainSettings(flags, size.learningRate), betas: [0.9, 0.98] },
-      resume,
+      resume: flags.resume,
       batchAt: (n) => train.at(n),
       validation,
       measure: async () =>
@@ -236,7 +239,10 @@ function openModel(
     ? { kind: "pretraining" }
     : { kind: "masked-language" };
   if (flags.resume) return loadBert(device, flags.out);
-  if (flags.from) return loadBert(device, flags.from, { heads, seed: flags.seed });
+  if (flags.from) {
+    const { seed, sequence: contextLength } = flags;
+    return loadBert(device, flags.from, { heads, seed, contextLength });
+  }
   return new Bert(device, configure(), { heads, source: freshWeights(flags.seed) });
 }
 

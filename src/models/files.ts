@@ -10,11 +10,11 @@ import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
 import { readConfig, writeConfig } from "../formats/huggingface_gpt2.ts";
 import { openModelWeights, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import { sizeOf, type Tensor } from "../gpu/tensor.ts";
 import { Bert } from "./bert.ts";
 import { Gpt } from "./gpt.ts";
 import { sinusoids } from "./initialize.ts";
-import { freshWeights, storedWeights } from "./weights.ts";
+import { freshWeights, storedWeights, type WeightSource } from "./weights.ts";
 
 /** Bytes that are read back with one wait: every wait costs 11 ms under Deno. */
 const READ_TOGETHER = 1 << 25;
@@ -47,16 +47,25 @@ export function fixedPositions({ positions, contextLength, channels }: GptConfig
 
 /**
  * Opens a BERT directory of ours or of Hugging Face. With `heads`, another head than the directory's
- * may be asked for: what the file lacks begins afresh from `seed`.
+ * may be asked for: what the file lacks begins afresh from `seed`. A `contextLength` beyond the
+ * directory's repeats its positions, from where training goes on faster than from fresh ones (Beltagy
+ * et al. 2020, arXiv:2004.05150, section 5).
  */
 export function loadBert(
   device: Device,
   directory: string,
-  options: { heads?: BertHeadsSettings; seed?: number } = {},
+  options: { heads?: BertHeadsSettings; seed?: number; contextLength?: number } = {},
 ): Bert {
-  const { config, heads } = readBertConfig(directory);
+  const { config: own, heads } = readBertConfig(directory);
+  const contextLength = Math.max(own.contextLength, options.contextLength ?? 0);
+  const config = { ...own, contextLength };
   using file = openModelWeights(directory);
-  const stored = storedWeights(file, "bert.");
+  const weights = storedWeights(file, "bert.");
+  const stored: WeightSource = (name, shape, initial) => {
+    if (!name.endsWith(".position_embeddings.weight")) return weights(name, shape, initial);
+    const known = weights(name, [own.contextLength, own.channels], initial);
+    return Float32Array.from({ length: sizeOf(shape) }, (_, i) => known[i % known.length]);
+  };
   if (!options.heads) return new Bert(device, config, { heads, source: stored });
   const fresh = freshWeights(options.seed ?? 0);
   return new Bert(device, config, {

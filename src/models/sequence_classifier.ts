@@ -121,16 +121,23 @@ export function modelFamily(directory: string): "bert" | "gpt2" {
  * which begins afresh where the directory has none that fits.
  *
  * @param options.padId for a GPT that is no classifier yet: what fills up short sequences
+ * @param options.contextLength of a BERT, see {@linkcode loadBert}
  */
 export function loadSequenceClassifier(
   device: Device,
   directory: string,
-  options: { labels?: string[]; labelKind?: LabelKind; padId?: number; seed?: number } = {},
+  options: {
+    labels?: string[];
+    labelKind?: LabelKind;
+    padId?: number;
+    seed?: number;
+    contextLength?: number;
+  } = {},
 ): SequenceClassifier {
-  const { labels, labelKind = "single", padId = 0, seed } = options;
+  const { labels, labelKind = "single", padId = 0, seed, contextLength } = options;
   if (modelFamily(directory) === "bert") {
     const heads = labels && { kind: "sequence-classification" as const, labels, labelKind };
-    return bertSequenceClassifier(loadBert(device, directory, { heads, seed }));
+    return bertSequenceClassifier(loadBert(device, directory, { heads, seed, contextLength }));
   }
   const settings = labels && { labels, labelKind, padId };
   return gptSequenceClassifier(loadGptClassifier(device, directory, { settings, seed }));

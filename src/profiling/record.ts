@@ -109,7 +109,9 @@ function prepare(device: Device, event: ProfiledEvent): () => void {
   }
   const [from, to] = [zeros(bound.bytes), zeros(bound.bytes)];
   if (event.name === "clear") return () => commands.clear(from.buffer);
-  if (event.name !== "copy to texture") return () => commands.copy(from.buffer, to.buffer, bound.bytes);
+  if (event.name !== "copy to texture") {
+    return () => commands.copy(from.buffer, to.buffer, bound.bytes);
+  }
   const texels = Math.floor(bound.bytes / 16);
   const texture = textures.get(0, texels);
   return () => commands.copyToTexture(from.buffer, texture, texels);

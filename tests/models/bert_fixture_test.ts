@@ -142,3 +142,22 @@ Deno.test("a sentence alone and in a padded batch gives the same logits", async 
   const same = together.slice(T * labels, (T + length) * labels);
   assertClose(alone, same, { bound: 1e-5, label: "logits" });
 });
+
+Deno.test("a longer context repeats the positions, and changes nothing within the former one", async () => {
+  using _scope = device.scope();
+  const short = loadBert(device, `${FIXTURE}/tags`);
+  const { contextLength, channels } = short.config;
+  const long = loadBert(device, `${FIXTURE}/tags`, { contextLength: 2 * contextLength + 3 });
+  assert.equal(long.config.contextLength, 2 * contextLength + 3);
+  const table = async (model: typeof short): Promise<number[]> => [
+    ...await model.parameters.find((p) => p.name.includes("position_embeddings"))!.read(),
+  ];
+  const own = await table(short);
+  assert.deepEqual(await table(long), [...own, ...own, ...own.slice(0, 3 * channels)]);
+  const ids = Array.from({ length: contextLength }, (_, i) => 5 + i % 7);
+  const [a, b] = [short, long].map((m) => m.hidden(new Run(device), { ids: m.ids(ids) }));
+  assert.deepEqual(await b.read(), await a.read());
+  // A shorter one than the model's is no reason to cut it.
+  const same = loadBert(device, `${FIXTURE}/tags`, { contextLength: 5 });
+  assert.equal(same.config.contextLength, contextLength);
+});
