@@ -3,34 +3,52 @@
 //
 //   norm = √Σ g²        factor = min(1, limit/(norm + 1e-6))
 //
-// `squares`: one invocation adds every stride-th element of one tensor into partial[start + i].
-// `tensors`: one invocation adds the partial sums of one tensor into sums[tensor].
+// Gradients of many tensors lie side by side in flat, each from a multiple of four elements on.
+// `squares`: one invocation adds every stride-th vector of four of one tensor into partial[base + i];
+//            owner[i] says of which, and parts[tensor] = (begin, size, stride, number of its first sum).
+// `tensors`: one invocation adds the partial sums of one tensor into sums[tensor]: from starts[2·tensor]
+//            to starts[2·tensor + 1].
 // `finish`:  one invocation writes clip = (norm, factor, 1 if norm is not finite).
 
-struct Shape { size: u32, stride: u32, start: u32, tensors: u32, limit: f32 }
+struct Shape { count: u32, base: u32, tensors: u32, limit: f32 }
 
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> gradient: array<f32>;
+@group(0) @binding(1) var<storage, read> flat: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(3) var<storage, read> starts: array<u32>;
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(5) var<storage, read_write> clip: array<f32>;
+@group(0) @binding(6) var<storage, read> owner: array<u32>;
+@group(0) @binding(7) var<storage, read> parts: array<vec4u>;
 
 @compute @workgroup_size(lanes)
-fn squares(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= shape.stride) { return; }
+fn squares(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * lanes;
+  if (i >= shape.count) { return; }
+  let part = parts[owner[i]];
+  let begin = part.x / 4;
+  let whole = part.y / 4;
   var sum = 0.0;
-  for (var i = id.x; i < shape.size; i += shape.stride) { sum += gradient[i] * gradient[i]; }
-  partial[shape.start + id.x] = sum;
+  var at = i - part.w;
+  for (; at < whole; at += part.z) {
+    let g = flat[begin + at];
+    sum += dot(g, g);
+  }
+  if (at == whole && part.y % 4 != 0) {
+    // Behind the last element lies whatever was there.
+    let g = select(vec4f(), flat[begin + at], vec4u(0, 1, 2, 3) < vec4u(part.y % 4));
+    sum += dot(g, g);
+  }
+  partial[shape.base + i] = sum;
 }
 
 @compute @workgroup_size(lanes)
 fn tensors(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= shape.tensors) { return; }
   var sum = 0.0;
-  for (var i = starts[id.x]; i < starts[id.x + 1]; i++) { sum += partial[i]; }
+  for (var i = starts[2 * id.x]; i < starts[2 * id.x + 1]; i++) { sum += partial[i]; }
   sums[id.x] = sum;
 }
 

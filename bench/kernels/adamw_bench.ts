@@ -35,8 +35,9 @@ export function cases(device: Device): Case[] {
     bytes: 4 * size,
     prepare: (device) => {
       const gradient = random(device, sides);
-      const norm = createGradientNorm([size], gradient);
-      return () => norm.compute([gradient], 1);
+      const parts = [{ begin: 0, size }];
+      const norm = createGradientNorm([{ flat: gradient, parts, indices: [0] }]);
+      return () => norm.compute(1);
     },
   }];
 }

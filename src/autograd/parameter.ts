@@ -3,10 +3,19 @@
  *
  * @module
  */
+import type { PooledBuffer } from "../gpu/buffers.ts";
 import { Tensor } from "../gpu/tensor.ts";
+
+/** Memory that parameters share; it is told when one moves out. */
+export interface ParameterHome {
+  /** Takes note that a parameter lives elsewhere now. */
+  leave(parameter: Parameter): void;
+}
 
 /** A named tensor with a gradient that accumulates over the micro-steps of a step. */
 export class Parameter extends Tensor {
+  /** Its memory: its own at first, then a slice of what an optimizer keeps together. */
+  declare buffer: PooledBuffer;
   /** Its name in the model's file, such as `transformer.h.0.attn.c_attn.weight`. */
   readonly name: string;
   /**
@@ -17,6 +26,7 @@ export class Parameter extends Tensor {
   /** A frozen parameter asks for no gradient, and no kernel computes one. */
   frozen = false;
   #gradient: Tensor | undefined;
+  #home: ParameterHome | undefined;
 
   /** Takes over the buffer of `value`, which must outlive all scopes. */
   constructor(name: string, value: Tensor, parts?: readonly string[]) {
@@ -33,5 +43,20 @@ export class Parameter extends Tensor {
   /** Sets the gradient to zero. */
   clearGradient(): void {
     if (this.#gradient) this.device.commands.clear(this.#gradient.buffer);
+  }
+
+  /** Moves, with its gradient, into memory that it shares with others; what it leaves is given back. */
+  move(home: ParameterHome, to: { value: PooledBuffer; gradient: PooledBuffer }): void {
+    const { commands, pool } = this.device;
+    const moves = [[this.buffer, to.value]];
+    if (this.#gradient) moves.push([this.#gradient.buffer, to.gradient]);
+    for (const [from, target] of moves) {
+      commands.copy(from, target, this.size * 4);
+      pool.release(from);
+    }
+    this.#home?.leave(this);
+    this.#home = home;
+    this.buffer = to.value;
+    this.#gradient = new Tensor(this.device, to.gradient, this.shape, this.dtype);
   }
 }

@@ -64,12 +64,13 @@ export class BufferPool {
   }
 
   /**
-   * A buffer of at least `byteLength` bytes and of unspecified contents.
+   * A buffer of at least `byteLength` bytes and of unspecified contents; of no more than it must be if
+   * `exact`, which suits what is kept for long.
    *
    * @throws {VitrailError} if the adapter cannot bind so large a buffer; the limit is named.
    */
-  allocate(byteLength: number): PooledBuffer {
-    const size = sizeClass(byteLength);
+  allocate(byteLength: number, { exact = false }: { exact?: boolean } = {}): PooledBuffer {
+    const size = exact ? Math.ceil(byteLength / 256) * 256 : sizeClass(byteLength);
     const { maxStorageBufferBindingSize: binding, maxBufferSize } = this.#device.limits;
     const limit = Math.min(binding, maxBufferSize);
     if (byteLength > limit) {

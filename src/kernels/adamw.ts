@@ -1,5 +1,5 @@
 /**
- * One AdamW update of one tensor.
+ * One AdamW update of one tensor, or of many that lie side by side.
  *
  * @module
  */

@@ -15,38 +15,63 @@ const ELEMENTS_EACH = 64;
 /** Partial sums of one tensor, at most. */
 const MAX_PARTIALS = 4096;
 
+/** Gradients of several tensors in one. */
+export interface FlatGradients {
+  /** What holds them. */
+  flat: Tensor;
+  /** Where each lies: its first element, a multiple of four, and its number of elements. */
+  parts: readonly { begin: number; size: number }[];
+  /** Which of the sums each part makes. */
+  indices: readonly number[];
+}
+
 /** Buffers and layout for the gradients of one set of parameters. */
 export interface GradientNorm {
   /** (norm, clipping factor, 1 if the norm is not finite). */
   clip: Tensor;
   /** Σ g² of each tensor, which tells where an infinite norm came from. */
   sums: Tensor;
-  /** Records the computation for these gradients. */
-  compute(gradients: Tensor[], limit: number): void;
+  /** Records the computation, and the factor for this limit; 0 does not clip. */
+  compute(limit: number): void;
 }
 
-/** Lays out the sums for tensors of the given sizes. */
-export function createGradientNorm(sizes: number[], like: Tensor): GradientNorm {
-  const { device } = like;
-  const counts = sizes.map((n) => Math.min(Math.ceil(n / ELEMENTS_EACH), MAX_PARTIALS));
-  const starts = new Uint32Array(sizes.length + 1);
-  counts.forEach((count, i) => starts[i + 1] = starts[i] + count);
-  const startsTensor = device.upload(starts);
-  const partial = device.tensor([starts.at(-1)!]);
-  const sums = device.tensor([sizes.length]);
-  const clip = device.zeros([3]);
-  const compute = (gradients: Tensor[], limit: number): void => {
-    const tensors = gradients.length;
-    gradients.forEach((gradient, i) => {
-      device.dispatch(kernel, "squares", {
-        bindings: { gradient, partial },
-        uniforms: { size: gradient.size, stride: counts[i], start: starts[i], tensors, limit },
-        ...perElement(device, counts[i], 1),
-      });
+/** Lays out the sums of so many tensors in all: one dispatch for each flat tensor, and two more. */
+export function createGradientNorm(groups: readonly FlatGradients[]): GradientNorm {
+  const { device } = groups[0].flat;
+  const tensors = groups.reduce((sum, { parts }) => sum + parts.length, 0);
+  // Sums of a tensor lie side by side, tensors in the order of their groups.
+  let base = 0;
+  const starts = new Uint32Array(2 * tensors);
+  const launches = groups.map(({ flat, parts, indices }) => {
+    const owner: number[] = [];
+    const table = parts.flatMap(({ begin, size }, i) => {
+      const stride = Math.min(Math.ceil(size / ELEMENTS_EACH), MAX_PARTIALS);
+      const first = owner.length;
+      for (let j = 0; j < stride; j++) owner.push(i);
+      starts.set([base + first, base + first + stride], 2 * indices[i]);
+      return [begin, size, stride, first];
     });
-    const uniforms = { size: 0, stride: 0, start: 0, tensors, limit };
+    const [owners, layout] = [owner, table].map((data) => device.upload(Uint32Array.from(data)));
+    const bindings = { flat, owner: owners, parts: layout };
+    const launch = { bindings, count: owner.length, base };
+    base += owner.length;
+    return launch;
+  });
+  const begins = device.upload(starts);
+  const partial = device.tensor([base]);
+  const sums = device.tensor([tensors]);
+  const clip = device.zeros([3]);
+  const compute = (limit: number): void => {
+    for (const { bindings, count, base } of launches) {
+      device.dispatch(kernel, "squares", {
+        bindings: { ...bindings, partial },
+        uniforms: { count, base, tensors, limit },
+        ...perElement(device, count),
+      });
+    }
+    const uniforms = { count: 0, base: 0, tensors, limit };
     device.dispatch(kernel, "tensors", {
-      bindings: { partial, starts: startsTensor, sums },
+      bindings: { partial, starts: begins, sums },
       uniforms,
       ...perElement(device, tensors, 1),
     });

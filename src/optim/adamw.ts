@@ -8,6 +8,7 @@ import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { adamw } from "../kernels/adamw.ts";
 import { createGradientNorm, type GradientNorm } from "../kernels/gradient_norm.ts";
+import { type FlatGroup, flatGroups } from "./flat_group.ts";
 
 /** Rates of the optimizer. */
 export interface AdamWOptions {
@@ -42,10 +43,11 @@ export class AdamW {
   /** Updates done so far. */
   steps = 0;
   readonly #options: Required<Omit<AdamWOptions, "rateOf">>;
-  readonly #factors: number[];
+  readonly #groups: { group: FlatGroup; factor: number; decay: number }[];
 
   /**
-   * Moments begin at zero. Parameters that are frozen now are left out, and have none.
+   * Moments begin at zero. Parameters that are frozen now are left out, and have none. The others move
+   * into memory that those of equal rates share: one dispatch updates all of a group.
    *
    * @throws {VitrailError} if all are frozen, or a factor of the learning rate is below zero
    */
@@ -58,36 +60,54 @@ export class AdamW {
       );
     }
     this.#options = { betas: [0.9, 0.95], epsilon: 1e-8, weightDecay: 0.1, clip: 1, ...rest };
-    this.#factors = this.parameters.map((p) => {
+    const factors = new Map(this.parameters.map((p) => {
       const factor = rateOf(p);
-      if (factor >= 0 && factor < Infinity) return factor;
+      if (factor >= 0 && factor < Infinity) return [p, factor];
       throw new VitrailError(
         `Cannot train ${p.name} at ${factor} times the learning rate: wanted 0 or more`,
       );
+    }));
+    const decayOf = (p: Parameter) => p.shape.length >= 2 ? this.#options.weightDecay : 0;
+    const groups = flatGroups(this.parameters, (p) => `${factors.get(p)} ${decayOf(p)}`);
+    this.#groups = groups.map((group) => {
+      const [first] = group.parameters;
+      return { group, factor: factors.get(first)!, decay: decayOf(first) };
     });
-    const { device } = parameters[0];
-    [this.moments, this.norm] = device.pool.persistent(() => [
-      this.parameters.map((p) => ({ m: device.zeros(p.shape), v: device.zeros(p.shape) })),
-      createGradientNorm(this.parameters.map((p) => p.size), parameters[0]),
-    ]);
+    const moments = new Map(groups.flatMap((group) =>
+      group.parameters.map((p, i) => [p, {
+        m: group.part(group.m, i),
+        v: group.part(group.v, i),
+      }])
+    ));
+    this.moments = this.parameters.map((p) => moments.get(p)!);
+    this.norm = parameters[0].device.pool.persistent(() =>
+      createGradientNorm(groups.map(({ gradients, parts, parameters }) => ({
+        flat: gradients,
+        parts,
+        indices: parameters.map((p) => this.parameters.indexOf(p)),
+      })))
+    );
   }
 
   /** Clears all gradients; before the first micro-step of a step. */
   clearGradients(): void {
-    for (const p of this.parameters) p.clearGradient();
+    for (const { group: { gradients } } of this.#groups) {
+      gradients.device.commands.clear(gradients.buffer);
+    }
   }
 
   /** Clips and applies the gradients. Gradients that are not finite change nothing. */
   step(lr: number): void {
-    const { betas: [beta1, beta2], epsilon, weightDecay, clip } = this.#options;
+    const { betas: [beta1, beta2], epsilon, clip } = this.#options;
     this.steps++;
-    this.norm.compute(this.parameters.map((p) => p.gradient), clip);
-    this.parameters.forEach((value, i) => {
-      const decay = value.shape.length >= 2 ? weightDecay : 0;
+    this.norm.compute(clip);
+    for (
+      const { group: { values: value, gradients: gradient, m, v }, factor, decay } of this.#groups
+    ) {
       adamw(
-        { value, gradient: value.gradient, ...this.moments[i], clip: this.norm.clip },
-        { lr: lr * this.#factors[i], beta1, beta2, epsilon, decay, step: this.steps },
+        { value, gradient, m, v, clip: this.norm.clip },
+        { lr: lr * factor, beta1, beta2, epsilon, decay, step: this.steps },
       );
-    });
+    }
   }
 }

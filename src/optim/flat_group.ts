@@ -1,0 +1,107 @@
+/**
+ * Parameters side by side in one buffer, and their gradients and moments likewise, so that one dispatch
+ * updates them all.
+ *
+ * @module
+ */
+import type { Parameter, ParameterHome } from "../autograd/parameter.ts";
+import { SLICE_ALIGNMENT } from "../gpu/buffers.ts";
+import type { Device } from "../gpu/device.ts";
+import { Tensor } from "../gpu/tensor.ts";
+
+/** Elements between two places where a parameter may begin. */
+const ALIGNMENT = SLICE_ALIGNMENT / 4;
+
+/** Elements that a parameter takes, with what lies behind it. */
+function room({ size }: Parameter): number {
+  return Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+}
+
+/** Some parameters in one place. They move in when it is made, and out when another group is. */
+export class FlatGroup implements ParameterHome {
+  /** Who lives here. */
+  readonly parameters: readonly Parameter[];
+  /** Where each lies: its first element, and its number of elements. */
+  readonly parts: readonly { begin: number; size: number }[];
+  /** All values, with gaps of zeros. */
+  readonly values: Tensor;
+  /** All gradients. */
+  readonly gradients: Tensor;
+  /** First moments. */
+  readonly m: Tensor;
+  /** Second moments. */
+  readonly v: Tensor;
+  readonly #tenants: Set<Parameter>;
+
+  /** Moves the parameters in; `moments` begin at zero. */
+  constructor(parameters: readonly Parameter[]) {
+    const { device } = parameters[0];
+    let size = 0;
+    this.parameters = parameters;
+    this.parts = parameters.map((p) => {
+      const begin = size;
+      size += room(p);
+      return { begin, size: p.size };
+    });
+    this.#tenants = new Set(parameters);
+    [this.values, this.gradients] = [0, 0].map(() => flat(device, size));
+    parameters.forEach((p, i) => {
+      const [value, gradient] = [this.values, this.gradients].map((t) => this.part(t, i).buffer);
+      p.move(this, { value, gradient });
+    });
+    [this.m, this.v] = [0, 0].map(() => flat(device, size));
+  }
+
+  /** What a flat tensor of this group holds for its i-th parameter. */
+  part(whole: Tensor, i: number): Tensor {
+    const { device, shape } = this.parameters[i];
+    const bytes = room(this.parameters[i]) * 4;
+    const buffer = device.pool.slice(whole.buffer, this.parts[i].begin * 4, bytes);
+    return new Tensor(device, buffer, shape, whole.dtype);
+  }
+
+  /** Gives the memory back with the last one that leaves; the moments serve nobody then. */
+  leave(parameter: Parameter): void {
+    this.#tenants.delete(parameter);
+    if (this.#tenants.size > 0) return;
+    for (const { device, buffer } of [this.values, this.gradients, this.m, this.v]) {
+      device.pool.release(buffer);
+    }
+  }
+}
+
+/** Zeros that outlive all scopes. */
+function flat(device: Device, size: number): Tensor {
+  return device.pool.persistent(() => {
+    const out = new Tensor(device, device.pool.allocate(size * 4, { exact: true }), [size], "f32");
+    device.commands.clear(out.buffer);
+    return out;
+  });
+}
+
+/**
+ * Divides parameters into groups of equal `key`, none larger than the adapter can bind at once; their
+ * order stays.
+ */
+export function flatGroups(
+  parameters: readonly Parameter[],
+  key: (parameter: Parameter) => string,
+): FlatGroup[] {
+  const { maxStorageBufferBindingSize, maxBufferSize } = parameters[0].device.raw.limits;
+  const most = Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4;
+  const open = new Map<string, { members: Parameter[]; size: number }>();
+  const all: Parameter[][] = [];
+  for (const p of parameters) {
+    let group = open.get(key(p));
+    if (!group || group.size + room(p) > most) {
+      open.set(key(p), group = { members: [], size: 0 });
+      all.push(group.members);
+    }
+    group.members.push(p);
+    group.size += room(p);
+  }
+  const groups = all.map((members) => new FlatGroup(members));
+  // The buffers that they moved out of are of odd sizes, which nobody asks for again.
+  parameters[0].device.pool.trim();
+  return groups;
+}
