@@ -186,9 +186,9 @@ const COUNTS: Record<string, Count> = {
 
   // g·clip; β₁m + (1 - β₁)g; β₂v + (1 - β₂)g²; the decay; m̂, v̂, √, + ε, /, ·lr, -.
   "adamw.update": each("value", 1 + 3 + 4 + 1 + 7, ["value", "m", "v"]),
-  "gradient_norm.squares": ({ uniforms: { size, stride } }) => ({
-    flops: 2 * size,
-    bytes: WORD * (size + stride),
+  "gradient_norm.squares": ({ uniforms: { count }, bound: { flat } }) => ({
+    flops: 2 * flat / WORD,
+    bytes: flat + WORD * count,
   }),
   "gradient_norm.tensors": each("partial", 1),
   "gradient_norm.finish": each("sums", 1),
