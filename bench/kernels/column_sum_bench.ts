@@ -1,10 +1,10 @@
 /**
- * Sums over rows: the gradient of a bias, and of a layer norm's weight (which normalizes first).
+ * Sums over rows: the gradient of a bias, and of those of a layer norm's bias and weight.
  *
  * @module
  */
 import type { Device } from "../../src/gpu/device.ts";
-import { columnSum } from "../../src/kernels/column_sum.ts";
+import { columnSum, normalizedColumnSums } from "../../src/kernels/column_sum.ts";
 import type { Case } from "../harness.ts";
 import { random, sizesFor } from "./operands.ts";
 
@@ -27,17 +27,17 @@ export function cases(device: Device): Case[] {
   }, {
     name: "column_sum normalized",
     shape,
-    flops: 4 * size,
-    bytes: 4 * (2 * size + 2 * rows + C),
+    flops: 5 * size,
+    bytes: 4 * (2 * size + 2 * rows + 2 * C),
     prepare: (device) => {
       const dOut = random(device, [rows, C]);
-      const out = device.tensor([C]);
-      const normalized = {
+      const [bias, weight] = [0, 1].map(() => ({ tensor: device.tensor([C]), accumulate: false }));
+      const saved = {
         x: random(device, [rows, C], 2),
         mean: random(device, [rows], 3),
         rstd: random(device, [rows], 4),
       };
-      return () => columnSum(dOut, out, { accumulate: false, normalized });
+      return () => normalizedColumnSums(dOut, saved, { bias, weight });
     },
   }];
 }

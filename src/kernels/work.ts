@@ -107,6 +107,12 @@ const looked = (flops: number, rows: number): Count => ({ uniforms: { count, cha
   bytes: WORD * (count + rows * count * channels),
 });
 
+/** Partial sums read once, results written, and read as well where they are added to. */
+const chunksAdded: Count = ({ bound: { partial_odd, out, scaled = 0 }, overrides }) => {
+  const again = (overrides.accumulate ? out : 0) + (overrides.accumulate_scaled ? scaled : 0);
+  return { flops: (partial_odd + again) / WORD, bytes: partial_odd + out + scaled + again };
+};
+
 /** Kernels whose arithmetic is on integers, or none. */
 const bytesOnly: Count = (d) => ({ flops: 0, bytes: boundOnce(d) });
 
@@ -133,11 +139,12 @@ const COUNTS: Record<string, Count> = {
   "layer_norm.backward": each("d_x", 3 + 3 + 4),
   "layer_norm.backward_odd": each("d_x", 3 + 3 + 4),
   "column_sum.sum": each("d_out", 1),
-  "column_sum.normalized": each("d_out", 4),
-  "column_sum.finish": ({ bound: { partial, out }, overrides: { accumulate } }) => ({
-    flops: (partial + (accumulate ? out : 0)) / WORD,
-    bytes: partial + (accumulate ? 2 : 1) * out,
-  }),
+  "column_sum.sum_odd": each("d_out", 1),
+  // The sum; then x - m, ·r, ·d and the sum of those.
+  "column_sum.normalized": each("d_out", 1 + 4),
+  "column_sum.normalized_odd": each("d_out", 1 + 4),
+  "column_sum.finish": chunksAdded,
+  "column_sum.finish_both": chunksAdded,
 
   // max, x - max, exp, Σ, and the factor; with cross-entropy's the last is not needed.
   "softmax.forward": each("x", 5),

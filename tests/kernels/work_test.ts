@@ -8,7 +8,7 @@ import { openDevice } from "../../src/gpu/device.ts";
 import { adamw } from "../../src/kernels/adamw.ts";
 import { attention, attentionBackward } from "../../src/kernels/attention.ts";
 import { attentionMix, attentionScores, whole } from "../../src/kernels/attention_pattern.ts";
-import { columnSum } from "../../src/kernels/column_sum.ts";
+import { normalizedColumnSums } from "../../src/kernels/column_sum.ts";
 import { crossEntropy, crossEntropyBackward } from "../../src/kernels/cross_entropy.ts";
 import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
 import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
@@ -105,7 +105,8 @@ Deno.test("layer norm: eight for each number forward, ten backward", async () =>
       const { mean, rstd } = layerNorm(x, { weight: w, bias: w, epsilon: 1e-5 });
       const saved = { x, weight: w, mean, rstd };
       layerNormBackward(d, saved, { dX, accumulate: true });
-      columnSum(d, zeros(columns), { accumulate: true, normalized: saved });
+      const target = () => ({ tensor: zeros(columns), accumulate: true });
+      normalizedColumnSums(d, saved, { bias: target(), weight: target() });
     });
     const n = 7 * columns;
     assert.deepEqual(found[`layer_norm.forward${odd}`], {
@@ -117,9 +118,12 @@ Deno.test("layer norm: eight for each number forward, ten backward", async () =>
       flops: 11 * n,
       bytes: 4 * (4 * n + columns + 14),
     });
-    // One chunk of rows, whose sums are then added to the gradient.
-    assert.equal(found["column_sum.normalized"]?.flops, 4 * n);
-    assert.deepEqual(found["column_sum.finish"], { flops: 2 * columns, bytes: 12 * columns });
+    // One chunk of rows, whose two sums are then added to two gradients.
+    assert.equal(found[`column_sum.normalized${odd}`]?.flops, 5 * n);
+    assert.deepEqual(found["column_sum.finish_both"], {
+      flops: 4 * columns,
+      bytes: 24 * columns,
+    });
   }
 });
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Tensor } from "../../gpu/tensor.ts";
-import { columnSum } from "../../kernels/column_sum.ts";
+import { type ColumnTarget, normalizedColumnSums } from "../../kernels/column_sum.ts";
 import { layerNorm as forward, layerNormBackward } from "../../kernels/layer_norm.ts";
 import type { Run } from "../run.ts";
 
@@ -17,10 +17,10 @@ export function layerNorm(
   const { weight, bias } = parameters;
   const { out, mean, rstd } = forward(x, parameters);
   run.record(out, [x, weight, bias], (dOut, gradients) => {
-    gradients.into(weight, ({ tensor, accumulate }) => {
-      columnSum(dOut, tensor, { accumulate, normalized: { x, mean, rstd } });
-    });
-    gradients.into(bias, ({ tensor, accumulate }) => columnSum(dOut, tensor, { accumulate }));
+    const targets: { weight?: ColumnTarget; bias?: ColumnTarget } = {};
+    gradients.into(weight, (target) => targets.weight = target);
+    gradients.into(bias, (target) => targets.bias = target);
+    if (targets.weight || targets.bias) normalizedColumnSums(dOut, { x, mean, rstd }, targets);
     gradients.into(x, ({ tensor, accumulate }) => {
       layerNormBackward(dOut, { x, weight, mean, rstd }, { dX: tensor, accumulate });
     });
