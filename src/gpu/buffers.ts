@@ -18,6 +18,9 @@ export interface PooledBuffer {
   readonly byteLength: number;
 }
 
+/** What memory is for, where whoever allocates says so: all else is activations. */
+export type MemoryKind = "weights" | "gradients" | "optimizer state" | "activations" | "logits";
+
 /** What the pool holds, in buffers and bytes. */
 export interface MemoryReport {
   /** Buffers handed out at present. */
@@ -26,6 +29,8 @@ export interface MemoryReport {
   liveBytes: number;
   /** The most bytes that were ever handed out at once. */
   peakBytes: number;
+  /** What they were for, in bytes. */
+  peakByKind: Partial<Record<MemoryKind, number>>;
   /** Bytes taken from the adapter, handed out or waiting. */
   reservedBytes: number;
 }
@@ -42,11 +47,19 @@ export class BufferPool {
   onDestroy: (buffer: PooledBuffer) => void = () => {};
   readonly #device: GPUDevice;
   readonly #waiting = new Map<number, PooledBuffer[]>();
-  readonly #live = new Set<PooledBuffer>();
+  readonly #live = new Map<PooledBuffer, MemoryKind>();
   readonly #slices = new Map<PooledBuffer, Map<string, PooledBuffer>>();
   readonly #scopes: Scope[] = [];
+  readonly #bytesByKind: MemoryReport["peakByKind"] = {};
+  #kind: MemoryKind = "activations";
   #nextId = 1;
-  #report: MemoryReport = { liveBuffers: 0, liveBytes: 0, peakBytes: 0, reservedBytes: 0 };
+  #report: MemoryReport = {
+    liveBuffers: 0,
+    liveBytes: 0,
+    peakBytes: 0,
+    peakByKind: {},
+    reservedBytes: 0,
+  };
 
   /** A pool over one device. */
   constructor(device: GPUDevice) {
@@ -60,7 +73,8 @@ export class BufferPool {
 
   /** Starts the peak afresh from what is in use now. */
   resetPeak(): void {
-    this.#report.peakBytes = this.#report.liveBytes;
+    this.#report.peakBytes = -1;
+    this.#notePeak();
   }
 
   /**
@@ -81,20 +95,23 @@ export class BufferPool {
       );
     }
     const buffer = this.#waiting.get(size)?.pop() ?? this.#create(Math.min(size, limit));
-    this.#live.add(buffer);
-    const report = this.#report;
-    report.liveBuffers++;
-    report.liveBytes += buffer.byteLength;
-    report.peakBytes = Math.max(report.peakBytes, report.liveBytes);
+    this.#live.set(buffer, this.#kind);
+    this.#report.liveBuffers++;
+    this.#report.liveBytes += buffer.byteLength;
+    this.#bytesByKind[this.#kind] = (this.#bytesByKind[this.#kind] ?? 0) + buffer.byteLength;
+    this.#notePeak();
     this.#scopes.at(-1)?.adopt(buffer);
     return buffer;
   }
 
   /** Takes a buffer back. Work recorded before still sees it as it was. */
   release(buffer: PooledBuffer): void {
-    if (!this.#live.delete(buffer)) return;
+    const kind = this.#live.get(buffer);
+    if (!kind) return;
+    this.#live.delete(buffer);
     this.#report.liveBuffers--;
     this.#report.liveBytes -= buffer.byteLength;
+    this.#bytesByKind[kind]! -= buffer.byteLength;
     for (const scope of this.#scopes) scope.disown(buffer);
     const shelf = this.#waiting.get(buffer.byteLength) ?? [];
     shelf.push(buffer);
@@ -144,10 +161,28 @@ export class BufferPool {
     }
   }
 
+  /** Runs `make`; what it allocates counts as memory of that kind. */
+  as<T>(kind: MemoryKind, make: () => T): T {
+    const outer = this.#kind;
+    this.#kind = kind;
+    try {
+      return make();
+    } finally {
+      this.#kind = outer;
+    }
+  }
+
   /** Destroys every buffer. */
   destroy(): void {
-    for (const buffer of [...this.#live]) this.release(buffer);
+    for (const buffer of [...this.#live.keys()]) this.release(buffer);
     this.trim();
+  }
+
+  #notePeak(): void {
+    const report = this.#report;
+    if (report.liveBytes <= report.peakBytes) return;
+    report.peakBytes = report.liveBytes;
+    report.peakByKind = { ...this.#bytesByKind };
   }
 
   #create(size: number): PooledBuffer {

@@ -113,6 +113,17 @@ const chunksAdded: Count = ({ bound: { partial_odd, out, scaled = 0 }, overrides
   return { flops: (partial_odd + again) / WORD, bytes: partial_odd + out + scaled + again };
 };
 
+/** Softmax less one-hot, scaled. In place, the gradient's tensor is read as well, and what is bound as logits is not. */
+const distance: Count = (d) => {
+  const { flops, bytes } = each("d_logits", 3)(d);
+  const { bound } = d;
+  const [logits, dLogits] = [
+    bound.logits ?? bound.logits_odd,
+    bound.d_logits ?? bound.d_logits_odd,
+  ];
+  return { flops, bytes: d.overrides.in_place ? bytes - logits + dLogits : bytes };
+};
+
 /** Kernels whose arithmetic is on integers, or none. */
 const bytesOnly: Count = (d) => ({ flops: 0, bytes: boundOnce(d) });
 
@@ -151,8 +162,9 @@ const COUNTS: Record<string, Count> = {
   "softmax.backward": each("d_x", 4),
   "cross_entropy.forward": each("logits", 4),
   "cross_entropy.mean": each("losses", 1),
-  "cross_entropy.backward": each("d_logits", 3),
-  "cross_entropy.backward_odd": each("d_logits", 3),
+  "cross_entropy.count": each("targets", 1),
+  "cross_entropy.backward": distance,
+  "cross_entropy.backward_odd": distance,
   "pointwise_loss.forward": (d) => each("x", d.overrides.logistic ? 8 : 3)(d),
   "pointwise_loss.backward": (d) => each("d_x", d.overrides.logistic ? 6 : 3)(d),
 

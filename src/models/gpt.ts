@@ -4,10 +4,11 @@
  * @module
  */
 import { checkpoint } from "../autograd/ops/checkpoint.ts";
-import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
+import type { Loss } from "../autograd/ops/cross_entropy.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
 import { linear } from "../autograd/ops/linear.ts";
+import { linearCrossEntropy, LOGIT_BYTES } from "../autograd/ops/linear_cross_entropy.ts";
 import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
 import { type GptConfig, validateGptConfig } from "../formats/gpt_config.ts";
@@ -35,6 +36,8 @@ export class Gpt {
   readonly linears: Linear[] = [];
   /** Run each block again in the backward pass in place of keeping what it computed. */
   checkpointing = false;
+  /** Bytes of logits that a loss may hold at once: see `linearCrossEntropy`. */
+  logitBytes = LOGIT_BYTES;
   readonly #token: Parameter; // (V, C)
   readonly #position: Tensor | undefined; // (context, C)
   readonly #blocks: Block[];
@@ -76,7 +79,10 @@ export class Gpt {
       this.#position = list.make("transformer.wpe.weight", [contextLength, C], usual);
     } else if (config.positions === "sinusoidal") {
       const table = sinusoids(contextLength, C);
-      this.#position = device.pool.persistent(() => device.upload(table, [contextLength, C]));
+      const { pool } = device;
+      this.#position = pool.persistent(() =>
+        pool.as("weights", () => device.upload(table, [contextLength, C]))
+      );
     }
     this.#blocks = Array.from({ length: layers }, (_, i) => {
       const h = `transformer.h.${i}`;
@@ -143,7 +149,10 @@ export class Gpt {
 
   /** Mean cross-entropy of predicting targets (B, T), in nats; -100 is ignored. */
   loss(run: Run, ids: Tensor, options: { targets: Tensor; scale?: number; mask?: Tensor }): Loss {
-    return crossEntropy(run, this.forward(run, ids, { mask: options.mask }), options);
+    const { targets, scale, mask } = options;
+    const { logitBytes } = this;
+    const hidden = this.hidden(run, ids, { mask });
+    return linearCrossEntropy(run, hidden, { weight: this.#head, targets, scale, logitBytes });
   }
 
   /** An empty cache for `batch` sequences of up to `capacity` places. */

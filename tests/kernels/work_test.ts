@@ -9,7 +9,11 @@ import { adamw } from "../../src/kernels/adamw.ts";
 import { attention, attentionBackward } from "../../src/kernels/attention.ts";
 import { attentionMix, attentionScores, whole } from "../../src/kernels/attention_pattern.ts";
 import { normalizedColumnSums } from "../../src/kernels/column_sum.ts";
-import { crossEntropy, crossEntropyBackward } from "../../src/kernels/cross_entropy.ts";
+import {
+  countTargets,
+  crossEntropy,
+  crossEntropyBackward,
+} from "../../src/kernels/cross_entropy.ts";
 import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
 import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
@@ -149,6 +153,13 @@ Deno.test("cross-entropy: four for each logit forward, three backward", async ()
     flops: 3 * 985,
     bytes: 4 * (2 * 985 + 12),
   });
+  const inPlace = await works(() => {
+    const saved = { logSumExp: zeros(5), result: zeros(2) };
+    countTargets(targets, saved.result);
+    crossEntropyBackward(logits, targets, { saved, scale: 1, dLogits: logits });
+  });
+  assert.deepEqual(inPlace["cross_entropy.count"], { flops: 5, bytes: 4 * 7 });
+  assert.deepEqual(inPlace["cross_entropy.backward_odd"], found["cross_entropy.backward_odd"]);
 });
 
 Deno.test("GELU: by its form, five or nine forward, eleven or eighteen backward", async () => {
