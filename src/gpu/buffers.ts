@@ -31,6 +31,8 @@ export interface MemoryReport {
   peakBytes: number;
   /** What they were for, in bytes. */
   peakByKind: Partial<Record<MemoryKind, number>>;
+  /** The most bytes of each kind, which need not be at that time. */
+  mostByKind: Partial<Record<MemoryKind, number>>;
   /** Bytes taken from the adapter, handed out or waiting. */
   reservedBytes: number;
 }
@@ -58,12 +60,19 @@ export class BufferPool {
     liveBytes: 0,
     peakBytes: 0,
     peakByKind: {},
+    mostByKind: {},
     reservedBytes: 0,
   };
 
   /** A pool over one device. */
   constructor(device: GPUDevice) {
     this.#device = device;
+  }
+
+  /** The most bytes that one buffer may have on this adapter. */
+  get largest(): number {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
+    return Math.min(maxStorageBufferBindingSize, maxBufferSize);
   }
 
   /** A copy of the pool's figures. */
@@ -74,6 +83,7 @@ export class BufferPool {
   /** Starts the peak afresh from what is in use now. */
   resetPeak(): void {
     this.#report.peakBytes = -1;
+    this.#report.mostByKind = { ...this.#bytesByKind };
     this.#notePeak();
   }
 
@@ -85,9 +95,9 @@ export class BufferPool {
    */
   allocate(byteLength: number, { exact = false }: { exact?: boolean } = {}): PooledBuffer {
     const size = exact ? Math.ceil(byteLength / 256) * 256 : sizeClass(byteLength);
-    const { maxStorageBufferBindingSize: binding, maxBufferSize } = this.#device.limits;
-    const limit = Math.min(binding, maxBufferSize);
+    const limit = this.largest;
     if (byteLength > limit) {
+      const { maxStorageBufferBindingSize: binding, maxBufferSize } = this.#device.limits;
       const name = binding <= maxBufferSize ? "maxStorageBufferBindingSize" : "maxBufferSize";
       throw new VitrailError(
         `Cannot allocate a buffer of ${byteLength} bytes: this adapter's ${name} is ${limit}; ` +
@@ -98,7 +108,9 @@ export class BufferPool {
     this.#live.set(buffer, this.#kind);
     this.#report.liveBuffers++;
     this.#report.liveBytes += buffer.byteLength;
-    this.#bytesByKind[this.#kind] = (this.#bytesByKind[this.#kind] ?? 0) + buffer.byteLength;
+    const [kind, { mostByKind }] = [this.#kind, this.#report];
+    const bytes = this.#bytesByKind[kind] = (this.#bytesByKind[kind] ?? 0) + buffer.byteLength;
+    mostByKind[kind] = Math.max(bytes, mostByKind[kind] ?? 0);
     this.#notePeak();
     this.#scopes.at(-1)?.adopt(buffer);
     return buffer;

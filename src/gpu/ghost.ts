@@ -7,15 +7,38 @@
  */
 import { Device } from "./device.ts";
 
-/** A ghost of `device`: tensors have shapes and no contents, and what is read is zeros. */
-export function ghostOf({ raw, description }: Device): Device {
-  return new Device(ghostDevice(raw.limits), description);
+/**
+ * A ghost of `device`: tensors have shapes and no contents, and what is read is zeros.
+ *
+ * @param options `unlimited: true` lifts the adapter's limits on sizes
+ */
+export function ghostOf(
+  { raw, description }: Device,
+  { unlimited = false }: { unlimited?: boolean } = {},
+): Device {
+  return new Device(ghostDevice(unlimited ? NO_LIMITS : raw.limits), description);
 }
+
+/** Those that are looked at after a device is opened. */
+type Limits = Pick<
+  GPUSupportedLimits,
+  | "maxBufferSize"
+  | "maxStorageBufferBindingSize"
+  | "maxTextureDimension2D"
+  | "maxComputeWorkgroupsPerDimension"
+>;
+
+const NO_LIMITS: Limits = {
+  maxBufferSize: Infinity,
+  maxStorageBufferBindingSize: Infinity,
+  maxTextureDimension2D: Infinity,
+  maxComputeWorkgroupsPerDimension: Infinity,
+};
 
 const nothing = (): void => {};
 
 /** The part of `GPUDevice` that {@linkcode Device} calls, without effect. */
-function ghostDevice(limits: GPUSupportedLimits): GPUDevice {
+function ghostDevice(limits: Limits): GPUDevice {
   const destroyable = { destroy: nothing };
   const pass = {
     setPipeline: nothing,

@@ -89,8 +89,7 @@ export function flatGroups(
   parameters: readonly Parameter[],
   key: (parameter: Parameter) => string,
 ): FlatGroup[] {
-  const { maxStorageBufferBindingSize, maxBufferSize } = parameters[0].device.raw.limits;
-  const most = Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4;
+  const most = parameters[0].device.pool.largest / 4;
   const open = new Map<string, { members: Parameter[]; size: number }>();
   const all: Parameter[][] = [];
   for (const p of parameters) {

@@ -26,6 +26,10 @@ export interface StepPlan {
   trained: number;
   /** The most bytes in use at once. */
   memory: StepMemory;
+  /** The most bytes of logits, which are gone again when most is in use. */
+  logits: number;
+  /** Why the adapter cannot run the step; absent if it can. */
+  obstacle?: string;
   /** Bytes taken from the adapter, with what the pool of buffers keeps for the next step. */
   reserved: number;
   /** Floating-point operations of a step, forward, backward and update, as kernels/work.ts counts. */
@@ -49,23 +53,32 @@ export const ghostWeights: WeightSource = (_name, shape) => new Float32Array(siz
 /** Steps until the pool has handed out the most that it ever will: gradients live on from the first. */
 const STEPS = 2;
 
-/**
- * The memory and the work of a training step, which is recorded and not run.
- *
- * @throws {VitrailError} if the adapter cannot hold one of its tensors; its limit is named
- */
+/** The memory and the work of a training step, which is recorded and not run. */
 export async function planStep<B>(
   device: Device,
   build: StepBuilder<B>,
   options: PlanOptions,
 ): Promise<StepPlan> {
-  const ghost = ghostOf(device);
+  try {
+    return await planOn(ghostOf(device), build, options);
+  } catch (cause) {
+    if (!(cause instanceof VitrailError)) throw cause;
+    const plan = await planOn(ghostOf(device, { unlimited: true }), build, options);
+    return { ...plan, obstacle: cause.message };
+  }
+}
+
+async function planOn<B>(
+  ghost: Device,
+  build: StepBuilder<B>,
+  options: PlanOptions,
+): Promise<StepPlan> {
   const { task, batch } = build(ghost, options.batch);
   const trainer = new Trainer(task, options);
   const batches = Array.from({ length: options.accumulation ?? 1 }, () => batch);
   for (let i = 1; i < STEPS; i++) trainer.step(batches, 0);
   const { events } = await record(ghost, () => trainer.step(batches, 0), { replay: false });
-  const { peakBytes, peakByKind, reservedBytes } = ghost.pool.memory;
+  const { peakBytes, peakByKind, mostByKind, reservedBytes } = ghost.pool.memory;
   const textures = ghost.textures.bytes;
   const count = (parameters: readonly { size: number }[]): number =>
     parameters.reduce((sum, { size }) => sum + size, 0);
@@ -82,6 +95,7 @@ export async function planStep<B>(
       "scratch textures": textures,
       "total": peakBytes + textures,
     },
+    logits: mostByKind.logits ?? 0,
     reserved: reservedBytes + textures,
     flops: events.reduce((sum, event) => sum + (workOf(event.name, event)?.flops ?? 0), 0),
     dispatches: events.filter(({ kernel }) => kernel).length,
@@ -97,6 +111,8 @@ export interface BatchLimit {
   /** What is in the way of one more. */
   reason: string;
 }
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** More sequences than anybody asks for. */
 const MOST_SEQUENCES = 1 << 16;
@@ -114,20 +130,15 @@ export async function largestBatch<B>(
   let [fits, tooMany]: [BatchLimit, number] = [{ batch: 0, reason: "" }, MOST_SEQUENCES];
   let reason = `${MOST_SEQUENCES} sequences are as many as were tried`;
   const attempt = async (batch: number): Promise<boolean> => {
-    try {
-      // Micro-steps use the same memory in turn.
-      const plan = await planStep(device, build, { ...rest, accumulation: 1, batch });
-      if (plan.reserved > memory) {
-        reason = `${batch} would take ${plan.reserved} bytes of ${memory}`;
-        return false;
-      }
-      fits = { batch, plan, reason };
-      return true;
-    } catch (cause) {
-      if (!(cause instanceof VitrailError)) throw cause;
-      reason = cause.message;
-      return false;
-    }
+    // Micro-steps use the same memory in turn.
+    const plan = await planStep(device, build, { ...rest, accumulation: 1, batch });
+    const over = plan.reserved > memory
+      ? `${batch} would take ${megabytes(plan.reserved)} of ${megabytes(memory)}`
+      : undefined;
+    reason = plan.obstacle ?? over ?? reason;
+    if (plan.obstacle ?? over) return false;
+    fits = { batch, plan, reason };
+    return true;
   };
   for (let batch = 1; batch < tooMany; batch *= 2) if (!await attempt(batch)) tooMany = batch;
   while (fits.batch + 1 < tooMany) {

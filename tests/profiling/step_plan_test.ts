@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { createBertConfig } from "../../src/formats/bert_config.ts";
 import { createGptConfig } from "../../src/formats/gpt_config.ts";
 import { type Device, openDevice } from "../../src/gpu/device.ts";
-import { ghostOf } from "../../src/gpu/ghost.ts";
 import { Bert } from "../../src/models/bert.ts";
 import { Gpt } from "../../src/models/gpt.ts";
 import type { WeightSource } from "../../src/models/weights.ts";
@@ -157,13 +156,19 @@ Deno.test("weights and gradients are counted from the parameters, AdamW's state 
 Deno.test("the largest batch stops at the adapter's limits, or at the memory that is given", async () => {
   const onGhost = (on: Device, n: number) => gpt(ODD)(on, n, ghostWeights);
   const small = { maxStorageBufferBindingSize: 1 << 20, maxBufferSize: 1 << 20 };
-  const raw = { ...ghostOf(device).raw, limits: { ...limitsOf(device), ...small } };
-  const narrow = { raw, description: device.description } as Device;
+  const { maxComputeWorkgroupsPerDimension, maxTextureDimension2D } = device.raw.limits;
+  const limits = { maxComputeWorkgroupsPerDimension, maxTextureDimension2D, ...small };
+  const narrow = { raw: { limits }, description: device.description } as unknown as Device;
   const found = await largestBatch(narrow, onGhost, {});
-  // The widest activation is the hidden layer of the MLP, or the logits.
-  const widest = ODD.time * Math.max(4 * ODD.channels, ODD.vocabulary) * 4;
+  // The widest activation is the hidden layer of the MLP: logits go in chunks where they do not fit.
+  const widest = ODD.time * 4 * ODD.channels * 4;
   assert.equal(found.batch, Math.floor(small.maxBufferSize / widest));
   assert.match(found.reason, /maxStorageBufferBindingSize is 1048576/);
+
+  // What does not fit is planned all the same.
+  const wide = await planStep(narrow, onGhost, { batch: 1000 });
+  assert.match(wide.obstacle!, /Cannot allocate a buffer of .* bytes/);
+  assert.ok(wide.memory.total > 1000 * widest);
 
   const three = await planStep(device, onGhost, { batch: 3 });
   const limited = await largestBatch(device, onGhost, { memory: three.reserved });
@@ -175,11 +180,3 @@ Deno.test("the largest batch stops at the adapter's limits, or at the memory tha
   assert.equal(none.batch, 0);
   assert.equal(none.plan, undefined);
 });
-
-/** The limits by name, which are getters of a class. */
-function limitsOf({ raw: { limits } }: Device): Record<string, number> {
-  return {
-    maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-    maxTextureDimension2D: limits.maxTextureDimension2D,
-  };
-}

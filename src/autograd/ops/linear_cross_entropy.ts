@@ -46,7 +46,7 @@ export interface LinearCrossEntropyOptions {
  * losses, while it has a chunk's logits (as do Hsu et al. 2024, arXiv:2410.10989), and the backward pass
  * only hands them on: to make all logits again would cost a product more beside three. Until then dW
  * lies beside the parameter's own gradient, which nobody expects a forward pass to change; where dW is
- * larger than the logits that chunks save, the logits stay whole.
+ * larger than the logits that chunks save, the logits stay whole, if the adapter can bind them.
  *
  * @throws {VitrailError} unless x has a row for each target
  */
@@ -78,14 +78,16 @@ type Work = LinearCrossEntropyOptions & { saved: CrossEntropyResult };
 
 /** Rows whose logits are held at once. */
 function chunkRows(run: Run, options: LinearCrossEntropyOptions): number {
-  const { weight, targets, logitBytes = LOGIT_BYTES } = options;
+  const { weight, targets } = options;
   const [vocabulary, channels] = weight.shape;
   const rows = targets.size;
+  const { largest } = targets.device.pool;
+  const logitBytes = Math.min(options.logitBytes ?? LOGIT_BYTES, largest);
   if (logitBytes >= 4 * vocabulary * rows) return rows;
   const chunk = Math.max(1, Math.floor(logitBytes / (4 * vocabulary * ROWS))) * ROWS;
   // dW is as large as the logits of `channels` rows.
   const besides = run.tape?.wants(weight) ? channels : 0;
-  return chunk + besides < rows ? chunk : rows;
+  return chunk + besides < rows || 4 * vocabulary * rows > largest ? chunk : rows;
 }
 
 function whole(run: Run, x: Tensor, work: Work): void {
