@@ -25,7 +25,13 @@ export { VitrailError } from "./src/errors.ts";
 // The ground: a device, its memory, its shaders.
 export { Device, type DeviceOptions, openDevice } from "./src/gpu/device.ts";
 export { type DType, type NumericArray, Tensor } from "./src/gpu/tensor.ts";
-export { BufferPool, type MemoryReport, type PooledBuffer, Scope } from "./src/gpu/buffers.ts";
+export {
+  BufferPool,
+  type MemoryKind,
+  type MemoryReport,
+  type PooledBuffer,
+  Scope,
+} from "./src/gpu/buffers.ts";
 export { type Bindable, Commands, type DispatchArguments } from "./src/gpu/commands.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
@@ -357,5 +363,15 @@ export {
   summarize,
   type SummaryOptions,
 } from "./src/profiling/summary.ts";
+export {
+  type BatchLimit,
+  ghostWeights,
+  largestBatch,
+  type PlanOptions,
+  planStep,
+  type StepBuilder,
+  type StepMemory,
+  type StepPlan,
+} from "./src/profiling/step_plan.ts";
 export { profileTable } from "./src/profiling/table.ts";
 export { type Trace, type TraceEvent, traceOf } from "./src/profiling/trace.ts";

@@ -37,7 +37,7 @@ export class Gpt {
   /** Run each block again in the backward pass in place of keeping what it computed. */
   checkpointing = false;
   /** Bytes of logits that a loss may hold at once: see `linearCrossEntropy`. */
-  logitBytes = LOGIT_BYTES;
+  logitBytes: number = LOGIT_BYTES;
   readonly #token: Parameter; // (V, C)
   readonly #position: Tensor | undefined; // (context, C)
   readonly #blocks: Block[];
