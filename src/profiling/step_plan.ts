@@ -10,7 +10,6 @@ import type { Device } from "../gpu/device.ts";
 import { ghostOf } from "../gpu/ghost.ts";
 import { sizeOf } from "../gpu/tensor.ts";
 import { workOf } from "../kernels/work.ts";
-import type { WeightSource } from "../models/weights.ts";
 import type { Task } from "../training/task.ts";
 import { Trainer, type TrainerOptions } from "../training/trainer.ts";
 import { record } from "./record.ts";
@@ -48,7 +47,9 @@ export interface PlanOptions extends TrainerOptions {
 }
 
 /** Weights of a model on a ghost, which nobody will read. */
-export const ghostWeights: WeightSource = (_name, shape) => new Float32Array(sizeOf(shape));
+export function ghostWeights(_name: string, shape: readonly number[]): Float32Array<ArrayBuffer> {
+  return new Float32Array(sizeOf(shape));
+}
 
 /** Steps until the pool has handed out the most that it ever will: gradients live on from the first. */
 const STEPS = 2;
