@@ -161,7 +161,8 @@ export {
   encodeExamples,
   encodeTurns,
 } from "./src/data/completions/completion_batches.ts";
-export { adapted, completing } from "./src/training/completion_task.ts";
+export { completing } from "./src/training/completion_task.ts";
+export { adapted } from "./src/training/adapted_task.ts";
 
 // BERT.
 export { Bert, type BertInput } from "./src/models/bert.ts";
@@ -320,7 +321,7 @@ export {
   numberFigures,
   type SingleLabelFigures,
   singleLabelFigures,
-} from "./src/training/metrics_classification.ts";
+} from "./src/data/labels/label_scores.ts";
 export {
   type ClassifiedText,
   type ClassifyOptions,

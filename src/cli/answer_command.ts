@@ -22,6 +22,7 @@ import { real, whole } from "./numbers.ts";
 /** Values of the flags. */
 interface Flags {
   model: string;
+  adapter?: string;
   context?: string;
   contextFile?: string;
   data?: string;
@@ -42,6 +43,7 @@ export function addAnswer(program: Command): void {
     )
     .argument("[question...]", "questions on one text; see --data for a file of both")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--context <text>", "the text")
     .option("--context-file <file>", "a file with the text, or - for standard input")
     .option("--data <file>", "questions with their texts, as SQuAD's JSON has them")
@@ -61,7 +63,7 @@ async function runAnswer(given: string[], flags: Flags): Promise<void> {
   const asked = await questionsOf(given, flags);
   const device = await openDevice();
   try {
-    const answerer = await loadQuestionAnswerer(device, flags.model);
+    const answerer = await loadQuestionAnswerer(device, flags.model, flags);
     if (flags.score) return await score(answerer, flags);
     for (const [i, found] of (await answerer.answer(asked, options(flags))).entries()) {
       console.log(flags.json ? json(asked[i], found) : line(asked[i], found));

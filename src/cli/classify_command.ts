@@ -16,6 +16,7 @@ const TOGETHER = 256;
 /** Values of the flags. */
 interface Flags {
   model: string;
+  adapter?: string;
   data?: string;
   textField: string;
   topK?: number;
@@ -30,6 +31,7 @@ export function addClassify(program: Command): void {
     .description("label texts with a model that `finetune classify` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--top-k <n>", "labels for each text, the best first; all if absent", whole(1))
@@ -49,7 +51,7 @@ async function runClassify(given: string[], flags: Flags): Promise<void> {
   if (empty >= 0) throw new VitrailError(`Cannot classify text ${empty + 1}: it is empty`);
   const device = await openDevice();
   try {
-    const classifier = await loadTextClassifier(device, flags.model);
+    const classifier = await loadTextClassifier(device, flags.model, flags);
     const { batch, topK, sequence: limit } = flags;
     let truncated = 0;
     const flush = async (texts: string[]): Promise<void> => {

@@ -16,6 +16,7 @@ const TOGETHER = 256;
 /** Values of the flags. */
 interface FillMaskFlags {
   model: string;
+  adapter?: string;
   data?: string;
   textField: string;
   topK: number;
@@ -29,6 +30,7 @@ export function addFillMask(program: Command): void {
     .description("guess the words at [MASK] with an encoder that `pretrain bert` made")
     .argument("[text...]", "texts with one [MASK] or several; see --data for files")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--top-k <n>", "guesses for each [MASK], the likeliest first", whole(1), 5)
@@ -45,7 +47,7 @@ async function runFillMask(given: string[], flags: FillMaskFlags): Promise<void>
   }
   const device = await openDevice();
   try {
-    const filler = await loadMaskFiller(device, flags.model);
+    const filler = await loadMaskFiller(device, flags.model, flags);
     const flush = async (texts: string[]): Promise<void> => {
       for (const filled of await filler.fill(texts, flags)) {
         console.log(flags.json ? JSON.stringify(filled) : lines(filled));

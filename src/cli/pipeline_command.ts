@@ -10,8 +10,7 @@ import { VitrailError } from "../errors.ts";
 import { classifyAndWrite, type PipelineResult } from "../generation/pipeline.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadTextClassifier } from "../inference/text_classifier.ts";
-import { loadAdapter } from "../models/adapters.ts";
-import { loadGpt } from "../models/files.ts";
+import { loadAdaptedGpt } from "../models/adapted_models.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
@@ -19,6 +18,7 @@ import { real, whole } from "./numbers.ts";
 /** Values of the flags. */
 interface Flags {
   classifier: string;
+  classifierAdapter?: string;
   writer: string;
   adapter?: string;
   template: string;
@@ -41,6 +41,7 @@ export function addPipeline(program: Command): void {
     .description("find the label of a text, and write on a prompt made for that label")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--classifier <directory>", "the model that reads: see finetune classify")
+    .option("--classifier-adapter <directory>", "a LoRA adapter of it")
     .requiredOption("--writer <directory>", "the GPT that writes")
     .option("--adapter <directory>", "a LoRA adapter of the writer")
     .requiredOption(
@@ -75,9 +76,10 @@ async function runPipeline(given: string[], flags: Flags): Promise<void> {
   const device = await openDevice();
   const say = printer(flags.json);
   try {
-    const classifier = await loadTextClassifier(device, flags.classifier);
-    const model = loadGpt(device, flags.writer);
-    if (flags.adapter !== undefined) loadAdapter(model, flags.adapter);
+    const classifier = await loadTextClassifier(device, flags.classifier, {
+      adapter: flags.classifierAdapter,
+    });
+    const { model } = loadAdaptedGpt(device, flags.writer, flags.adapter);
     const parts = { classifier, model, tokenizer, templates };
     const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
     const write = async (text: string): Promise<void> => {

@@ -19,6 +19,7 @@ const TOGETHER = 256;
 /** Values of the flags. */
 interface Flags {
   model: string;
+  adapter?: string;
   data?: string;
   textField: string;
   words: boolean;
@@ -36,6 +37,7 @@ export function addTag(program: Command): void {
     .description("tag the words of texts with a model that `finetune tag` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--words", "texts are sentences whose words stand between blanks", false)
@@ -61,7 +63,7 @@ async function runTag(given: string[], flags: Flags): Promise<void> {
   }
   const device = await openDevice();
   try {
-    const tagger = await loadTagger(device, flags.model);
+    const tagger = await loadTagger(device, flags.model, flags);
     if (flags.score) return await score(tagger, flags);
     if (given.length > 0) await show(tagger, given, flags);
     let waiting: string[] = [];

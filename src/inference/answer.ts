@@ -10,9 +10,9 @@ import { byLength, padSequences } from "../data/length_batches.ts";
 import type { Question } from "../data/answers/question_answers.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
+import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { answerLogits } from "../models/bert_tasks.ts";
-import { loadBert } from "../models/files.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
@@ -178,12 +178,14 @@ function judge(
 /**
  * Opens the directory of a BERT that was fine-tuned to answer.
  *
+ * @param options.adapter directory of a LoRA adapter, which brings its head to any BERT of its size
  * @throws {VitrailError} if a file is missing or broken, or the model is for something else
  */
 export async function loadQuestionAnswerer(
   device: Device,
   directory: string,
+  options: { adapter?: string } = {},
 ): Promise<QuestionAnswerer> {
   const tokenizer = await loadTokenizer(directory);
-  return new QuestionAnswerer(loadBert(device, directory), tokenizer);
+  return new QuestionAnswerer(loadAdaptedBert(device, directory, options.adapter).model, tokenizer);
 }

@@ -10,9 +10,9 @@ import { tagSequences } from "../data/tags/tag_sequences.ts";
 import { splitWords } from "../data/words.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
+import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { tagLogits } from "../models/bert_tasks.ts";
-import { loadBert } from "../models/files.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
@@ -163,11 +163,16 @@ export class Tagger {
 /**
  * Opens the directory of a BERT that was fine-tuned to tag.
  *
+ * @param options.adapter directory of a LoRA adapter, which brings its head to any BERT of its size
  * @throws {VitrailError} if a file is missing or broken, or the model is for something else
  */
-export async function loadTagger(device: Device, directory: string): Promise<Tagger> {
+export async function loadTagger(
+  device: Device,
+  directory: string,
+  options: { adapter?: string } = {},
+): Promise<Tagger> {
   const tokenizer = await loadTokenizer(directory);
-  return new Tagger(loadBert(device, directory), tokenizer);
+  return new Tagger(loadAdaptedBert(device, directory, options.adapter).model, tokenizer);
 }
 
 /** Words of each sentence of a text. */

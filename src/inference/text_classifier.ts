@@ -8,7 +8,8 @@ import { byLength, encodeTexts, padBatch, sequenceFormat } from "../data/padded_
 import type { LabelKind } from "../formats/huggingface_bert.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { loadSequenceClassifier, type SequenceClassifier } from "../models/sequence_classifier.ts";
+import { loadAdaptedClassifier } from "../models/adapted_models.ts";
+import type { SequenceClassifier } from "../models/sequence_classifier.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /** A label and how much speaks for it. */
@@ -120,12 +121,15 @@ export function scoresOf(logits: readonly number[], kind: LabelKind): number[] {
 /**
  * Opens a classifier's directory: a BERT or a GPT-2 that was fine-tuned for sequences.
  *
+ * @param options.adapter directory of a LoRA adapter, which brings its labels to any model of its kind
  * @throws {VitrailError} if a file is missing or broken, or the model is for something else.
  */
 export async function loadTextClassifier(
   device: Device,
   directory: string,
+  options: { adapter?: string } = {},
 ): Promise<TextClassifier> {
   const tokenizer = await loadTokenizer(directory);
-  return new TextClassifier(loadSequenceClassifier(device, directory), tokenizer);
+  const { model } = loadAdaptedClassifier(device, directory, options.adapter);
+  return new TextClassifier(model, tokenizer);
 }

@@ -8,7 +8,7 @@ import {
   multipleLabelFigures,
   numberFigures,
   singleLabelFigures,
-} from "../../src/training/metrics_classification.ts";
+} from "../../../src/data/labels/label_scores.ts";
 
 const fixture = JSON.parse(
   Deno.readTextFileSync(new URL("../fixtures/gpt2_classifier/figures.json", import.meta.url)),
