@@ -53,6 +53,15 @@ export {
   removeAdapter,
   saveAdapter,
 } from "./src/models/adapters.ts";
+export {
+  type Adapted,
+  loadAdaptedBert,
+  loadAdaptedClassifier,
+  loadAdaptedGpt,
+  type ModelTask,
+  modelTask,
+  trainedWhole,
+} from "./src/models/adapted_models.ts";
 export { Linear } from "./src/nn/linear.ts";
 export { Lora, type LoraOptions } from "./src/nn/lora.ts";
 export { freeze, matchesName, type NameReach } from "./src/nn/names.ts";
@@ -203,6 +212,7 @@ export {
   type Question,
   type QuestionAnswers,
   readQuestionAnswers,
+  readQuestions,
 } from "./src/data/answers/question_answers.ts";
 export {
   type AnswerBatch,
@@ -253,8 +263,10 @@ export {
 } from "./src/data/pretraining/pretraining_batches.ts";
 export {
   bertPretraining,
+  evaluatePretraining,
   type PretrainingAccuracy,
   pretrainingAccuracy,
+  type PretrainingEvaluation,
 } from "./src/training/bert_pretraining.ts";
 export {
   type FilledMask,

@@ -4,10 +4,12 @@
  * @module
  */
 import type { Command } from "commander";
-import { scoreAnswers } from "../data/answers/answer_scores.ts";
 import { readText } from "../data/sources/text_stream.ts";
-import { type Question, readQuestionAnswers } from "../data/answers/question_answers.ts";
-import { decoded, withPlainLines } from "../data/sources/text_stream.ts";
+import {
+  type Question,
+  readQuestionAnswers,
+  readQuestions,
+} from "../data/answers/question_answers.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import {
@@ -46,7 +48,7 @@ export function addAnswer(program: Command): void {
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--context <text>", "the text")
     .option("--context-file <file>", "a file with the text, or - for standard input")
-    .option("--data <file>", "questions with their texts, as SQuAD's JSON has them")
+    .option("--data <file>", ".jsonl with question and context, or SQuAD's JSON; - for either")
     .option("--score", "tell how many of the answers in --data are found", false)
     .option("--threshold <x>", "give no answer where it is likelier by this logit", real(-Infinity))
     .option("--top-k <n>", "answers to each question, the likeliest first", whole(1), 1)
@@ -60,7 +62,7 @@ export function addAnswer(program: Command): void {
 }
 
 async function runAnswer(given: string[], flags: Flags): Promise<void> {
-  const asked = await questionsOf(given, flags);
+  const asked = flags.score ? [] : await questionsOf(given, flags);
   const device = await openDevice();
   try {
     const answerer = await loadQuestionAnswerer(device, flags.model, flags);
@@ -94,7 +96,7 @@ async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
     throw new VitrailError("Cannot score answers without right ones: give --data FILE");
   }
   if (data !== undefined) {
-    if (given.length === 0) return readQuestionAnswers(data);
+    if (given.length === 0) return await readQuestions(data);
     throw new VitrailError(
       `Cannot ask more than is in ${data}: leave out the questions, or --data`,
     );
@@ -107,14 +109,9 @@ async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
   }
   const empty = given.findIndex((question) => question.trim() === "");
   if (empty >= 0) throw new VitrailError(`Cannot answer question ${empty + 1}: it is empty`);
-  const text = context ?? await (contextFile === "-" ? standardInput() : readText(contextFile!));
+  const text = context ?? await readText(contextFile!);
   if (text.trim() === "") throw new VitrailError("Cannot answer from an empty text: give words");
   return given.map((question, i) => ({ id: String(i + 1), question, context: text }));
-}
-
-async function standardInput(): Promise<string> {
-  const pieces = withPlainLines(decoded("standard input", Deno.stdin.readable));
-  return (await Array.fromAsync(pieces)).join("");
 }
 
 function json({ question }: Question, { id, answers, doubt }: Answered): string {
@@ -140,14 +137,8 @@ function line({ question }: Question, { answers }: Answered): string {
 
 /** Answers questions whose answers are known, and prints how many are right. */
 async function score(answerer: QuestionAnswerer, flags: Flags): Promise<void> {
-  const questions = readQuestionAnswers(flags.data!);
-  const silent = questions.some(({ answers }) => answers.length === 0);
-  const { threshold = silent ? 0 : undefined } = flags;
-  const answered = await answerer.answer(questions, { ...options(flags), threshold });
-  const scores = scoreAnswers(
-    questions,
-    new Map(answered.map(({ id, best }) => [id, best.text])),
-  );
+  const questions = await readQuestionAnswers(flags.data!);
+  const scores = await answerer.evaluate(questions, options(flags));
   console.log(
     flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.questions} questions)`,
   );

@@ -60,10 +60,10 @@ interface Sides {
 /** Fine-tunes, or goes on where there is a checkpoint to go on from. */
 export async function runFinetuneAnswer(asked: AnswerFlags): Promise<AnswerScores | undefined> {
   const base = await baseOf(asked);
-  const all = readQuestionAnswers(asked.data);
+  const all = await readQuestionAnswers(asked.data);
   const sides = asked.validation === undefined
     ? await holdOut(all, asked.validationFraction)
-    : { train: all, validation: readQuestionAnswers(asked.validation) };
+    : { train: all, validation: await readQuestionAnswers(asked.validation) };
   return await withBase(asked, {
     base,
     task: "answer",

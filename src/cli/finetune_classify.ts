@@ -319,23 +319,27 @@ async function finetune(
   await evaluate(sequenceClassification(kept, { heldOut }), heldOut.batches());
   await measure();
   writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(latest, null, 2) + "\n");
-  console.log(summary(latest!, held, names));
+  console.log(summary(latest!, held.targets, names));
   return latest;
 }
 
 /** The figures of the model that was kept, and those of one that looks at no text. */
-function summary(found: ClassificationFigures, held: LabelledSequences, names: string[]): string {
+export function summary(
+  found: ClassificationFigures,
+  targets: readonly (readonly number[])[],
+  names: readonly string[],
+): string {
   if (found.kind !== "single") return figuresText(found);
-  const counts = names.map((_, k) => held.targets.filter(([target]) => target === k).length);
+  const counts = names.map((_, k) => targets.filter(([target]) => target === k).length);
   const most = counts.indexOf(Math.max(...counts));
   const blind = measureLabels(
-    held.targets,
-    held.targets.map(() => names.map((_, k) => k === most ? 1 : 0)),
+    targets,
+    targets.map(() => names.map((_, k) => k === most ? 1 : 0)),
     { kind: "single", labels: names },
   ) as typeof found;
   const say = ({ accuracy, macroF1 }: typeof found): string =>
     `accuracy ${accuracy.toFixed(4)}, macro F1 ${macroF1.toFixed(4)}`;
   return `${figuresText(found)}\n${say(found)}, calibration error ${
     found.calibrationError.toFixed(4)
-  } (${found.count} texts held out)\nalways ${names[most]}: ${say(blind)}`;
+  } (${found.count} texts)\nalways ${names[most]}: ${say(blind)}`;
 }

@@ -125,15 +125,12 @@ async function finetune(
     const bar = show
       ? new ProgressBar({ total: sentences.length, label: "evaluate", unit: "sentence" })
       : undefined;
-    const tagged = await new Tagger(of, tokenizer).tagWords(
-      sentences.map(({ tokens }) => tokens),
-      { batch, onProgress: (done) => bar?.update(Math.min(done, sentences.length), {}) },
-    );
+    const scores = await new Tagger(of, tokenizer).evaluate(sentences, {
+      batch,
+      onProgress: (done) => bar?.update(Math.min(done, sentences.length), {}),
+    });
     bar?.finish();
-    return scoreTags(
-      sentences.map(({ tags }) => tags),
-      tagged.map((words) => words.map(({ tag }) => tag)),
-    );
+    return scores;
   };
   const measure = async (): Promise<Record<string, number>> => {
     const { accuracy, entities } = await score(looked, model);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
-import { areEntityTags, entitiesOf, scoreTags } from "../data/tags/tag_scores.ts";
+import { areEntityTags, entitiesOf } from "../data/tags/tag_scores.ts";
 import { readTaggedSentences } from "../data/tags/tagged_sentences.ts";
 import { readTexts } from "../data/sources/texts.ts";
 import { VitrailError } from "../errors.ts";
@@ -115,11 +115,7 @@ function entitiesIn(words: TaggedWord[]): object[] {
 async function score(tagger: Tagger, flags: Flags): Promise<void> {
   const sentences = await readTaggedSentences(flags.data!, flags);
   const { batch } = flags;
-  const tagged = await tagger.tagWords(sentences.map(({ tokens }) => tokens), { batch });
-  const scores = scoreTags(
-    sentences.map(({ tags }) => tags),
-    tagged.map((words) => words.map(({ tag }) => tag)),
-  );
+  const scores = await tagger.evaluate(sentences, { batch });
   console.log(
     flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.words} words)`,
   );

@@ -6,7 +6,9 @@
 import { Run } from "../autograd/run.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
 import { splitSentences } from "../data/sources/sentences.ts";
-import { tagSequences } from "../data/tags/tag_sequences.ts";
+import { scoreTags, type TagScores } from "../data/tags/tag_scores.ts";
+import { tagNumbers, tagSequences } from "../data/tags/tag_sequences.ts";
+import type { TaggedSentence } from "../data/tags/tagged_sentences.ts";
 import { splitWords } from "../data/words.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
@@ -38,6 +40,8 @@ export interface TagOptions {
   topK?: number;
   /** Told how many sentences, or parts of them, are done, of how many. */
   onProgress?: (done: number, total: number) => void;
+  /** Told how many words alone are longer than the context and lost their ends, if any did. */
+  onCut?: (words: number) => void;
 }
 
 /** Batches between two reads, each of which waits for the device. */
@@ -98,10 +102,12 @@ export class Tagger {
     const { model, tokenizer, tags } = this;
     const { batch = 16, topK = 1 } = options;
     const { contextLength } = model.config;
-    const { sequences } = tagSequences(sentences, { tokenizer, contextLength });
+    const { sequences, cutWords } = tagSequences(sentences, { tokenizer, contextLength });
+    if (cutWords > 0) options.onCut?.(cutWords);
     const found: TaggedWord[][] = sentences.map(() => []);
     const batches = byLength(sequences.map(({ ids }) => ids.length), batch);
     let done = 0;
+    options.onProgress?.(done, sequences.length);
     for (let from = 0; from < batches.length; from += READ_TOGETHER) {
       using _scope = model.device.scope();
       const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
@@ -133,6 +139,23 @@ export class Tagger {
       options.onProgress?.(done, sequences.length);
     }
     return found;
+  }
+
+  /**
+   * How many of the tags that are known are found, by the word and by the entity.
+   *
+   * @throws {VitrailError} at a tag that the model does not know, or as `tagWords`
+   */
+  async evaluate(
+    sentences: readonly TaggedSentence[],
+    options: Omit<TagOptions, "topK"> = {},
+  ): Promise<TagScores> {
+    tagNumbers(sentences, this.tags);
+    const tagged = await this.tagWords(sentences.map(({ tokens }) => tokens), options);
+    return scoreTags(
+      sentences.map(({ tags }) => tags),
+      tagged.map((words) => words.map(({ tag }) => tag)),
+    );
   }
 
   /**

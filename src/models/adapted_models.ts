@@ -89,7 +89,7 @@ export function modelTask(directory: string, adapter?: string): ModelTask {
  * @returns them, and PEFT's word for the task
  */
 export function trainedWhole(
-  task: keyof typeof HEADS,
+  task: "classify" | "tag" | "answer",
   directory?: string,
 ): { trainedWhole: string[]; taskType: string } {
   const { taskType, ...heads } = HEADS[task];
