@@ -18,7 +18,7 @@ import {
   loadQuestionAnswerer,
   type QuestionAnswerer,
 } from "../inference/answer.ts";
-import { scoresText } from "./finetune_answer.ts";
+import { scoresText, tellCutQuestions } from "./finetune_answer.ts";
 import { real, whole } from "./numbers.ts";
 
 /** Values of the flags. */
@@ -81,6 +81,7 @@ const options = ({ batch, stride, longest, topK, threshold }: Flags): AnswerOpti
   longest,
   topK,
   threshold,
+  onCut: tellCutQuestions,
 });
 
 /** Questions of the command line on its text, or those of a file. */

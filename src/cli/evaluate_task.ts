@@ -12,22 +12,25 @@ import { loadTagger } from "../inference/tag.ts";
 import { loadTextClassifier } from "../inference/text_classifier.ts";
 import { ProgressBar } from "../training/progress.ts";
 import type { EvaluateFlags, Found } from "./evaluate_command.ts";
-import { scoresText as answerText } from "./finetune_answer.ts";
+import { scoresText as answerText, tellCutQuestions } from "./finetune_answer.ts";
 import { summary } from "./finetune_classify.ts";
-import { scoresText as tagText } from "./finetune_tag.ts";
+import { scoresText as tagText, tellCutWords } from "./finetune_tag.ts";
+import { tellEmpty } from "./given_texts.ts";
 
-/** A bar that begins when it is known how much there is to do. */
-function progress(
+/** Shows a bar while something is measured; it begins when it is known how much there is to do. */
+async function measured<Result>(
   unit: string,
-): { onProgress: (done: number, total: number) => void } & Disposable {
+  measure: (onProgress: (done: number, total: number) => void) => Promise<Result>,
+): Promise<Result> {
   let bar: ProgressBar | undefined;
-  return {
-    onProgress(done, total) {
+  try {
+    return await measure((done, total) => {
       bar ??= new ProgressBar({ total, label: "evaluate", unit });
       bar.update(done, {});
-    },
-    [Symbol.dispose]: () => bar?.finish(),
-  };
+    });
+  } finally {
+    bar?.finish();
+  }
 }
 
 /** Accuracy, macro F1, confusion and calibration; or what is told of several labels or of numbers. */
@@ -36,13 +39,11 @@ export async function evaluateClassifier(device: Device, flags: EvaluateFlags): 
   const classifier = await loadTextClassifier(device, flags.model, flags);
   const { labels, labelKind: kind, contextLength } = classifier.model;
   const { examples, empty } = await readLabelledTexts(data, { ...flags, kind, known: labels });
-  if (empty > 0) console.error(`Left out ${empty} texts of ${data} that are empty`);
-  using bar = progress("text");
-  const { figures, truncated, targets } = await classifier.evaluate(examples, {
-    batch,
-    limit,
-    onProgress: bar.onProgress,
-  });
+  tellEmpty(empty, data);
+  const { figures, truncated, targets } = await measured(
+    "text",
+    (onProgress) => classifier.evaluate(examples, { batch, limit, onProgress }),
+  );
   if (truncated > 0) {
     const most = Math.min(limit ?? Infinity, contextLength);
     console.error(`${truncated} texts are longer than ${most} tokens: cut there`);
@@ -54,11 +55,12 @@ export async function evaluateClassifier(device: Device, flags: EvaluateFlags): 
 export async function evaluateTagger(device: Device, flags: EvaluateFlags): Promise<Found> {
   const tagger = await loadTagger(device, flags.model, flags);
   const sentences = await readTaggedSentences(flags.data, flags);
-  using bar = progress("sentence");
-  const figures = await tagger.evaluate(sentences, {
-    batch: flags.batch,
-    onProgress: bar.onProgress,
-  });
+  const { batch, sequence: contextLength } = flags;
+  const figures = await measured(
+    "sentence",
+    (onProgress) =>
+      tagger.evaluate(sentences, { batch, contextLength, onCut: tellCutWords, onProgress }),
+  );
   return { figures, text: `${tagText(figures)} (${figures.words} words)` };
 }
 
@@ -67,14 +69,10 @@ export async function evaluateAnswerer(device: Device, flags: EvaluateFlags): Pr
   const answerer = await loadQuestionAnswerer(device, flags.model, flags);
   const questions = await readQuestionAnswers(flags.data);
   const { batch, stride, longest, threshold, sequence: contextLength } = flags;
-  using bar = progress("window");
-  const figures = await answerer.evaluate(questions, {
-    batch,
-    stride,
-    longest,
-    threshold,
-    contextLength,
-    onProgress: bar.onProgress,
-  });
+  const options = { batch, stride, longest, threshold, contextLength, onCut: tellCutQuestions };
+  const figures = await measured(
+    "window",
+    (onProgress) => answerer.evaluate(questions, { ...options, onProgress }),
+  );
   return { figures, text: `${answerText(figures)} (${figures.questions} questions)` };
 }

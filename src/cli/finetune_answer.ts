@@ -41,7 +41,10 @@ export interface AnswerFlags extends BaseFlags {
 export function addFinetuneAnswer(finetune: Command): void {
   const command = finetune.command("answer")
     .description("teach a BERT to find the answer to a question in a text")
-    .option("--data <file>", "questions with answers, as SQuAD's JSON has them")
+    .option(
+      "--data <file>",
+      "questions with answers, as SQuAD's JSON has them; - for standard input",
+    )
     .option("--stride <n>", "tokens from one window over a long text to the next", whole(1))
     .option("--longest <n>", "tokens of an answer at most", whole(1), 30);
   addRunFlags(addBaseFlags(command), { steps: 2000, patience: 4 }).action(
@@ -99,7 +102,10 @@ async function finetune(
       `${sides.validation.length} held out, on ${device.description}`,
   );
   if (part.adapter) console.error(part.size);
-  tellCuts(train, contextLength);
+  tellCuts({
+    cutQuestions: train.cutQuestions + held.cutQuestions,
+    lostAnswers: train.lostAnswers,
+  }, contextLength);
   const silent = [...sides.train, ...sides.validation].some(({ answers }) => answers.length === 0);
   const answersOf = async (
     questions: QuestionAnswers[],
@@ -172,16 +178,22 @@ async function finetune(
 }
 
 /** Nothing is dropped in silence. */
-function tellCuts({ cutQuestions, lostAnswers }: AnswerWindows, limit: number): void {
-  if (cutQuestions > 0) {
-    console.error(`${cutQuestions} questions are too long: their ends are cut off`);
-  }
+function tellCuts(
+  { cutQuestions, lostAnswers }: Omit<AnswerWindows, "windows">,
+  limit: number,
+): void {
+  if (cutQuestions > 0) tellCutQuestions(cutQuestions);
   if (lostAnswers > 0) {
     console.error(
       `${lostAnswers} answers are in no window of ${limit} tokens as a whole: ` +
         "their questions are learnt to have none there",
     );
   }
+}
+
+/** Says that questions were too long. */
+export function tellCutQuestions(questions: number): void {
+  console.error(`${questions} questions are too long: their ends are cut off`);
 }
 
 /** Figures in words. */

@@ -54,7 +54,7 @@ export interface BaseFlags extends PartFlags {
 
 /** Adds the flags to a command. */
 export function addBaseFlags(command: Command): Command {
-  return addPartFlags(command)
+  command
     .option("--validation <source>", "held-out examples; a part of --data if absent")
     .option("--validation-fraction <x>", "part of the documents held out", real(0, 0.9), 0.1)
     .option(
@@ -78,6 +78,7 @@ export function addBaseFlags(command: Command): Command {
       "tokens of a sequence at most, beyond the model's context too; its context if absent",
       whole(8),
     );
+  return addPartFlags(command);
 }
 
 /**

@@ -42,6 +42,7 @@ import {
   sequenceClassification,
 } from "../training/sequence_classification.ts";
 import { checkChoice, oneOf } from "./choices.ts";
+import { tellEmpty } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
 import { addRunFlags, settle } from "./run_flags.ts";
@@ -89,7 +90,7 @@ export function addFinetuneClassify(finetune: Command): void {
     .description("teach a BERT or a GPT to label texts")
     .option(
       "--data <source>",
-      `.csv, .tsv, .jsonl, a folder with one for each label, ${SPAM_ASSASSIN}`,
+      `.csv, .tsv, .jsonl, a folder with one for each label, - or ${SPAM_ASSASSIN}`,
     )
     .option("--validation <source>", "held-out texts; a part of --data if absent")
     .option("--validation-fraction <x>", "part of each label held out", real(0, 0.9), 0.1)
@@ -174,10 +175,7 @@ async function readSplit(
       `Cannot balance ${flags.data}: its labels are ${texts.kind}; --balance is for one class a text`,
     );
   }
-  const count = (n: number) => `${n} ${n === 1 ? "text" : "texts"}`;
-  if (texts.empty > 0) {
-    console.error(`Left out ${count(texts.empty)} of ${flags.data} that are empty`);
-  }
+  tellEmpty(texts.empty, flags.data);
   if (flags.validation === undefined) {
     const { validationFraction: fraction, seed } = flags;
     return { texts, split: stratifiedSplit(texts.examples, { fraction, seed }) };
@@ -187,9 +185,7 @@ async function readSplit(
     kind: texts.kind,
     known: texts.labels,
   });
-  if (held.empty > 0) {
-    console.error(`Left out ${count(held.empty)} of ${flags.validation} that are empty`);
-  }
+  tellEmpty(held.empty, flags.validation);
   return { texts, split: { train: texts.examples, validation: held.examples } };
 }
 

@@ -120,7 +120,10 @@ async function finetune(
       `${sides.tags.length} tags, on ${device.description}`,
   );
   if (part.adapter) console.error(part.size);
-  tellCuts(train, contextLength);
+  tellCuts({
+    divided: train.divided + held.divided,
+    cutWords: train.cutWords + held.cutWords,
+  }, contextLength);
   const score = async (sentences: TaggedSentence[], of: Bert, show = false): Promise<TagScores> => {
     const bar = show
       ? new ProgressBar({ total: sentences.length, label: "evaluate", unit: "sentence" })
@@ -176,15 +179,19 @@ async function finetune(
 }
 
 /** Nothing is dropped in silence. */
-function tellCuts({ divided, cutWords }: TagSequences, limit: number): void {
+function tellCuts(
+  { divided, cutWords }: Omit<TagSequences, "sequences">,
+  limit: number,
+): void {
   if (divided > 0) {
     console.error(`${divided} sentences are longer than ${limit} tokens: divided between words`);
   }
-  if (cutWords > 0) {
-    console.error(
-      `${cutWords} words alone are longer than ${limit} tokens: their ends are cut off`,
-    );
-  }
+  if (cutWords > 0) tellCutWords(cutWords);
+}
+
+/** Says that words were too long. */
+export function tellCutWords(words: number): void {
+  console.error(`${words} words alone are longer than the context: their ends are cut off`);
 }
 
 /** Figures in words. */

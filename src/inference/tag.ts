@@ -38,6 +38,8 @@ export interface TagOptions {
   batch?: number;
   /** Tags of each word to tell, the likeliest first; default 1. */
   topK?: number;
+  /** Ids of a sequence, at most; the model's context by default. */
+  contextLength?: number;
   /** Told how many sentences, or parts of them, are done, of how many. */
   onProgress?: (done: number, total: number) => void;
   /** Told how many words alone are longer than the context and lost their ends, if any did. */
@@ -101,7 +103,8 @@ export class Tagger {
   ): Promise<TaggedWord[][]> {
     const { model, tokenizer, tags } = this;
     const { batch = 16, topK = 1 } = options;
-    const { contextLength } = model.config;
+    const most = model.config.contextLength;
+    const contextLength = Math.min(options.contextLength ?? most, most);
     const { sequences, cutWords } = tagSequences(sentences, { tokenizer, contextLength });
     if (cutWords > 0) options.onCut?.(cutWords);
     const found: TaggedWord[][] = sentences.map(() => []);

@@ -144,9 +144,8 @@ const CASES: Record<string, Case> = {
   },
 };
 
-for (
-  const [name, { family, data, steps, score, whole, use, says, means }] of Object.entries(CASES)
-) {
+for (const [name, one] of Object.entries(CASES)) {
+  const { family, data, steps, score, whole, use, says, means, resumed } = one;
   Deno.test(`an adapter learns the task, and is measured, used and merged: ${name}`, async () => {
     using made = await place(family);
     const cwd = made.path;
