@@ -33,7 +33,7 @@ export { type ScratchTexture, ScratchTextures } from "./src/gpu/textures.ts";
 
 // Forward passes, hooks and gradients.
 export { type Hook, Run, type RunOptions } from "./src/autograd/run.ts";
-export { Parameter } from "./src/autograd/parameter.ts";
+export { Parameter, type ParameterHome } from "./src/autograd/parameter.ts";
 export { type Backward, Gradients, type GradientTarget, Tape } from "./src/autograd/tape.ts";
 export type { Loss } from "./src/autograd/ops/cross_entropy.ts";
 export type { DropoutKey } from "./src/kernels/dropout.ts";

@@ -62,6 +62,8 @@ export function addAnswer(program: Command): void {
 }
 
 async function runAnswer(given: string[], flags: Flags): Promise<void> {
+  const sources = [flags.data, flags.context, flags.contextFile];
+  checkAsked(given, flags, sources.filter((source) => source !== undefined).length);
   const asked = flags.score ? [] : await questionsOf(given, flags);
   const device = await openDevice();
   try {
@@ -84,11 +86,9 @@ const options = ({ batch, stride, longest, topK, threshold }: Flags): AnswerOpti
   onCut: tellCutQuestions,
 });
 
-/** Questions of the command line on its text, or those of a file. */
-async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
-  const { data, context, contextFile, score } = flags;
-  const sources = [data, context, contextFile].filter((source) => source !== undefined);
-  if (sources.length > 1) {
+/** Checks that there is one text, or one file, and questions on it. */
+function checkAsked(given: string[], { data, score }: Flags, sources: number): void {
+  if (sources > 1) {
     throw new VitrailError(
       "Cannot answer from several texts: give one of --context, --context-file and --data",
     );
@@ -96,13 +96,12 @@ async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
   if (score && data === undefined) {
     throw new VitrailError("Cannot score answers without right ones: give --data FILE");
   }
-  if (data !== undefined) {
-    if (given.length === 0) return await readQuestions(data);
+  if (data !== undefined && given.length > 0) {
     throw new VitrailError(
       `Cannot ask more than is in ${data}: leave out the questions, or --data`,
     );
   }
-  if (given.length === 0 || sources.length === 0) {
+  if (data === undefined && (given.length === 0 || sources === 0)) {
     throw new VitrailError(
       "Cannot answer nothing: give a question and --context TEXT, --context-file FILE or " +
         "--context-file -, or give --data FILE",
@@ -110,6 +109,12 @@ async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
   }
   const empty = given.findIndex((question) => question.trim() === "");
   if (empty >= 0) throw new VitrailError(`Cannot answer question ${empty + 1}: it is empty`);
+}
+
+/** Questions of the command line on its text, or those of a file. */
+async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
+  const { data, context, contextFile } = flags;
+  if (data !== undefined) return await readQuestions(data);
   const text = context ?? await readText(contextFile!);
   if (text.trim() === "") throw new VitrailError("Cannot answer from an empty text: give words");
   return given.map((question, i) => ({ id: String(i + 1), question, context: text }));

@@ -198,6 +198,11 @@ for (const [name, one] of Object.entries(CASES)) {
 Deno.test("what LoRA cannot do for a task is told in one line, before anything is written", async () => {
   using made = await place("bert");
   const cwd = made.path;
+  for (const name of ["config.json", "tokenizer.json"]) {
+    Deno.mkdirSync(made.at("adapter"), { recursive: true });
+    Deno.copyFileSync(made.at(`base/${name}`), made.at(`adapter/${name}`));
+  }
+  Deno.writeTextFileSync(made.at("adapter/adapter_model.safetensors"), "");
   const before = snapshot(cwd);
   const refused = async (args: string, message: RegExp) => {
     const { code, stderr } = await runCli(args.split(" "), { cwd });
@@ -221,6 +226,10 @@ Deno.test("what LoRA cannot do for a task is told in one line, before anything i
   await refused(
     "finetune tag --data tag.conll --model base --out out --freeze layer.7",
     /Cannot freeze layer\.7: no parameter has that/,
+  );
+  await refused(
+    "classify --model adapter zoe",
+    /Cannot open adapter as a model: it holds a LoRA adapter; give the model that it is for/,
   );
   await refused(
     "classify --model base --adapter absent zoe",
