@@ -62,7 +62,7 @@ export function addPipeline(program: Command): void {
 }
 
 async function runPipeline(given: string[], flags: Flags): Promise<void> {
-  checkGiven(given, flags, "classify");
+  checkGiven(given, flags, "write on");
   const templates = readPromptTemplates(flags.template);
   checkModelFiles(flags.writer);
   const tokenizer = await loadTokenizer(flags.writer);

@@ -11,7 +11,7 @@ import {
 } from "../../../src/data/labels/label_scores.ts";
 
 const fixture = JSON.parse(
-  Deno.readTextFileSync(new URL("../fixtures/gpt2_classifier/figures.json", import.meta.url)),
+  Deno.readTextFileSync(new URL("../../fixtures/gpt2_classifier/figures.json", import.meta.url)),
 );
 const near = (found: number, wanted: number) =>
   assert.ok(Math.abs(found - wanted) < 1e-12, `${found}, wanted ${wanted}`);
