@@ -5,6 +5,11 @@
  */
 import type { Command } from "commander";
 import {
+  type ClassificationFigures,
+  figuresText,
+  measureLabels,
+} from "../data/labels/label_scores.ts";
+import {
   LabelledSampler,
   type LabelledSequences,
   labelTargets,
@@ -31,11 +36,6 @@ import {
 } from "../models/sequence_classifier.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { evaluate } from "../training/evaluate.ts";
-import {
-  type ClassificationFigures,
-  figuresText,
-  measureLabels,
-} from "../data/labels/label_scores.ts";
 import {
   balancedWeights,
   HeldOutLogits,
@@ -217,13 +217,10 @@ function modelFor(
 ): SequenceClassifier {
   const { labels, kind: labelKind } = texts;
   if (flags.resume) {
-    const own = modelLabels(flags.out);
-    if (own.join("\n") !== labels.join("\n")) {
+    const [own, wanted] = [modelLabels(flags.out), labels].map((names) => names.join(", "));
+    if (own !== wanted) {
       throw new VitrailError(
-        `Cannot resume ${flags.out}: its labels are ${
-          own.join(", ")
-        }, those of ${flags.data} are ` +
-          labels.join(", "),
+        `Cannot resume ${flags.out}: its labels are ${own}, those of ${flags.data} are ${wanted}`,
       );
     }
     if (flags.loraRank === 0) return loadSequenceClassifier(device, flags.out);

@@ -5,6 +5,7 @@
  */
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
+import { showPath } from "../formats/messages.ts";
 import {
   type Adaptable,
   adapterSize,
@@ -17,7 +18,6 @@ import { layerwiseRates } from "../optim/layer_rates.ts";
 import { adapted } from "../training/adapted_task.ts";
 import type { TrainResult, TrainSettings } from "../training/loop.ts";
 import type { Task } from "../training/task.ts";
-import { showPath } from "../formats/messages.ts";
 import { mergeDirectories, samePlace } from "./merge_command.ts";
 import { real, whole } from "./numbers.ts";
 import { type RunFlags, trainSettings } from "./run_flags.ts";
