@@ -158,13 +158,13 @@ export class TrainedPart {
   /** How much of the model is trained, in words. */
   get size(): string {
     const { parameters, device } = this.#model;
-    const sizes = parameters.map(({ size, frozen }) => ({ size, own: frozen ? 0 : size }));
-    const [all, own] = [sum(sizes.map((s) => s.size)), sum(sizes.map((s) => s.own))];
-    const trained = this.adapter ? adapterSize(this.adapter) : own;
-    return `${trained.toLocaleString("en")} of ${
-      all.toLocaleString("en")
-    } parameters are trained ` +
-      `(${(100 * trained / all).toFixed(2)} %), on ${device.description}`;
+    const all = sum(parameters.map(({ size }) => size));
+    const trained = this.adapter
+      ? adapterSize(this.adapter)
+      : sum(parameters.map(({ size, frozen }) => frozen ? 0 : size));
+    const [part, whole] = [trained, all].map((n) => n.toLocaleString("en"));
+    return `${part} of ${whole} parameters are trained (${(100 * trained / all).toFixed(2)} %), ` +
+      `on ${device.description}`;
   }
 
   /** Settings for a report. */

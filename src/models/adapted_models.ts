@@ -74,10 +74,8 @@ export function modelTask(directory: string, adapter?: string): ModelTask {
   const task = TASKS[heads.kind];
   if (task) return task;
   throw new VitrailError(
-    `Cannot use ${
-      showPath(directory)
-    }: this BERT has no head; wanted one that was pre-trained with ` +
-      "its head for tokens, or fine-tuned for a task",
+    `Cannot use ${showPath(directory)}: this BERT has no head; wanted one that was pre-trained ` +
+      "with its head for tokens, or fine-tuned for a task",
   );
 }
 

@@ -14,6 +14,7 @@ import {
   Gpt,
   loadAdaptedBert,
   loadAdaptedClassifier,
+  loadBert,
   modelTask,
   openDevice,
   openSafetensors,
@@ -22,6 +23,7 @@ import {
   saveBert,
   saveGpt,
   trainedWhole,
+  writeSafetensors,
 } from "../../mod.ts";
 import { classLogits } from "../../src/models/bert_tasks.ts";
 import { assertClose } from "../compare.ts";
@@ -92,6 +94,34 @@ Deno.test("a head that an adapter brings is found by PEFT's word for the task", 
     () => modelTask(made.at("nothing")),
     /nothing\/config\.json: no such file .*; wanted a Hugging Face model directory/,
   );
+});
+
+Deno.test("a file of the encoder alone has its pooler under a shorter name, which is found", async () => {
+  using made = folder({ "whole/.keep": "", "bare/.keep": "" });
+  const model = new Bert(device, createBertConfig(sizes), {
+    heads: { kind: "none" },
+    source: freshWeights(4),
+  });
+  await saveBert(model, made.at("whole"));
+  using file = openSafetensors(made.at("whole/model.safetensors"));
+  const tensors = file.names.map((name) => ({
+    name: name.replace(/^bert\./, ""),
+    shape: file.info(name).shape,
+    dtype: "F32" as const,
+    data: file.read(name),
+  }));
+  await writeSafetensors(made.at("bare/model.safetensors"), tensors, {});
+  Deno.copyFileSync(made.at("whole/config.json"), made.at("bare/config.json"));
+  assert.deepEqual(trainedWhole("classify", made.at("bare")).trainedWhole, ["classifier"]);
+  const heads = {
+    kind: "sequence-classification" as const,
+    labels: ["x", "y"],
+    labelKind: "single" as const,
+  };
+  // Were it made afresh, another seed would give other weights.
+  const { parameters } = loadBert(device, made.at("bare"), { heads, seed: 9 });
+  const pooler = parameters.find(({ name }) => name === "bert.pooler.dense.weight")!;
+  assert.deepEqual(await pooler.read(), file.read("bert.pooler.dense.weight"));
 });
 
 Deno.test("what is trained whole is not adapted too", () => {
