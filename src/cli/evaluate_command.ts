@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
+import { CHAT_TEMPLATE } from "../data/completions/completions.ts";
 import { SENTENCE_RULES, type SentenceRule } from "../data/sources/sentences.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { type ModelTask, modelTask } from "../models/adapted_models.ts";
@@ -41,6 +42,8 @@ export interface EvaluateFlags {
   threshold?: number;
   /** Where sentences end. */
   sentences?: SentenceRule;
+  /** How messages read. */
+  template: string;
   /** Part of the tokens that is masked. */
   masking: number;
   /** Print JSON. */
@@ -68,7 +71,7 @@ const EVALUATIONS: Record<ModelTask, (device: Device, flags: EvaluateFlags) => P
 export function addEvaluate(program: Command): void {
   program.command("evaluate")
     .description(
-      "how good a model is: a GPT at predicting a text (loss, perplexity, bits per byte), a BERT at " +
+      "how good a model is: a GPT at predicting a text (loss, perplexity, bits per byte) or completions, a BERT at " +
         "guessing masked tokens, a classifier (accuracy, macro F1, confusion), a tagger (accuracy, " +
         "entity F1), an answerer (exact match, F1)",
     )
@@ -88,6 +91,7 @@ export function addEvaluate(program: Command): void {
       whole(3),
     )
     .option("--text-field <name>", "field or column of the text", "text")
+    .option("--template <text>", "GPT: a message, with {role} and {content}", CHAT_TEMPLATE)
     .option("--label-field <name>", "classifier: field or column of the label", "label")
     .option("--token-column <n>", "tagger: column of the words, from 1; -1 is the last", column)
     .option("--tag-column <n>", "tagger: column of the tags", column)

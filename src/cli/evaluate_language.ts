@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { completionBatch, encodeExamples } from "../data/completions/completion_batches.ts";
+import { hasExamples, readExamples } from "../data/completions/completions.ts";
+import { byLength } from "../data/length_batches.ts";
 import { maskVocabularyOf } from "../data/pretraining/mask_vocabulary.ts";
 import { PretrainingSampler } from "../data/pretraining/pretraining_batches.ts";
 import { encodeSentences } from "../data/pretraining/sentence_corpus.ts";
@@ -14,15 +17,18 @@ import type { Device } from "../gpu/device.ts";
 import { loadAdaptedBert, loadAdaptedGpt } from "../models/adapted_models.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { evaluatePretraining } from "../training/bert_pretraining.ts";
+import { completing } from "../training/completion_task.ts";
 import { evaluate } from "../training/evaluate.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { languageModelling } from "../training/task.ts";
 import type { EvaluateFlags, Found } from "./evaluate_command.ts";
+import { tellShortened } from "./finetune_generate.ts";
 import { checkModelFiles } from "./model_files.ts";
 
-/** Loss, perplexity and bits per byte of a text. */
+/** Loss and perplexity of a text, with bits per byte; or of completions alone. */
 export async function evaluateText(device: Device, flags: EvaluateFlags): Promise<Found> {
   const { data, batch } = flags;
+  if (hasExamples(data)) return await evaluateCompletions(device, flags);
   const { vocabularySize, contextLength } = checkModelFiles(flags.model);
   const tokenizer = await loadTokenizer(flags.model);
   const { ids, bytes } = await encodeAll(data, { ...flags, tokenizer });
@@ -58,6 +64,30 @@ export async function evaluateText(device: Device, flags: EvaluateFlags): Promis
     text:
       `loss ${found.loss.toFixed(4)} nats a token, perplexity ${found.perplexity.toFixed(2)}, ` +
       `${bitsPerByte.toFixed(4)} bits per byte (${found.tokens} tokens, ${bytes} bytes)`,
+  };
+}
+
+/** Loss of what is written behind prompts, or by the assistant of conversations. */
+async function evaluateCompletions(device: Device, flags: EvaluateFlags): Promise<Found> {
+  const { data, batch } = flags;
+  const { contextLength } = checkModelFiles(flags.model);
+  const tokenizer = await loadTokenizer(flags.model);
+  const limit = Math.min(flags.sequence ?? contextLength, contextLength);
+  const { examples, shortened, cut } = encodeExamples(readExamples(data, flags), tokenizer, {
+    limit,
+  });
+  tellShortened({ shortened, cut }, examples.length, limit);
+  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter);
+  const padId = tokenizer.endOfText ?? 0;
+  const batches = byLength(examples.map(({ inputs }) => inputs.length), batch).map((chosen) =>
+    completionBatch(Array.from(chosen, (i) => examples[i]), { padId, limit })
+  );
+  const found = await evaluate(completing(model), batches);
+  const { loss, perplexity, tokens } = found;
+  return {
+    figures: { ...found, examples: examples.length, shortened, cut },
+    text: `loss ${loss.toFixed(4)} nats a token, perplexity ${perplexity.toFixed(2)} ` +
+      `(${tokens} tokens of ${examples.length} completions)`,
   };
 }
 

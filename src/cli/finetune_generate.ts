@@ -172,12 +172,7 @@ async function exampleSource(
   const { train, validation } = await holdOut(grouped, flags.validationFraction);
   const [learnt, heldOut] = [train, validation].map((e) => encodeExamples(e, tokenizer, { limit }));
   const [shortened, cut] = (["shortened", "cut"] as const).map((f) => learnt[f] + heldOut[f]);
-  if (shortened + cut > 0) {
-    console.error(
-      `Of ${examples.length} examples, ${shortened} were too long for ${limit} tokens and lost the ` +
-        `beginning of their prompt, ${cut} the end of their completion`,
-    );
-  }
+  tellShortened({ shortened, cut }, examples.length, limit);
   const batch = flags.batch ?? BATCH;
   const padId = tokenizer.endOfText ?? 0;
   const lengths = (of: EncodedExample[]): number[] => of.map(({ inputs }) => inputs.length);
@@ -199,6 +194,19 @@ async function exampleSource(
     prompt: ids.slice(0, own.indexOf(true)).slice(-limit + 1),
     about: `${train.length} examples to train on, ${validation.length} held out`,
   };
+}
+
+/** Nothing is cut off in silence. */
+export function tellShortened(
+  { shortened, cut }: { shortened: number; cut: number },
+  examples: number,
+  limit: number,
+): void {
+  if (shortened + cut === 0) return;
+  console.error(
+    `Of ${examples} examples, ${shortened} were too long for ${limit} tokens and lost the ` +
+      `beginning of their prompt, ${cut} the end of their completion`,
+  );
 }
 
 /** Trains, and merges the result if that is asked for. */

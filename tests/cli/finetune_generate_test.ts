@@ -85,6 +85,13 @@ Deno.test("completions are learnt by an adapter, which generates as the merged m
   const loss = await lossOf("--model base --adapter out");
   assert.ok(Math.abs(await lossOf("--model merged") - loss) < 1e-5 * loss);
   assert.ok(loss < await lossOf("--model base"));
+  // Of examples, what is written behind the prompt counts: 3 characters or 4, and the end of text.
+  const learnt = JSON.parse(
+    (await run("evaluate --model base --adapter out --data pairs.jsonl --json", cwd)).stdout,
+  );
+  assert.deepEqual([learnt.examples, learnt.shortened, learnt.cut], [23, 0, 0]);
+  assert.equal(learnt.tokens, 11 * 4 + 12 * 5);
+  assert.ok(learnt.loss < 0.8 * lost, `${learnt.loss}`);
 });
 
 Deno.test("a text trains all weights but the frozen ones, and goes on after an interruption", async () => {
