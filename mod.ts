@@ -59,6 +59,15 @@ export {
   removeAdapter,
   saveAdapter,
 } from "./src/models/adapters.ts";
+export {
+  type Adapted,
+  loadAdaptedBert,
+  loadAdaptedClassifier,
+  loadAdaptedGpt,
+  type ModelTask,
+  modelTask,
+  trainedWhole,
+} from "./src/models/adapted_models.ts";
 export { Linear } from "./src/nn/linear.ts";
 export { Lora, type LoraOptions } from "./src/nn/lora.ts";
 export { freeze, matchesName, type NameReach } from "./src/nn/names.ts";
@@ -167,7 +176,8 @@ export {
   encodeExamples,
   encodeTurns,
 } from "./src/data/completions/completion_batches.ts";
-export { adapted, completing } from "./src/training/completion_task.ts";
+export { completing } from "./src/training/completion_task.ts";
+export { adapted } from "./src/training/adapted_task.ts";
 
 // BERT.
 export { Bert, type BertInput } from "./src/models/bert.ts";
@@ -208,6 +218,7 @@ export {
   type Question,
   type QuestionAnswers,
   readQuestionAnswers,
+  readQuestions,
 } from "./src/data/answers/question_answers.ts";
 export {
   type AnswerBatch,
@@ -258,8 +269,10 @@ export {
 } from "./src/data/pretraining/pretraining_batches.ts";
 export {
   bertPretraining,
+  evaluatePretraining,
   type PretrainingAccuracy,
   pretrainingAccuracy,
+  type PretrainingEvaluation,
 } from "./src/training/bert_pretraining.ts";
 export {
   type FilledMask,
@@ -326,7 +339,7 @@ export {
   numberFigures,
   type SingleLabelFigures,
   singleLabelFigures,
-} from "./src/training/metrics_classification.ts";
+} from "./src/data/labels/label_scores.ts";
 export {
   type ClassifiedText,
   type ClassifyOptions,
