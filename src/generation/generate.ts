@@ -59,8 +59,8 @@ export async function generate(
   const { device } = model;
   using _all = device.scope();
   const run = new Run(device);
-  const repeated = Array.from({ length: samples }, () => Array.from(prompt)).flat();
-  const cache = model.cache(samples, prompt.length + maxNewTokens);
+  const ids = model.ids(prompt, [1, prompt.length]);
+  using decoder = model.decoder({ batch: samples, capacity: prompt.length + maxNewTokens });
   const tensors = {
     seen: device.upload(seenIds(prompt, vocabularySize, samples), [samples, vocabularySize]),
     ids: device.tensor([samples, 1], "u32"),
@@ -68,16 +68,15 @@ export async function generate(
   };
   const out: number[][] = Array.from({ length: samples }, () => []);
   const ended = new Array<boolean>(samples).fill(false);
-  let input: Tensor = model.ids(repeated, [samples, prompt.length]);
   /** Records and submits the tokens from `begin` on, and sets them aside to be read. */
   const write = (begin: number): Ahead => {
     const end = Math.min(begin + chunk, maxNewTokens);
     for (let position = begin; position < end; position++) {
       using _step = device.scope();
-      const hidden = lastRow(model.hidden(run, input, { cache })); // (B, 1, C)
-      const logits = model.unembed(run, hidden);
+      const logits = decoder.length === 0
+        ? repeated(model.unembed(run, lastRow(decoder.prefill(run, ids))), samples)
+        : decoder.step(tensors.ids);
       sample({ ...tensors, logits }, { ...settings, position });
-      input = tensors.ids;
     }
     const read = device.readLater(tensors.tokens);
     device.commands.submit();
@@ -138,6 +137,17 @@ async function inFlight(parts: {
   } finally {
     ahead.forEach(({ read }) => read.cancel());
   }
+}
+
+/** (1, …) as (count, …). */
+function repeated(x: Tensor, count: number): Tensor {
+  if (count === 1) return x;
+  const out = x.device.tensor([count, ...x.shape.slice(1)]);
+  const bytes = 4 * x.size;
+  for (let i = 0; i < count; i++) {
+    x.device.commands.copy(x.buffer, out.buffer, bytes, { target: i * bytes });
+  }
+  return out;
 }
 
 function seenIds(

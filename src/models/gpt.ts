@@ -15,10 +15,11 @@ import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { Attention } from "../nn/attention.ts";
 import { Block } from "../nn/block.ts";
-import { LayerCache } from "../nn/cache.ts";
+import { type AttentionCache, LayerCache } from "../nn/cache.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
+import { GptDecoder } from "./gpt_decoder.ts";
 import { checkIds, checkLength } from "./ids.ts";
 import { sinusoids } from "./initialize.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
@@ -121,7 +122,12 @@ export class Gpt {
   }
 
   /** Ids (B, T) to the normalized residual stream (B, T, C), which the head reads. */
-  hidden(run: Run, ids: Tensor, options: { cache?: GptCache; mask?: Tensor } = {}): Tensor {
+  hidden(
+    run: Run,
+    ids: Tensor,
+    options: { cache?: Pick<GptCache, "length"> & { layers: AttentionCache[] }; mask?: Tensor } =
+      {},
+  ): Tensor {
     const { cache, mask } = options;
     const offset = cache?.length ?? 0;
     checkLength(offset + ids.shape[1], this.config.contextLength);
@@ -144,6 +150,19 @@ export class Gpt {
   /** Mean cross-entropy of predicting targets (B, T), in nats; -100 is ignored. */
   loss(run: Run, ids: Tensor, options: { targets: Tensor; scale?: number; mask?: Tensor }): Loss {
     return crossEntropy(run, this.forward(run, ids, { mask: options.mask }), options);
+  }
+
+  /** What continues `batch` sequences to up to `capacity` places, faster than a cache does. */
+  decoder(size: { batch: number; capacity: number }): GptDecoder {
+    return new GptDecoder(this.device, {
+      config: this.config,
+      token: this.#token,
+      position: this.#position,
+      blocks: this.#blocks,
+      norm: this.#norm,
+      head: this.#head,
+      hidden: (...pass) => this.hidden(...pass),
+    }, size);
   }
 
   /** An empty cache for `batch` sequences of up to `capacity` places. */
