@@ -7,8 +7,8 @@
 // comes from qkv: the cache is a texture, and no dispatch may read and write one.
 //
 //   append:   writes the keys and values of qkv into the cache. One invocation writes one texel of each.
-//   forward:  one workgroup computes one head of one sequence. For scores a lane takes whole places; for
-//             the mix a lane takes four channels of every `teams`-th four places.
+//   forward:  one workgroup computes one head of one sequence. For scores a lane takes four neighbouring
+//             places at a time; for the mix, four channels of every `teams`-th four places.
 //
 // qkv: (batch, time, 3·heads·head_size) for each layer, layer_stride numbers apart; one layer of time 1 in
 // `forward`. head_size is filled up to `quads` vectors of four. The cache has a slot for each head of each sequence of each layer:
@@ -47,6 +47,9 @@ override tile: u32 = 256;
 @group(0) @binding(3) var new_values: texture_storage_2d<rgba32float, write>;
 
 fn place(i: u32) -> vec2u { return vec2u(i & 2047u, i >> 11u); }
+
+fn key(i: u32) -> vec4f { return textureLoad(keys, place(i), 0); }
+fn value(i: u32) -> vec4f { return textureLoad(values, place(i), 0); }
 
 /// Channels 4d..4d+3 of a head whose first number is qkv[at], zeros past its last.
 fn four(at: u32, d: u32, head_size: u32) -> vec4f {
@@ -127,37 +130,35 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
   var total = 1.0;
 
   for (var first = 0u; first < size.past; first += tile) {
+    let fours = (min(tile, size.past - first) + 3u) / 4u;
     var highest = -3e38;
-    for (var j = lane; j < tile; j += lanes) {
-      let t = first + j;
-      var score = -3e38;
-      if (t < size.past) {
-        score = 0.0;
-        var i = slot * quads * size.capacity + t;
-        for (var e = 0u; e < quads; e++) {
-          score += dot(query[e], textureLoad(keys, place(i), 0));
-          i += size.capacity;
-        }
-        highest = max(highest, score);
+    for (var j = lane; j < fours; j += lanes) {
+      var scores = vec4f();
+      var i = slot * quads * size.capacity + first + 4u * j;
+      for (var e = 0u; e < quads; e++) {
+        scores += query[e] * mat4x4f(key(i), key(i + 1u), key(i + 2u), key(i + 3u));
+        i += size.capacity;
       }
-      weights[j / 4u][j % 4u] = score;
+      scores = select(vec4f(-3e38), scores, first + 4u * j + vec4u(0, 1, 2, 3) < vec4u(size.past));
+      weights[j] = scores;
+      highest = max(highest, max(max(scores.x, scores.y), max(scores.z, scores.w)));
     }
     let before = most;
     most = max(most, lane_max(highest, lane));
-    var sum = 0.0;
-    for (var j = lane; j < tile; j += lanes) {
-      let weight = select(0.0, exp(weights[j / 4u][j % 4u] - most), first + j < size.past);
-      weights[j / 4u][j % 4u] = weight;
+    var sum = vec4f();
+    for (var j = lane; j < fours; j += lanes) {
+      // What lies past the end is so far below the most that nothing is left of it.
+      let weight = exp(weights[j] - most);
+      weights[j] = weight;
       sum += weight;
     }
     let shrink = exp(before - most);
-    total = total * shrink + lane_sum(sum, lane);
+    total = total * shrink + lane_sum(dot(sum, vec4f(1)), lane);
     mix *= shrink;
     if (team < teams) {
-      let fours = (min(tile, size.past - first) + 3u) / 4u;
       for (var j = team; j < fours; j += teams) {
         let i = (slot * size.capacity + first + 4u * j) * quads + d;
-        mix += mat4x4f(textureLoad(values, place(i), 0), textureLoad(values, place(i + quads), 0), textureLoad(values, place(i + 2u * quads), 0), textureLoad(values, place(i + 3u * quads), 0)) * weights[j];
+        mix += mat4x4f(value(i), value(i + quads), value(i + 2u * quads), value(i + 3u * quads)) * weights[j];
       }
     }
     workgroupBarrier();

@@ -71,19 +71,19 @@ fn sum_over(value: vec4f, lane: u32, apart: u32) -> vec4f {
 fn normalize_row(slot: u32, row: u32, lane: u32, size: Shape) {
   let fours = (size.k + 3u) / 4u;
   let ones = vec4f(1);
-  // Sums begin at the row's first element, or a row far from zero would lose precision.
+  // All is measured from the row's first number, or a row far from zero would lose precision.
   let origin = four(row, 0u, size.k).x;
   var sum = vec4f();
   for (var i = lane; i < fours; i += lanes) { sum += inside(four(row, i, size.k) - origin, i, size.k); }
-  let mean = origin + dot(sum_over(sum, lane, 1u), ones) / f32(size.k);
+  let mean = dot(sum_over(sum, lane, 1u), ones) / f32(size.k);
   var squares = vec4f();
   for (var i = lane; i < fours; i += lanes) {
-    let d = inside(four(row, i, size.k) - mean, i, size.k);
+    let d = inside(four(row, i, size.k) - origin - mean, i, size.k);
     squares += d * d;
   }
   let rstd = inverseSqrt(dot(sum_over(squares, lane, 1u), ones) / f32(size.k) + size.epsilon);
   for (var i = lane; i < fours; i += lanes) {
-    normal[slot * fours + i] = (four(row, i, size.k) - mean) * rstd * norm[i] + norm[fours + i];
+    normal[slot * fours + i] = (four(row, i, size.k) - origin - mean) * rstd * norm[i] + norm[fours + i];
   }
 }
 
