@@ -19,7 +19,7 @@ import { type AttentionCache, LayerCache } from "../nn/cache.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
-import { GptDecoder } from "./gpt_decoder.ts";
+import { type Decoder, GptDecoder } from "./gpt_decoder.ts";
 import { checkIds, checkLength } from "./ids.ts";
 import { sinusoids } from "./initialize.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
@@ -152,8 +152,8 @@ export class Gpt {
     return crossEntropy(run, this.forward(run, ids, { mask: options.mask }), options);
   }
 
-  /** What continues `batch` sequences to up to `capacity` places, faster than a cache does. */
-  decoder(size: { batch: number; capacity: number }): GptDecoder {
+  /** What continues `batch` sequences to up to `capacity` places, several times as fast as a cache. */
+  decoder(size: { batch: number; capacity: number }): Decoder {
     return new GptDecoder(this.device, {
       config: this.config,
       token: this.#token,

@@ -85,7 +85,24 @@ const SLICE = 64;
  * Continues sequences through copies of a model's weights as they were when it was made, with
  * adaptations merged. It must be disposed of; its buffers belong to the scope in which it was made.
  */
-export class GptDecoder implements Disposable {
+export interface Decoder extends Disposable {
+  /** Places filled so far. */
+  readonly length: number;
+
+  /**
+   * Takes a prompt in, in one pass: ids (1, T) are the prompt of all sequences, ids (B, T) have one for
+   * each. Returns the normalized residual stream, (1, T, C) or (B, T, C).
+   *
+   * @throws {VitrailError} if there has been a prompt before
+   */
+  prefill(run: Run, ids: Tensor): Tensor;
+
+  /** The next ids (B, 1) to logits (B, 1, V), which the next call overwrites. */
+  step(ids: Tensor): Tensor;
+}
+
+/** The decoder of a GPT. */
+export class GptDecoder implements Decoder {
   /** Places filled so far. */
   length = 0;
   readonly #device: Device;
@@ -126,12 +143,7 @@ export class GptDecoder implements Disposable {
     this.#logits = device.tensor([batch, 1, vocabularySize]);
   }
 
-  /**
-   * Takes a prompt in, in one pass: ids (1, T) are the prompt of all sequences, ids (B, T) have one for
-   * each. Returns the normalized residual stream, (1, T, C) or (B, T, C).
-   *
-   * @throws {VitrailError} if there has been a prompt before
-   */
+  /** Takes a prompt in, in one pass, as `Decoder` says. */
   prefill(run: Run, ids: Tensor): Tensor {
     if (this.length > 0) {
       throw new VitrailError(
@@ -150,7 +162,7 @@ export class GptDecoder implements Disposable {
     return hidden;
   }
 
-  /** The next ids (B, 1) to logits (B, 1, V), which the next call overwrites. */
+  /** The next ids (B, 1) to logits (B, 1, V). */
   step(ids: Tensor): Tensor {
     const { token, position } = this.#parts;
     const past = this.length;
