@@ -33,6 +33,7 @@ export {
   Scope,
 } from "./src/gpu/buffers.ts";
 export { type Bindable, Commands, type DispatchArguments } from "./src/gpu/commands.ts";
+export type { LaterRead, ReadSource } from "./src/gpu/later_read.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
 export { type ScratchTexture, ScratchTextures } from "./src/gpu/textures.ts";
@@ -46,8 +47,9 @@ export type { DropoutKey } from "./src/kernels/dropout.ts";
 
 // Models and their files.
 export { Gpt, GptCache } from "./src/models/gpt.ts";
+export type { Decoder } from "./src/models/gpt_decoder.ts";
 export { loadGpt, saveGpt } from "./src/models/files.ts";
-export { LayerCache } from "./src/nn/cache.ts";
+export { type AttentionCache, LayerCache } from "./src/nn/cache.ts";
 export {
   type Adaptable,
   adapterSize,

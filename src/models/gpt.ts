@@ -16,10 +16,11 @@ import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { Attention } from "../nn/attention.ts";
 import { Block } from "../nn/block.ts";
-import { LayerCache } from "../nn/cache.ts";
+import { type AttentionCache, LayerCache } from "../nn/cache.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
+import { type Decoder, GptDecoder } from "./gpt_decoder.ts";
 import { checkIds, checkLength } from "./ids.ts";
 import { sinusoids } from "./initialize.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
@@ -127,7 +128,12 @@ export class Gpt {
   }
 
   /** Ids (B, T) to the normalized residual stream (B, T, C), which the head reads. */
-  hidden(run: Run, ids: Tensor, options: { cache?: GptCache; mask?: Tensor } = {}): Tensor {
+  hidden(
+    run: Run,
+    ids: Tensor,
+    options: { cache?: Pick<GptCache, "length"> & { layers: AttentionCache[] }; mask?: Tensor } =
+      {},
+  ): Tensor {
     const { cache, mask } = options;
     const offset = cache?.length ?? 0;
     checkLength(offset + ids.shape[1], this.config.contextLength);
@@ -153,6 +159,19 @@ export class Gpt {
     const { logitBytes } = this;
     const hidden = this.hidden(run, ids, { mask });
     return linearCrossEntropy(run, hidden, { weight: this.#head, targets, scale, logitBytes });
+  }
+
+  /** What continues `batch` sequences to up to `capacity` places, several times as fast as a cache. */
+  decoder(size: { batch: number; capacity: number }): Decoder {
+    return new GptDecoder(this.device, {
+      config: this.config,
+      token: this.#token,
+      position: this.#position,
+      blocks: this.#blocks,
+      norm: this.#norm,
+      head: this.#head,
+      hidden: (...pass) => this.hidden(...pass),
+    }, size);
   }
 
   /** An empty cache for `batch` sequences of up to `capacity` places. */
