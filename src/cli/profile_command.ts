@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
+import { profileKernels } from "../profiling/kernel_profile.ts";
 import { profileTable } from "../profiling/table.ts";
 import { traceOf } from "../profiling/trace.ts";
 import {
@@ -50,6 +51,12 @@ export function addProfile(program: Command): void {
     const sizes = sizesOf({ batch: 1, ...flags }, PRESETS);
     await show(flags, (device) => profileGenerate(device, sizes, flags));
   });
+  const all = profile.command("kernels").description("every kernel, in the shapes of a model")
+    .option("--only <name>", "cases whose name holds this, such as matmul", "")
+    .option("--runs <n>", "calls of each case, of which the median counts", whole(1), 7);
+  withOutput(all).action(async (flags: OutputFlags & { only: string; runs: number }) => {
+    await show(flags, (device) => profileKernels(device, { ...flags, onCase: tellCase }));
+  });
 }
 
 function withModel(command: Command): Command {
@@ -83,6 +90,13 @@ function sizesOf(flags: ModelFlags, presets: Record<string, WorkloadPreset>): Wo
 }
 
 type WorkloadPreset = Omit<WorkloadSizes, "vocabulary">;
+
+/** Says which case is running, on a terminal, in a line that goes away. */
+function tellCase({ name, index, count }: { name: string; index: number; count: number }): void {
+  if (!Deno.stderr.isTerminal()) return;
+  const line = index < count ? `${index + 1}/${count} ${name}` : "";
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+}
 
 /** Profiles, prints the table and writes the files that were asked for. */
 async function show(

@@ -18,7 +18,7 @@ Deno.test("profile step prints a table and writes figures and a trace", async ()
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^a training step of a GPT: 1 layers, C 12/);
   assert.match(stdout, /roof, measured on this adapter: \S+ GB\/s by a copy, \S+ GFLOP\/s/);
-  assert.match(stdout, /^kernel +calls +ms +share +GFLOP\/s/m);
+  assert.match(stdout, /^kernel +calls +ms +host ms +share +GFLOP\/s/m);
   assert.match(stdout, /^attention\.keys +1 /m);
   const profile = JSON.parse(Deno.readTextFileSync(`${cwd}/p.json`));
   assert.equal(profile.units, 2);
