@@ -45,12 +45,11 @@ export class PipelineCache {
   }
 
   /**
-   * Compiles a shader that nobody has tried yet.
+   * Reads a shader that nobody has tried yet.
    *
    * @throws {VitrailError} if it does not compile: what the compiler says, and of which line
    */
-  async check(kernel: Kernel, entryPoint: string, overrides: Overrides = {}): Promise<void> {
-    const label = `${kernel.name}.${entryPoint}`;
+  async checkSource(kernel: Kernel): Promise<void> {
     this.#device.pushErrorScope("validation");
     const info = await this.#module(kernel).getCompilationInfo();
     await this.#device.popErrorScope();
@@ -61,6 +60,14 @@ export class PipelineCache {
         `Cannot compile ${kernel.name}: line ${lineNum}, column ${linePos}: ${inWords(message)}`,
       );
     }
+  }
+
+  /**
+   * Compiles an entry point that nobody has tried yet.
+   *
+   * @throws {VitrailError} if it does not compile, with what the compiler says
+   */
+  async check(kernel: Kernel, entryPoint: string, overrides: Overrides = {}): Promise<void> {
     this.#device.pushErrorScope("validation");
     let failure: unknown;
     try {
@@ -70,7 +77,10 @@ export class PipelineCache {
     }
     const refused = await this.#device.popErrorScope();
     if (failure) throw failure;
-    if (refused) throw new VitrailError(`Cannot compile ${label}: ${inWords(refused.message)}`);
+    if (!refused) return;
+    throw new VitrailError(
+      `Cannot compile ${kernel.name}.${entryPoint}: ${inWords(refused.message)}`,
+    );
   }
 
   #module(kernel: Kernel): GPUShaderModule {
@@ -114,7 +124,9 @@ export class PipelineCache {
 function inWords(message: string): string {
   const lines = message.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   const told = lines.filter((line) => !/[┌│]/.test(line))
-    .map((line) => line.replace(/^Shader '.*?' (parsing|validation) error: /, "").replace(/^= /, ""));
+    .map((line) =>
+      line.replace(/^Shader '.*?' (parsing|validation) error: /, "").replace(/^= /, "")
+    );
   const marked = lines.flatMap((line) => line.match(/│.*\^+ (.+)$/)?.[1] ?? []);
   return [...told, ...marked].join("; ");
 }

@@ -41,9 +41,14 @@ export function medianCall(calls: ProfiledEvent[][]): ProfiledEvent[] {
 export async function recordMedian(
   device: Device,
   call: () => void,
-  options: { name: string; runs: number; replay?: boolean },
+  options: {
+    name: string;
+    runs: number;
+    replay?: boolean;
+    again?: (event: ProfiledEvent) => () => void;
+  },
 ): Promise<TimedRecording> {
-  const { name, runs, replay } = options;
+  const { name, runs, replay, again } = options;
   const once = (): void => {
     using _results = device.scope();
     call();
@@ -58,7 +63,7 @@ export async function recordMedian(
       device.commands.submit();
       await device.finish();
     }
-  }, { replay });
+  }, { replay, again });
   const calls = [...Map.groupBy(recording.events, ({ submit }) => submit).values()];
   return { ...recording, events: medianCall(calls) };
 }
