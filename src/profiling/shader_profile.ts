@@ -22,7 +22,7 @@ import {
   uniformBuffer,
 } from "./own_shader.ts";
 import { measureRoof } from "./roof.ts";
-import { evaluate } from "./shader_facts.ts";
+import { evaluate, shaderFacts } from "./shader_facts.ts";
 import { summarize } from "./summary.ts";
 import type { Profiled } from "./workloads.ts";
 
@@ -102,6 +102,21 @@ function countOf(
   );
 }
 
+/** Not every runtime does: one has been seen to take 20 GB for a workgroup's memory. */
+function checkWorkgroup(
+  device: Device,
+  kernel: Kernel,
+  { entryPoint, overrides }: { entryPoint: string; overrides: Overrides },
+): void {
+  const { workgroupBytes } = shaderFacts(kernel, entryPoint, overrides);
+  const most = device.raw.limits.maxComputeWorkgroupStorageSize;
+  if (!(workgroupBytes > most)) return;
+  throw new VitrailError(
+    `Cannot run ${kernel.name}.${entryPoint}: its var<workgroup> take ${workgroupBytes} bytes, ` +
+      `this adapter's maxComputeWorkgroupStorageSize is ${most}`,
+  );
+}
+
 async function outputOf(
   { name, type }: OwnResource,
   tensor: Tensor,
@@ -148,6 +163,7 @@ export async function profileShader(
   await device.pipelines.checkSource(kernel);
   const { entryPoint, resources } = chooseEntry(kernel, options.entryPoint);
   checkGiven(kernel, { entryPoint, resources }, options);
+  checkWorkgroup(device, kernel, { entryPoint, overrides });
   await device.pipelines.check(kernel, entryPoint, overrides);
 
   using _operands = device.scope();
