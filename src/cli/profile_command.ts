@@ -8,6 +8,7 @@ import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { profileKernels } from "../profiling/kernel_profile.ts";
+import { profilePage } from "../profiling/profile_page.ts";
 import { profileTable } from "../profiling/table.ts";
 import { profileShader, type ShaderOutput } from "../profiling/shader_profile.ts";
 import { traceOf } from "../profiling/trace.ts";
@@ -33,6 +34,7 @@ import {
 interface OutputFlags {
   json?: string;
   trace?: string;
+  html?: string;
   replay: boolean;
   roof: boolean;
 }
@@ -111,6 +113,7 @@ function withModel(command: Command): Command {
 function withOutput(command: Command): Command {
   return command
     .option("--json <file>", "write all figures as JSON")
+    .option("--html <file>", "write a page: table, roofline and timeline")
     .option("--trace <file>", "write a trace for Perfetto or chrome://tracing")
     .option("--no-replay", "where the adapter has no timestamps, count and do not time")
     .option("--no-roof", "leave out the measurement of what the adapter can do");
@@ -148,6 +151,7 @@ async function show(
       const figures = JSON.stringify({ ...profile, outputs }, undefined, 1);
       writeFileAtomic(flags.json, figures + "\n");
     }
+    if (flags.html) writeFileAtomic(flags.html, profilePage({ profile, recording }));
     if (flags.trace) {
       if (recording.timing !== "timestamps") {
         throw new VitrailError(
