@@ -33,10 +33,13 @@
   };
 
   /** Keeps a chart as wide as its place, and in the colours of the page. */
-  const follow = (chart, plot, tall) => {
+  const follow = (chart, { plot, tip }, tall) => {
     new ResizeObserver(() => {
       const width = plot.clientWidth;
-      if (width > 0 && width !== chart.width) chart.setSize({ width, height: tall(width) });
+      if (width === 0 || width === chart.width) return;
+      chart.setSize({ width, height: tall(width) });
+      // Its place was another one.
+      tip.hidden = true;
     }).observe(plot);
     dark.addEventListener("change", () => chart.redraw(false, true));
   };
@@ -59,7 +62,9 @@
     let chosen = -1;
     const ridge = roof && roof.gflops / roof.gigabytes;
     const xs = [...dots.map(({ x }) => x), ...(roof ? [ridge] : [])];
-    const [least, most] = [Math.min(...xs) / 2, Math.max(...xs) * 2];
+    // Whole powers of ten, at which a logarithmic axis ends.
+    const least = 10 ** Math.floor(Math.log10(Math.min(...xs) / 1.5));
+    const most = 10 ** Math.ceil(Math.log10(Math.max(...xs) * 1.5));
     // Two lines that meet: what bandwidth allows, and what arithmetic does.
     const lines = roof
       ? [
@@ -106,7 +111,7 @@
         ctx.fillText(
           `${short(roof.gflops, 3)} GFLOP/s, ${short(roof.gigabytes, 3)} GB/s`,
           u.bbox.left + u.bbox.width - 4 * ratio,
-          u.valToPos(roof.gflops, "y", true) - 6 * ratio,
+          u.valToPos(roof.gflops, "y", true) + 16 * ratio,
         );
       }
       if (chosen >= 0) {
@@ -128,7 +133,7 @@
         height: tall(width),
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, points: { show: false } },
-        scales: { x: { time: false, distr: 3 }, y: { distr: 3 } },
+        scales: { x: { time: false, distr: 3, range: [least, most] }, y: { distr: 3 } },
         axes: [axis(2, { label: "Operations a byte" }), axis(3)],
         series: [
           {},
@@ -171,7 +176,7 @@
       Home: () => go(0),
       End: () => go(dots.length - 1),
     });
-    follow(chart, plot, tall);
+    follow(chart, place, tall);
   };
 
   const timeline = () => {
@@ -210,6 +215,7 @@
       ctx.clip();
       ctx.font = `${11 * ratio}px system-ui, sans-serif`;
       ctx.textBaseline = "middle";
+      ctx.textAlign = "left";
       lanes.forEach(({ name, events }, lane) => {
         const y = top + lane * rows(u) + 20 * ratio;
         const tall = rows(u) - 24 * ratio;
@@ -331,7 +337,7 @@
       "-": () => zoom(2),
       "0": () => view(0, end),
     });
-    follow(chart, plot, tall);
+    follow(chart, place, tall);
   };
 
   roofline();

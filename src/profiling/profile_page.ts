@@ -96,7 +96,10 @@ function rooflineSection(profile: Profile, dots: Dot[]): string {
     roof ? "" : "The roof was not measured.",
     dots.length > 0 ? "Arrow keys go from dot to dot, the slowest first." : "",
   ].filter((text) => text !== "").join(" ");
-  return chart("roofline", { title: "Roofline", about: escapeHtml(about) });
+  return chart("roofline", {
+    title: "Roofline: GFLOP/s by operations a byte",
+    about: escapeHtml(about),
+  });
 }
 
 function kernelTable(profile: Profile): string {
@@ -139,6 +142,8 @@ export function profilePage(profiled: Profiled): string {
   const untimed = recording.timed
     ? ""
     : " This adapter has no timestamps: when the device ran what is not known.";
+  // The other remarks stand in the cards.
+  const recorded = remarks(profile).filter((line) => /recorded$|no timestamps/.test(line));
   return chartPage({
     title: profile.title,
     figures: Object.fromEntries(cards.filter((card) => card[1] !== undefined)) as Record<
@@ -149,7 +154,7 @@ export function profilePage(profiled: Profiled): string {
     script,
     style,
     body: [
-      `<p class="about">${remarks(profile).map(escapeHtml).join("<br>")}</p>`,
+      `<p class="about">${recorded.map(escapeHtml).join("<br>")}</p>`,
       "<noscript><p>The plots need JavaScript; their figures stand in the table.</p></noscript>",
       rooflineSection(profile, dots),
       chart("timeline", { title: "Timeline", about: escapeHtml(told + untimed) }),
