@@ -65,7 +65,13 @@ export async function recordMedian(
     }
   }, { replay, again });
   const calls = [...Map.groupBy(recording.events, ({ submit }) => submit).values()];
-  return { ...recording, events: medianCall(calls) };
+  const chosen = medianCall(calls);
+  return {
+    ...recording,
+    events: chosen.map((event) => ({ ...event, submit: 0 })),
+    submits: [recording.submits[chosen[0].submit]],
+    spans: [recording.spans[calls.indexOf(chosen)]],
+  };
 }
 
 /** The recording of one case; its operands go back to the pool. */

@@ -85,7 +85,7 @@ export function remarks(profile: Profile): string[] {
   } else if (timing === "counts") {
     lines.push("this adapter has no timestamps: calls are counted, not timed");
   }
-  const parts = [`${times(profile.dispatches)} dispatches`];
+  const parts = [`${times(profile.dispatches)} dispatch${profile.dispatches === 1 ? "" : "es"}`];
   if (timing !== "counts") parts.push(`kernels ${figure(busy)} ms`);
   if (gpu !== undefined) parts.push(`device ${figure(gpu)} ms`);
   if (wall !== undefined) parts.push(`wall without the profiler ${figure(wall)} ms`);

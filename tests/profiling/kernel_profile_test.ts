@@ -74,7 +74,9 @@ Deno.test("a row is a kernel of a case, with its own shape", async () => {
     assert.ok(Math.abs(gflops! - flops! / milliseconds! / 1e6) < 1e-9);
     assert.ok(shader!.bindings.includes("out_odd (read_write)"));
   }
-  assert.ok(recording.events.every(({ submit }) => recording.submits[submit]));
+  // Of three calls of each case, one is left with its submit and its span.
+  assert.deepEqual(recording.events.filter(({ kernel }) => kernel).map((e) => e.submit), [0, 1]);
+  assert.deepEqual([recording.submits.length, recording.spans.length], [2, 2]);
   await assert.rejects(profileKernels(device, { cases, only: "round" }), {
     message: "Cannot profile kernels named round: no case has such a name, wanted one of square",
   });
