@@ -91,7 +91,7 @@ Deno.test("what profile cannot do is told in a line", async () => {
       ["profile --kernel none.wgsl --workgroups 1", /Cannot read none.wgsl: no such file/],
       ["profile kernel none.wgsl", /required option '--workgroups <x,y,z>' not specified/],
       [
-        "profile --kernel none.wgsl --bufer a=1",
+        "profile --kernel none.wgsl --workgroups 1 --bufer a=1",
         /unknown option '--bufer'.*did you mean --buffer\?/,
       ],
       [

@@ -146,6 +146,35 @@ Deno.test("kernels follow one another, and their shares add up to one", {
   assert.ok(Math.abs(shares - 1) < 1e-9);
 });
 
+Deno.test("off, dispatches share a pass, and no timestamp is asked for", () => {
+  using _scope = device.scope();
+  const [a, b, out] = [[1, 3], [3, 3], [1, 3]].map((shape) => device.zeros(shape));
+  device.commands.submit();
+  const { raw } = device;
+  const plain = raw.createCommandEncoder;
+  const passes: (GPUComputePassDescriptor | undefined)[] = [];
+  raw.createCommandEncoder = (options) => {
+    const encoder = plain.call(raw, options);
+    const begin = encoder.beginComputePass;
+    encoder.beginComputePass = (descriptor) => {
+      passes.push(descriptor);
+      return begin.call(encoder, descriptor);
+    };
+    return encoder;
+  };
+  try {
+    for (let i = 0; i < 29; i++) matmul(a, b, { out, variant: "row" });
+    device.commands.submit();
+    assert.deepEqual(passes, [undefined]);
+    const profiler = attachProfiler(device);
+    for (let i = 0; i < 29; i++) matmul(a, b, { out, variant: "row" });
+    profiler.detach();
+    assert.equal(passes.length, 1 + 29);
+  } finally {
+    raw.createCommandEncoder = plain;
+  }
+});
+
 Deno.test("more dispatches than a set of queries holds", { ignore: untimed.skip }, async () => {
   using _scope = device.scope();
   const [a, out] = [device.zeros([1, 3]), device.zeros([1, 3])];
