@@ -369,6 +369,22 @@ export {
   type Recording,
   type Stretch,
 } from "./src/gpu/profiler.ts";
+export type { BufferFill, Given } from "./src/profiling/own_shader.ts";
+export { type KernelProfileOptions, profileKernels } from "./src/profiling/kernel_profile.ts";
+export type { Case } from "./src/profiling/cases/operands.ts";
+export { profilePage } from "./src/profiling/profile_page.ts";
+export {
+  profileShader,
+  type ShaderOutput,
+  type ShaderProfileOptions,
+} from "./src/profiling/shader_profile.ts";
+export {
+  type Profiled,
+  profileGenerate,
+  profileStep,
+  type WorkloadSizes,
+} from "./src/profiling/workloads.ts";
+export type { Work } from "./src/kernels/work.ts";
 export { record, type TimedRecording, type Timing } from "./src/profiling/record.ts";
 export { measureRoof, type Roof } from "./src/profiling/roof.ts";
 export type { ShaderFacts } from "./src/profiling/shader_facts.ts";
