@@ -5,8 +5,9 @@
  *     deno run --no-lock --allow-read --allow-env --allow-write=bench/results bench/peers/all.ts
  *
  * `--only attention,generation` runs those tasks; `--peer jax` runs ourselves and whose name holds it;
- * `--problem 512` those problems whose sizes hold it; `--rounds 9` in place of each task's own number.
- * Writes `bench/results/peers_<adapter>.json`, and prints a table in Markdown; `--dry` does not write.
+ * `--problem 512` those problems whose sizes hold it; `--rounds 9` in place of each task's own number;
+ * `--seconds 300` for as many rounds of a problem as fit that time. Prints a table in Markdown, and
+ * writes what was run into `bench/results/peers_<adapter>.json`; `--dry` does not write.
  * `--no-lock` keeps the peers out of the project's lock file. Exit code 1 if a result is wrong, or if
  * the libraries were not all given the same adapter.
  *
@@ -18,6 +19,7 @@ import { compare, type Comparison } from "./compare.ts";
 import { countWork } from "./count_work.ts";
 import { generation } from "./generation/task.ts";
 import { layerNorm } from "./layer_norm/task.ts";
+import { keep } from "./kept_results.ts";
 import { ourDevice } from "./libraries/vitrail.ts";
 import { matmul } from "./matmul/task.ts";
 import { comparisonTable, markdownTable } from "./report.ts";
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     peer: { type: "string", default: "" },
     problem: { type: "string", default: "" },
     rounds: { type: "string" },
+    seconds: { type: "string", default: "60" },
     dry: { type: "boolean", default: false },
   },
 });
@@ -45,6 +48,7 @@ async function run<P>(task: Task<P>): Promise<void> {
     const comparison = await compare(task, problem, {
       counter,
       only: values.peer,
+      seconds: Number(values.seconds),
       rounds: values.rounds ? Number(values.rounds) : undefined,
     });
     comparisons.push(comparison);
@@ -64,16 +68,8 @@ console.log(`\n${markdownTable(comparisons)}`);
 console.log(`\n${((performance.now() - begun) / 60_000).toFixed(1)} minutes`);
 
 if (!values.dry) {
-  const folder = new URL("../results/", import.meta.url);
-  const name = adapter.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "");
-  const date = new Date().toISOString();
-  const report = { adapter, software: isCpu, deno: Deno.version.deno, date, comparisons };
-  Deno.mkdirSync(folder, { recursive: true });
-  Deno.writeTextFileSync(
-    new URL(`peers_${name}.json`, folder),
-    JSON.stringify(report, null, 2) + "\n",
-  );
-  console.log(`Wrote bench/results/peers_${name}.json`);
+  const path = keep(comparisons, { adapter, software: isCpu });
+  console.log(`Wrote ${path}`);
 }
 const wrong = comparisons.filter(({ equal }) => !equal);
 if (wrong.length > 0) {

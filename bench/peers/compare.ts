@@ -31,10 +31,12 @@ export interface Comparison {
   label: string;
   /** What a call is. */
   call: string;
-  /** Calls in a round, and rounds. */
+  /** Calls in a round. */
   calls: number;
-  /** Rounds. */
+  /** Rounds done. */
   rounds: number;
+  /** When, in ISO 8601. */
+  date: string;
   /** Operations of a call. */
   flops?: number;
   /** Ourselves first. */
@@ -58,13 +60,16 @@ interface Contender {
   times: number[];
 }
 
-/** Runs one problem; `only` leaves out the peers whose name does not hold it. */
+/**
+ * Runs one problem; `only` leaves out the peers whose name does not hold it. There are fewer rounds
+ * than wanted where they would take longer than `seconds`, and at least one.
+ */
 export async function compare<P>(
   task: Task<P>,
   problem: Problem<P>,
-  options: { counter: WorkCounter; only: string; rounds?: number },
+  options: { counter: WorkCounter; only: string; seconds: number; rounds?: number },
 ): Promise<Comparison> {
-  const { counter, only, rounds = task.rounds } = options;
+  const { counter, only, seconds, rounds = task.rounds } = options;
   const { label, calls, flops } = problem;
   const [ours, ...others] = task.peers;
   const failures: Comparison["failures"] = [];
@@ -78,7 +83,14 @@ export async function compare<P>(
       failures.push({ name: peer.name, reason: (cause as Error).message });
     }
   }
-  for (let round = 0; round < rounds; round++) {
+  const started = performance.now();
+  let round = 0;
+  // Another round is begun only if there is time for one as long as those before it.
+  const fits = (): boolean => {
+    const spent = (performance.now() - started) / 1000;
+    return round === 0 || spent * (1 + 1 / round) <= seconds;
+  };
+  for (; round < rounds && fits(); round++) {
     let expected: ArrayLike<number> | undefined;
     for (const contender of contenders) {
       counter.reset();
@@ -109,7 +121,8 @@ export async function compare<P>(
     label,
     call: task.call,
     calls,
-    rounds,
+    rounds: round,
+    date: new Date().toISOString(),
     flops,
     outcomes,
     failures,

@@ -9,6 +9,7 @@ export const NAME = "tfjs-webgpu 4.22.0";
 
 // In variables, so that checking the project's types downloads none of the peers.
 const CORE = "npm:@tensorflow/tfjs-core@4.22.0";
+const WHOLE = "npm:@tensorflow/tfjs@4.22.0";
 const BACKEND = "npm:@tensorflow/tfjs-backend-webgpu@4.22.0";
 
 /** A tensor, which is given back by `dispose` or by the `tidy` that it was made in. */
@@ -79,6 +80,8 @@ export interface Tf {
 /** The library with its WebGPU backend. */
 export async function loadTf(): Promise<Tf> {
   const tf: Tf = await import(CORE);
+  // It brings the gradients of the operations, which the core by itself does not have under Deno.
+  await import(WHOLE);
   await import(BACKEND);
   if (!await tf.setBackend("webgpu")) throw new Error("tfjs has no WebGPU backend here");
   return tf;

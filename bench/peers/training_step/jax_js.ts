@@ -36,7 +36,9 @@ function lossOf({ nn, numpy }: Jax, config: GptConfig, time: number) {
     };
     const token = weights["transformer.wte.weight"];
     const place = weights["transformer.wpe.weight"]; // (T, C): the context is no longer than that
-    const embedded = token.ref.slice(ids).reshape([tokens / time, time, C]).add(place);
+    // A product with ones and zeros, for it cannot compile the gradient of a lookup.
+    const looked = numpy.matmul(nn.oneHot(ids, vocabularySize), token.ref);
+    const embedded = looked.reshape([tokens / time, time, C]).add(place);
     let x = embedded.reshape([tokens, C]);
     for (let i = 0; i < layers; i++) {
       const h = `transformer.h.${i}`;

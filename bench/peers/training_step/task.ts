@@ -67,7 +67,7 @@ export const trainingStep: Task<TrainingData> = {
         batches,
         optimizer: { rate: 1e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, decay: 0.1 },
       },
-      calls: 4,
+      calls: 2,
       warmUp: 2,
     }];
   },
