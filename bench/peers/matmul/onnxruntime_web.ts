@@ -16,12 +16,10 @@ async function open(
   operator: ProductOperator,
 ): Promise<Session> {
   const model = new OnnxModel();
-  const between = model.product(
-    operator,
-    model.input("x", "float32", [rows, inner]),
-    model.constant(data.up, [inner, outer]),
-  );
-  model.product(operator, between, model.constant(data.down, [outer, inner]), "out");
+  const up = model.constant(data.up, [inner, outer]);
+  const down = model.constant(data.down, [outer, inner]);
+  const between = model.product(operator, [model.input("x", "float32", [rows, inner]), up]);
+  model.product(operator, [between, down], { name: "out" });
   model.output("out", "float32", [rows, inner]);
   const session = await ort.open(model.encode());
   const x = await ort.upload([rows, inner], data.x);

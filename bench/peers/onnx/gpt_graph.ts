@@ -36,7 +36,7 @@ export function gptGraph(
     return model.constant(data, shape);
   };
   const multiply = (x: string, name: string): string =>
-    model.product(product, x, weight(`${name}.weight`));
+    model.product(product, [x, weight(`${name}.weight`)], { rank: 3 });
   const epsilon = { epsilon: { float: config.layerNormEpsilon } };
 
   const ids = model.input("ids", "int64", [1, time]);

@@ -102,12 +102,18 @@ export class OnnxModel {
     return this.node(operator, inputs, { ...options, domain: "com.microsoft" });
   }
 
-  /** x (…, rows) times a matrix (rows, columns). */
-  product(operator: ProductOperator, x: string, matrix: string, name?: string): string {
+  /** x (rows, in) or, with `rank` 3, (batch, rows, in) times a matrix (in, out). */
+  product(
+    operator: ProductOperator,
+    [x, matrix]: [string, string],
+    { rank = 2, name }: { rank?: 2 | 3; name?: string } = {},
+  ): string {
     const outputs = name ? [name] : undefined;
+    // Not with an ellipsis, of which its WebGPU kernel makes a shader that does not compile.
+    const equation = rank === 2 ? "ri,io->ro" : "bri,io->bro";
     return operator === "MatMul"
       ? this.node("MatMul", [x, matrix], { outputs })
-      : this.node("Einsum", [x, matrix], { attributes: { equation: "...r,rc->...c" }, outputs });
+      : this.node("Einsum", [x, matrix], { attributes: { equation }, outputs });
   }
 
   /** The file: a `ModelProto` of IR version 8, operator set 17 and ONNX Runtime's own. */
