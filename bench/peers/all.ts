@@ -6,7 +6,8 @@
  *
  * `--only attention,generation` runs those tasks; `--peer jax` runs ourselves and whose name holds it;
  * `--problem 512` those problems whose sizes hold it; `--rounds 9` in place of each task's own number;
- * `--seconds 300` for as many rounds of a problem as fit that time. Prints a table in Markdown, and
+ * `--seconds 300` for as many rounds of a problem as fit that time; `--calls 16` for rounds of so many
+ * calls, such as fewer tokens on a slow machine. Prints a table in Markdown, and
  * writes what was run into `bench/results/peers_<adapter>.json`; `--dry` does not write.
  * `--no-lock` keeps the peers out of the project's lock file. Exit code 1 if a result is wrong, or if
  * the libraries were not all given the same adapter.
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     problem: { type: "string", default: "" },
     rounds: { type: "string" },
     seconds: { type: "string", default: "60" },
+    calls: { type: "string" },
     dry: { type: "boolean", default: false },
   },
 });
@@ -45,7 +47,8 @@ async function run<P>(task: Task<P>): Promise<void> {
   if (!values.only.split(",").some((name) => task.name.includes(name))) return;
   for (const problem of await task.problems()) {
     if (!problem.label.includes(values.problem)) continue;
-    const comparison = await compare(task, problem, {
+    const calls = values.calls ? Number(values.calls) : problem.calls;
+    const comparison = await compare(task, { ...problem, calls }, {
       counter,
       only: values.peer,
       seconds: Number(values.seconds),
