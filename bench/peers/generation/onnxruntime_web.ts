@@ -37,11 +37,11 @@ async function open(
   product: ProductOperator,
 ): Promise<Session> {
   const capacity = prompt.length + most;
-  const graph = (time: number): Uint8Array =>
+  const graph = (time: number, product: ProductOperator): Uint8Array =>
     gptGraph(config, weights, { time, capacity, product });
   // Two sessions, for shapes that are known beforehand are what its planner likes best.
-  const prefill = await ort.open(graph(prompt.length));
-  const decode = await ort.open(graph(1));
+  const prefill = await ort.open(graph(prompt.length, "MatMul"));
+  const decode = await ort.open(graph(1, product));
   const device = await ort.device;
   const present: OrtTensors = {};
   const past: OrtTensors = {};
@@ -80,7 +80,7 @@ async function open(
   };
 }
 
-/** A few tokens decide whether MatMul or Einsum is the faster product here. */
+/** A few tokens decide whether MatMul or Einsum is the faster product of one row here. */
 export const onnxruntimeWeb: Peer<GenerationData> = {
   name: NAME,
   open: async (data) => {
@@ -88,6 +88,6 @@ export const onnxruntimeWeb: Peer<GenerationData> = {
     return await fastest({
       Einsum: () => open(ort, data, "Einsum"),
       MatMul: () => open(ort, data, "MatMul"),
-    }, 3);
+    }, 5);
   },
 };

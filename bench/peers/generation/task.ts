@@ -41,7 +41,7 @@ export const generation: Task<GenerationData> = {
     const prompt = Array.from(seededNumbers(8, 1), (x) => Math.floor(vocabulary * (x + 0.5)));
     const weights = initialWeights(await ourDevice(), config);
     return [{
-      label: `${layers} layers, C ${channels}, ${most} tokens after ${prompt.length}, batch 1`,
+      label: `${layers} layers, C ${channels}, after ${prompt.length} tokens, batch 1`,
       data: { config, weights, prompt, most },
       calls: most,
       warmUp: 2,

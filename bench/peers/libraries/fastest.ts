@@ -5,7 +5,7 @@
  */
 import type { Session } from "../task.ts";
 
-/** Opens each way, times it after one run that compiles it, and keeps the fastest. */
+/** Opens each way, times its better of two runs after one that compiles it, and keeps the fastest. */
 export async function fastest(
   ways: Record<string, () => Promise<Session>>,
   calls = 1,
@@ -16,9 +16,13 @@ export async function fastest(
     try {
       const session = await open();
       await session.run(calls);
-      const begun = performance.now();
-      await session.run(calls);
-      const time = performance.now() - begun;
+      const times: number[] = [];
+      for (let i = 0; i < 2; i++) {
+        const begun = performance.now();
+        await session.run(calls);
+        times.push(performance.now() - begun);
+      }
+      const time = Math.min(...times);
       if (best && best.time <= time) {
         session.dispose();
         continue;
