@@ -12,7 +12,7 @@ import { loadAdapter, mergeAdapter } from "../models/adapters.ts";
 import { loadBert, loadGpt, saveBert, saveGpt } from "../models/files.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
-import { makeOutput } from "./output.ts";
+import { makeOutput, samePlace } from "./output.ts";
 
 /** The directories of a merge. */
 interface MergeFlags {
@@ -70,12 +70,4 @@ export async function mergeDirectories(
   }
   const tokenizer = await loadTokenizer(directory).catch(() => undefined);
   if (tokenizer) writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
-}
-
-function samePlace(a: string, b: string): boolean {
-  try {
-    return Deno.realPathSync(a) === Deno.realPathSync(b);
-  } catch {
-    return false; // one of them is not there yet
-  }
 }
