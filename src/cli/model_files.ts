@@ -50,6 +50,21 @@ export function checkModelFiles(
 }
 
 /**
+ * Checks that a model can be trained on.
+ *
+ * @throws {VitrailError} if it is quantized
+ */
+export function checkTrainable(directory: string): void {
+  using file = openModelWeights(directory);
+  const format = packedFormat(file);
+  if (format === undefined) return;
+  throw new VitrailError(
+    `Cannot train the model in ${directory}: it is quantized to ${format}; give the model that it ` +
+      "was made from",
+  );
+}
+
+/**
  * Checks that a prompt and what follows it fit into a model.
  *
  * @throws {VitrailError} if they do not, or an id is outside the vocabulary
