@@ -109,25 +109,33 @@ export function packMatrix(
   const perWord = 32 / BITS[format];
   const [stepIn, stepOut] = transposed ? [1, inputs] : [outputs, 1];
   const mask = 2 ** BITS[format] - 1;
-  const weights = new Float64Array(group);
-  const levels = new Int32Array(group);
+  // A few columns at once: down a single one, every number would come from another line of the cache.
+  const weights = Array.from({ length: TILE }, () => new Float64Array(group));
+  const levels = Array.from({ length: TILE }, () => new Int32Array(group));
   for (let first = 0, row = 0; first < inputs; first += group, row++) {
     const count = Math.min(group, inputs - first);
-    for (let column = 0; column < outputs; column++) {
+    for (let column = 0; column < outputs; column += TILE) {
+      const width = Math.min(TILE, outputs - column);
       for (let i = 0; i < count; i++) {
-        weights[i] = values[(first + i) * stepIn + column * stepOut];
+        const at = (first + i) * stepIn + column * stepOut;
+        for (let j = 0; j < width; j++) weights[j][i] = values[at + j * stepOut];
       }
-      const scale = ENCODERS[format](weights, levels, count);
-      if (format !== "f16") scales[row * columns + column] = scale;
+      for (let j = 0; j < width; j++) {
+        const scale = ENCODERS[format](weights[j], levels[j], count);
+        if (format !== "f16") scales[row * columns + column + j] = scale;
+      }
       for (let i = 0; i < count; i++) {
-        const at = first + i;
-        words[Math.floor(at / perWord) * columns + column] |= (levels[i] & mask) <<
-          at % perWord * BITS[format];
+        const at = Math.floor((first + i) / perWord) * columns + column;
+        const shift = (first + i) % perWord * BITS[format];
+        for (let j = 0; j < width; j++) words[at + j] |= (levels[j][i] & mask) << shift;
       }
     }
   }
   return { inputs, outputs, format, group, words, scales };
 }
+
+/** Columns that are packed side by side. */
+const TILE = 16;
 
 /** The halves of numbers of an f16 matrix, as (inputs, outputs), or (outputs, inputs) if `transposed`. */
 export function halvesOf(
@@ -174,16 +182,17 @@ const ENCODERS: Record<PackedFormat, Encoder> = {
     let [best, least] = [0, Infinity];
     for (const reach of REACHES) {
       const bits = bfloat16From(top / reach);
-      for (const candidate of [bits, bits | 0x8000]) {
-        const scale = fromBfloat16(candidate);
-        const error = round(weights, levels, { count, scale, least: -8, most: 7 });
-        if (error < least) [best, least] = [candidate, error];
-      }
+      const errors = squaredErrors(weights, { count, scale: fromBfloat16(bits) });
+      if (errors.upright < least) [best, least] = [bits, errors.upright];
+      if (errors.turned < least) [best, least] = [bits | SIGN, errors.turned];
     }
     round(weights, levels, { count, scale: fromBfloat16(best), least: -8, most: 7 });
     return best;
   },
 };
+
+/** The sign of a bfloat16. */
+const SIGN = 0x8000;
 
 /**
  * Levels that the largest weight of a group may be put at. At 7 nothing is cut off; 8 is reached on one
@@ -197,19 +206,33 @@ function largest(weights: Float64Array, count: number): number {
   return top;
 }
 
-/** Chooses the nearest levels within bounds, and returns the squared error that is left. */
+/** Chooses the nearest levels within bounds. */
 function round(
   weights: Float64Array,
   levels: Int32Array,
   { count, scale, least, most }: { count: number; scale: number; least: number; most: number },
-): number {
-  let error = 0;
+): void {
   for (let i = 0; i < count; i++) {
     const level = scale === 0 ? 0 : Math.round(weights[i] / scale);
     levels[i] = level < least ? least : level > most ? most : level;
-    error += (weights[i] - scale * levels[i]) ** 2;
   }
-  return error;
+}
+
+/** What int4 levels of a scale would leave, squared; and those of the scale with its sign turned round. */
+function squaredErrors(
+  weights: Float64Array,
+  { count, scale }: { count: number; scale: number },
+): { upright: number; turned: number } {
+  if (scale === 0) return { upright: 0, turned: 0 };
+  let [upright, turned] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const place = weights[i] / scale;
+    const level = Math.floor(place + 0.5);
+    const inner = level < -7 ? -7 : level > 7 ? 7 : level;
+    upright += (place - (level < -7 ? -8 : inner)) ** 2;
+    turned += (place - (level > 7 ? 8 : inner)) ** 2;
+  }
+  return { upright: upright * scale ** 2, turned: turned * scale ** 2 };
 }
 
 /** The least bfloat16 that is not below a number from 0: the upper half of a 32-bit float. */
