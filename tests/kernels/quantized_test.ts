@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { packMatrix } from "../../src/formats/quantized_matrix.ts";
+import { Tensor } from "../../src/gpu/tensor.ts";
 import {
   quantizedEmbedding,
   quantizedMatmul,
@@ -122,6 +123,23 @@ for (const [name, device] of await openDevices()) {
       const out = quantizedMatmul(upload(device, x, [m, k]), uploadPacked(device, packed));
       const expected = matmul(x, unpack(packed), { m, n, k });
       assertClose(await out.read(), expected, { bound: 1e-6, label: `${k}` });
+    }
+  });
+
+  Deno.test(`quantized, ${name}: nothing is written past the last row`, async () => {
+    for (const [k, n] of [[40, 6], [37, 8]]) {
+      using _scope = device.scope();
+      const shape = { inputs: k, outputs: n, format: "int8", group: 32 } as const;
+      const matrix = uploadPacked(device, packMatrix(numbers(k * n, 1), shape));
+      for (const m of [1, 3, 5]) {
+        const x = upload(device, numbers(m * k, 2), [m, k]);
+        const room = upload(device, new Float32Array((m + 4) * n).fill(7), [m + 4, n]);
+        const own = new Tensor(device, room.buffer, [m, n], "f32");
+        quantizedMatmul(x, matrix, { out: own });
+        const found = await room.read();
+        assert.ok(found.subarray(0, m * n).every((v) => v !== 7));
+        assert.ok(found.subarray(m * n).every((v) => v === 7), `${m} rows of ${n}`);
+      }
     }
   });
 
