@@ -20,7 +20,7 @@ export class QuantizedWeight {
   /** Its words and scales. */
   readonly matrix: QuantizedMatrix;
   /** It is stored in one piece. */
-  readonly parts = undefined;
+  readonly parts: undefined = undefined;
   /** A pass that is recorded may go through it only when it is frozen: what it asks for is then plain. */
   frozen = false;
 

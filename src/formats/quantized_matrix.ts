@@ -80,7 +80,7 @@ export function packing(format: PackedFormat, group: number = USUAL_GROUP[format
  *
  * const shape = { inputs: 2, outputs: 1 };
  * const { words } = packMatrix(new Float32Array([0.5, -1]), { ...shape, format: "int8", group: 32 });
- * console.log(words[0].toString(16)); // "8140": 64 = 0x40, and -127 = 0x81 above it
+ * console.log(words[0].toString(16)); // "823f": 63 = 0x3f, and -126 = 0x82 above it
  * ```
  */
 export function packMatrix(
