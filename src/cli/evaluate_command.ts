@@ -1,44 +1,125 @@
 /**
- * `vitrail evaluate`: how well a model predicts a text.
+ * `vitrail evaluate`: how good a model is at what it was made for, on data that it did not see.
  *
  * @module
  */
 import type { Command } from "commander";
-import { openDevice } from "../gpu/device.ts";
-import { loadGpt } from "../models/files.ts";
-import { checkModelFiles } from "./model_files.ts";
-import { whole } from "./numbers.ts";
-import { encodeText, evaluateText } from "./perplexity.ts";
-import { groupOption, packingFlags, weightsOption } from "./weight_flags.ts";
+import { CHAT_TEMPLATE } from "../data/completions/completions.ts";
+import { SENTENCE_RULES, type SentenceRule } from "../data/sources/sentences.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
+import { type ModelTask, modelTask } from "../models/adapted_models.ts";
+import { oneOf } from "./choices.ts";
+import { evaluateMasked, evaluateText } from "./evaluate_language.ts";
+import { evaluateAnswerer, evaluateClassifier, evaluateTagger } from "./evaluate_task.ts";
+import { column } from "./finetune_tag.ts";
+import { real, whole } from "./numbers.ts";
+import { groupOption, weightsOption } from "./weight_flags.ts";
+
+/** Values of the flags. */
+export interface EvaluateFlags {
+  /** The model. */
+  model: string;
+  /** A LoRA adapter of it. */
+  adapter?: string;
+  /** What it is measured on. */
+  data: string;
+  /** Sequences at once. */
+  batch: number;
+  /** Tokens of a sequence at most. */
+  sequence?: number;
+  /** Field of the text. */
+  textField: string;
+  /** Field of the label. */
+  labelField: string;
+  /** Column of the words. */
+  tokenColumn?: number;
+  /** Column of the tags. */
+  tagColumn?: number;
+  /** Tokens from one window to the next. */
+  stride?: number;
+  /** Tokens of an answer at most. */
+  longest: number;
+  /** No answer where its logit is above the best span's by this. */
+  threshold?: number;
+  /** Where sentences end. */
+  sentences?: SentenceRule;
+  /** How messages read. */
+  template: string;
+  /** Part of the tokens that is masked. */
+  masking: number;
+  /** What a GPT's weights are kept in. */
+  weights?: string;
+  /** Weights that share a scale. */
+  group?: string;
+  /** Print JSON. */
+  json: boolean;
+}
+
+/** Figures, and how they read. */
+export interface Found {
+  /** All of them, for `--json`. */
+  figures: object;
+  /** In words. */
+  text: string;
+}
+
+/** How each kind of model is measured. */
+const EVALUATIONS: Record<ModelTask, (device: Device, flags: EvaluateFlags) => Promise<Found>> = {
+  "generate": evaluateText,
+  "fill-mask": evaluateMasked,
+  "classify": evaluateClassifier,
+  "tag": evaluateTagger,
+  "answer": evaluateAnswerer,
+};
 
 /** Adds the command to the program. */
 export function addEvaluate(program: Command): void {
   program.command("evaluate")
-    .description("loss, perplexity and bits per byte of a text")
-    .requiredOption("--model <directory>", "the model")
-    .requiredOption("--data <source>", "text file, folder, .jsonl, - or a corpus name")
+    .description(
+      "how good a model is: a GPT at predicting a text (loss, perplexity, bits per byte) or completions, a BERT at " +
+        "guessing masked tokens, a classifier (accuracy, macro F1, confusion), a tagger (accuracy, " +
+        "entity F1), an answerer (exact match, F1)",
+    )
+    .requiredOption(
+      "--model <directory>",
+      "the model; what it was made for decides what is measured",
+    )
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
+    .requiredOption(
+      "--data <source>",
+      "a text, folder, .jsonl, - or a corpus name; for a task, what its fine-tuning takes",
+    )
     .option("--batch <n>", "sequences at once", whole(1), 8)
-    .option("--text-field <name>", "field of a JSONL record with the text", "text")
+    .option(
+      "--sequence <n>",
+      "tokens of a sequence at most; the model's context if absent",
+      whole(3),
+    )
+    .option("--text-field <name>", "field or column of the text", "text")
+    .option("--template <text>", "GPT: a message, with {role} and {content}", CHAT_TEMPLATE)
+    .option("--label-field <name>", "classifier: field or column of the label", "label")
+    .option("--token-column <n>", "tagger: column of the words, from 1; -1 is the last", column)
+    .option("--tag-column <n>", "tagger: column of the tags", column)
+    .option("--stride <n>", "answerer: tokens from one window to the next", whole(1))
+    .option("--longest <n>", "answerer: tokens of an answer at most", whole(1), 30)
+    .option("--threshold <x>", "answerer: no answer where it is likelier by this", real(-Infinity))
+    .option(
+      "--sentences <rule>",
+      "BERT: lines, or segmenter (Unicode's rules); lines for brown, else segmenter",
+      oneOf(...SENTENCE_RULES),
+    )
+    .option("--masking <p>", "BERT: part of the tokens to guess", real(0.01, 0.9), 0.15)
     .addOption(weightsOption())
     .addOption(groupOption())
     .option("--json", "print one JSON object", false)
-    .action(async (flags) => {
-      const packing = packingFlags(flags);
-      const config = checkModelFiles(flags.model, flags);
-      const text = await encodeText(flags.data, { ...flags, config });
+    .action(async (flags: EvaluateFlags) => {
+      const evaluate = EVALUATIONS[modelTask(flags.model, flags.adapter)];
       const device = await openDevice();
-      const model = loadGpt(device, flags.model, packing);
-      const found = await evaluateText(model, text, flags);
-      console.log(
-        flags.json
-          ? JSON.stringify(found)
-          : `loss ${found.loss.toFixed(4)} nats a token, perplexity ${
-            found.perplexity.toFixed(2)
-          }, ` +
-            `${
-              found.bitsPerByte.toFixed(4)
-            } bits per byte (${found.tokens} tokens, ${found.bytes} bytes)`,
-      );
-      device.destroy();
+      try {
+        const { figures, text } = await evaluate(device, flags);
+        console.log(flags.json ? JSON.stringify(figures) : text);
+      } finally {
+        device.destroy();
+      }
     });
 }

@@ -8,18 +8,20 @@ import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
 import { linear } from "../autograd/ops/linear.ts";
+import { linearCrossEntropy, LOGIT_BYTES } from "../autograd/ops/linear_cross_entropy.ts";
 import type { Parameter } from "../autograd/parameter.ts";
-import type { QuantizedWeight } from "../autograd/quantized_weight.ts";
+import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import type { Run } from "../autograd/run.ts";
 import { type GptConfig, validateGptConfig } from "../formats/gpt_config.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { Attention } from "../nn/attention.ts";
 import { Block } from "../nn/block.ts";
-import { LayerCache } from "../nn/cache.ts";
+import { type AttentionCache, LayerCache } from "../nn/cache.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
+import { type Decoder, GptDecoder } from "./gpt_decoder.ts";
 import { checkIds, checkLength } from "./ids.ts";
 import { sinusoids } from "./initialize.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
@@ -38,6 +40,8 @@ export class Gpt {
   readonly linears: Linear[] = [];
   /** Run each block again in the backward pass in place of keeping what it computed. */
   checkpointing = false;
+  /** Bytes of logits that a loss may hold at once: see `linearCrossEntropy`. */
+  logitBytes: number = LOGIT_BYTES;
   readonly #token: Parameter | QuantizedWeight; // (V, C)
   readonly #position: Tensor | undefined; // (context, C)
   readonly #blocks: Block[];
@@ -80,7 +84,10 @@ export class Gpt {
       this.#position = list.make("transformer.wpe.weight", [contextLength, C], usual);
     } else if (config.positions === "sinusoidal") {
       const sines = sinusoids(contextLength, C);
-      this.#position = device.pool.persistent(() => device.upload(sines, [contextLength, C]));
+      const { pool } = device;
+      this.#position = pool.persistent(() =>
+        pool.as("weights", () => device.upload(sines, [contextLength, C]))
+      );
     }
     this.#blocks = Array.from({ length: layers }, (_, i) => {
       const h = `transformer.h.${i}`;
@@ -132,7 +139,12 @@ export class Gpt {
   }
 
   /** Ids (B, T) to the normalized residual stream (B, T, C), which the head reads. */
-  hidden(run: Run, ids: Tensor, options: { cache?: GptCache; mask?: Tensor } = {}): Tensor {
+  hidden(
+    run: Run,
+    ids: Tensor,
+    options: { cache?: Pick<GptCache, "length"> & { layers: AttentionCache[] }; mask?: Tensor } =
+      {},
+  ): Tensor {
     const { cache, mask } = options;
     const offset = cache?.length ?? 0;
     checkLength(offset + ids.shape[1], this.config.contextLength);
@@ -154,7 +166,27 @@ export class Gpt {
 
   /** Mean cross-entropy of predicting targets (B, T), in nats; -100 is ignored. */
   loss(run: Run, ids: Tensor, options: { targets: Tensor; scale?: number; mask?: Tensor }): Loss {
-    return crossEntropy(run, this.forward(run, ids, { mask: options.mask }), options);
+    const { targets, scale, mask } = options;
+    const { logitBytes } = this;
+    const hidden = this.hidden(run, ids, { mask });
+    const weight = this.#head;
+    if (weight instanceof QuantizedWeight) {
+      return crossEntropy(run, this.unembed(run, hidden), { targets, scale });
+    }
+    return linearCrossEntropy(run, hidden, { weight, targets, scale, logitBytes });
+  }
+
+  /** What continues `batch` sequences to up to `capacity` places, several times as fast as a cache. */
+  decoder(size: { batch: number; capacity: number }): Decoder {
+    return new GptDecoder(this.device, {
+      config: this.config,
+      token: this.#token,
+      position: this.#position,
+      blocks: this.#blocks,
+      norm: this.#norm,
+      head: this.#head,
+      hidden: (...pass) => this.hidden(...pass),
+    }, size);
   }
 
   /** An empty cache for `batch` sequences of up to `capacity` places. */
