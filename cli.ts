@@ -19,6 +19,7 @@ import { addMerge } from "./src/cli/merge_command.ts";
 import { addPipeline } from "./src/cli/pipeline_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
 import { addProfile } from "./src/cli/profile_command.ts";
+import { addQuantize } from "./src/cli/quantize_command.ts";
 import { addReport } from "./src/cli/report_command.ts";
 import { addTag } from "./src/cli/tag_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
@@ -43,6 +44,7 @@ const commands = [
   addAnswer,
   addMerge,
   addPipeline,
+  addQuantize,
   addEvaluate,
   addReport,
   addTokenizer,

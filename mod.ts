@@ -49,6 +49,10 @@ export type { DropoutKey } from "./src/kernels/dropout.ts";
 export { Gpt, GptCache } from "./src/models/gpt.ts";
 export type { Decoder } from "./src/models/gpt_decoder.ts";
 export { loadGpt, saveGpt } from "./src/models/files.ts";
+export { quantizeGpt, type QuantizeOptions } from "./src/models/quantize.ts";
+export { QuantizedWeight } from "./src/autograd/quantized_weight.ts";
+export type { QuantizedMatrix } from "./src/kernels/quantized.ts";
+export type { PackedFormat, PackedMatrix, Packing } from "./src/formats/quantized_matrix.ts";
 export { type AttentionCache, LayerCache } from "./src/nn/cache.ts";
 export {
   type Adaptable,

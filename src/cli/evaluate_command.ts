@@ -13,6 +13,7 @@ import { evaluateMasked, evaluateText } from "./evaluate_language.ts";
 import { evaluateAnswerer, evaluateClassifier, evaluateTagger } from "./evaluate_task.ts";
 import { column } from "./finetune_tag.ts";
 import { real, whole } from "./numbers.ts";
+import { groupOption, weightsOption } from "./weight_flags.ts";
 
 /** Values of the flags. */
 export interface EvaluateFlags {
@@ -46,6 +47,10 @@ export interface EvaluateFlags {
   template: string;
   /** Part of the tokens that is masked. */
   masking: number;
+  /** What a GPT's weights are kept in. */
+  weights?: string;
+  /** Weights that share a scale. */
+  group?: string;
   /** Print JSON. */
   json: boolean;
 }
@@ -104,6 +109,8 @@ export function addEvaluate(program: Command): void {
       oneOf(...SENTENCE_RULES),
     )
     .option("--masking <p>", "BERT: part of the tokens to guess", real(0.01, 0.9), 0.15)
+    .addOption(weightsOption())
+    .addOption(groupOption())
     .option("--json", "print one JSON object", false)
     .action(async (flags: EvaluateFlags) => {
       const evaluate = EVALUATIONS[modelTask(flags.model, flags.adapter)];

@@ -24,12 +24,13 @@ import { languageModelling } from "../training/task.ts";
 import type { EvaluateFlags, Found } from "./evaluate_command.ts";
 import { tellShortened } from "./finetune_generate.ts";
 import { checkModelFiles } from "./model_files.ts";
+import { packingFlags } from "./weight_flags.ts";
 
 /** Loss and perplexity of a text, with bits per byte; or of completions alone. */
 export async function evaluateText(device: Device, flags: EvaluateFlags): Promise<Found> {
   const { data, batch } = flags;
   if (hasExamples(data)) return await evaluateCompletions(device, flags);
-  const { vocabularySize, contextLength } = checkModelFiles(flags.model);
+  const { vocabularySize, contextLength } = checkModelFiles(flags.model, flags);
   const tokenizer = await loadTokenizer(flags.model);
   const { ids, bytes } = await encodeAll(data, { ...flags, tokenizer });
   if (ids.length < 2) {
@@ -46,7 +47,7 @@ export async function evaluateText(device: Device, flags: EvaluateFlags): Promis
     );
   }
   const sequence = Math.min(flags.sequence ?? contextLength, contextLength);
-  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter);
+  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter, packingFlags(flags));
   const tokens = {
     length: ids.length,
     read: (offset: number, count: number) => ids.subarray(offset, offset + count),
@@ -70,14 +71,14 @@ export async function evaluateText(device: Device, flags: EvaluateFlags): Promis
 /** Loss of what is written behind prompts, or by the assistant of conversations. */
 async function evaluateCompletions(device: Device, flags: EvaluateFlags): Promise<Found> {
   const { data, batch } = flags;
-  const { contextLength } = checkModelFiles(flags.model);
+  const { contextLength } = checkModelFiles(flags.model, flags);
   const tokenizer = await loadTokenizer(flags.model);
   const limit = Math.min(flags.sequence ?? contextLength, contextLength);
   const { examples, shortened, cut } = encodeExamples(readExamples(data, flags), tokenizer, {
     limit,
   });
   tellShortened({ shortened, cut }, examples.length, limit);
-  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter);
+  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter, packingFlags(flags));
   const padId = tokenizer.endOfText ?? 0;
   const batches = byLength(examples.map(({ inputs }) => inputs.length), batch).map((chosen) =>
     completionBatch(Array.from(chosen, (i) => examples[i]), { padId, limit })

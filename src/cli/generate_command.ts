@@ -11,6 +11,7 @@ import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { loadAdaptedGpt } from "../models/adapted_models.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
+import { groupOption, packingFlags, weightsOption } from "./weight_flags.ts";
 
 interface GenerateFlags {
   model: string;
@@ -27,6 +28,8 @@ interface GenerateFlags {
   stop: string[];
   samples: number;
   seed: number;
+  weights?: string;
+  group?: string;
   json: boolean;
 }
 
@@ -52,12 +55,15 @@ export function addGenerate(program: Command): void {
     .option("--stop <text...>", "end before this text", [])
     .option("--samples <n>", "continuations", whole(1), 1)
     .option("--seed <n>", "seed of the draws", whole(0), 0)
+    .addOption(weightsOption())
+    .addOption(groupOption())
     .option("--json", "print one JSON object", false)
     .action(async (flags: GenerateFlags) => {
+      const packing = packingFlags(flags);
       const prompt = await readPrompt(flags);
       const device = await openDevice();
       try {
-        await run(flags, { device, ...prompt });
+        await run(flags, { device, packing, ...prompt });
       } finally {
         device.destroy();
       }
@@ -71,7 +77,7 @@ async function readPrompt(
   if ((flags.prompt === undefined) === (flags.ids === undefined)) {
     throw new VitrailError("Cannot generate: give either --prompt TEXT or --ids 54,38,0");
   }
-  const config = checkModelFiles(flags.model);
+  const config = checkModelFiles(flags.model, flags);
   const tokenizer = flags.ids ? undefined : await loadTokenizer(flags.model);
   const ids = flags.ids ?? tokenizer!.encode(flags.prompt!);
   // Nobody who asks for no number should be told that it is too large.
@@ -83,13 +89,14 @@ async function readPrompt(
 
 async function run(
   flags: GenerateFlags,
-  { device, ids: prompt, tokenizer }: {
+  { device, packing, ids: prompt, tokenizer }: {
     device: Device;
+    packing: ReturnType<typeof packingFlags>;
     ids: ArrayLike<number>;
     tokenizer?: Tokenizer;
   },
 ): Promise<void> {
-  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter);
+  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter, packing);
   const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
   if (!tokenizer) {
     const out = await generate(model, prompt, options);
