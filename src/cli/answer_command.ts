@@ -18,9 +18,12 @@ import {
 } from "../inference/answer.ts";
 import { scoresText } from "./finetune_answer.ts";
 import { real, whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 interface Flags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   model: string;
   context?: string;
   contextFile?: string;
@@ -36,7 +39,7 @@ interface Flags {
 
 /** Adds the command to the program. */
 export function addAnswer(program: Command): void {
-  program.command("answer")
+  addTuneFlag(program.command("answer"))
     .description(
       "find the answers to questions in a text, with a model that `finetune answer` made",
     )
@@ -60,6 +63,7 @@ export function addAnswer(program: Command): void {
 async function runAnswer(given: string[], flags: Flags): Promise<void> {
   const asked = await questionsOf(given, flags);
   const device = await openDevice();
+  useTuned(device, flags);
   try {
     const answerer = await loadQuestionAnswerer(device, flags.model);
     if (flags.score) return await score(answerer, flags);

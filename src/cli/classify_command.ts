@@ -9,12 +9,15 @@ import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { type ClassifiedText, loadTextClassifier } from "../inference/text_classifier.ts";
 import { whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Texts that are read and classified together, so that the first labels come early. */
 const TOGETHER = 256;
 
 /** Values of the flags. */
 interface Flags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   model: string;
   data?: string;
   textField: string;
@@ -26,7 +29,7 @@ interface Flags {
 
 /** Adds the command to the program. */
 export function addClassify(program: Command): void {
-  program.command("classify")
+  addTuneFlag(program.command("classify"))
     .description("label texts with a model that `finetune classify` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
@@ -48,6 +51,7 @@ async function runClassify(given: string[], flags: Flags): Promise<void> {
   const empty = given.findIndex((text) => text.trim() === "");
   if (empty >= 0) throw new VitrailError(`Cannot classify text ${empty + 1}: it is empty`);
   const device = await openDevice();
+  useTuned(device, flags);
   try {
     const classifier = await loadTextClassifier(device, flags.model);
     const { batch, topK, sequence: limit } = flags;

@@ -15,10 +15,11 @@ import { evaluate } from "../training/evaluate.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { whole } from "./numbers.ts";
+import { addTuneFlag, tuneFor } from "./tuning.ts";
 
 /** Adds the command to the program. */
 export function addEvaluate(program: Command): void {
-  program.command("evaluate")
+  addTuneFlag(program.command("evaluate"))
     .description("loss, perplexity and bits per byte of a text")
     .requiredOption("--model <directory>", "the model")
     .requiredOption("--data <source>", "text file, folder, .jsonl, - or a corpus name")
@@ -50,9 +51,14 @@ export function addEvaluate(program: Command): void {
         read: (offset: number, count: number) => ids.subarray(offset, offset + count),
       };
       const bar = new ProgressBar({ total: ids.length - 1, label: "evaluate", unit: "token" });
+      const task = languageModelling(model, sequence);
+      const batches = () => sequentialBatches(tokens, { batch: flags.batch, sequence });
+      await tuneFor(device, async () => {
+        for (const first of batches()) return void await evaluate(task, [first]);
+      }, flags);
       const found = await evaluate(
-        languageModelling(model, sequence),
-        sequentialBatches(tokens, { batch: flags.batch, sequence }),
+        task,
+        batches(),
         { onBatch: (done) => bar.update(done, {}) },
       );
       bar.finish();

@@ -9,12 +9,15 @@ import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { type FilledText, loadMaskFiller } from "../inference/fill_mask.ts";
 import { whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Texts that are read and filled together, so that the first guesses come early. */
 const TOGETHER = 256;
 
 /** Values of the flags. */
 interface FillMaskFlags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   model: string;
   data?: string;
   textField: string;
@@ -25,7 +28,7 @@ interface FillMaskFlags {
 
 /** Adds the command to the program. */
 export function addFillMask(program: Command): void {
-  program.command("fill-mask")
+  addTuneFlag(program.command("fill-mask"))
     .description("guess the words at [MASK] with an encoder that `pretrain bert` made")
     .argument("[text...]", "texts with one [MASK] or several; see --data for files")
     .requiredOption("--model <directory>", "the model")
@@ -44,6 +47,7 @@ async function runFillMask(given: string[], flags: FillMaskFlags): Promise<void>
     );
   }
   const device = await openDevice();
+  useTuned(device, flags);
   try {
     const filler = await loadMaskFiller(device, flags.model);
     const flush = async (texts: string[]): Promise<void> => {

@@ -12,6 +12,7 @@ import { loadAdapter } from "../models/adapters.ts";
 import { loadGpt } from "../models/files.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
+import { addTuneFlag, tuneFor } from "./tuning.ts";
 
 interface GenerateFlags {
   model: string;
@@ -29,11 +30,12 @@ interface GenerateFlags {
   samples: number;
   seed: number;
   json: boolean;
+  tune: boolean;
 }
 
 /** Adds the command to the program. */
 export function addGenerate(program: Command): void {
-  program.command("generate")
+  addTuneFlag(program.command("generate"))
     .description("continue a text with a model of ours or of Hugging Face")
     .requiredOption("--model <directory>", "the model")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
@@ -93,6 +95,13 @@ async function run(
   const model = loadGpt(device, flags.model);
   if (flags.adapter !== undefined) loadAdapter(model, flags.adapter);
   const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
+  // The prompt's pass, and one that adds to it.
+  const maxNewTokens = Math.min(2, flags.maxNewTokens!);
+  await tuneFor(
+    device,
+    async () => void await generate(model, prompt, { ...options, maxNewTokens }),
+    flags,
+  );
   if (!tokenizer) {
     const out = await generate(model, prompt, options);
     if (flags.json) console.log(JSON.stringify({ prompt, ids: out }));

@@ -15,9 +15,12 @@ import { loadGpt } from "../models/files.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 interface Flags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   classifier: string;
   writer: string;
   adapter?: string;
@@ -37,7 +40,7 @@ interface Flags {
 
 /** Adds the command to the program. */
 export function addPipeline(program: Command): void {
-  program.command("pipeline")
+  addTuneFlag(program.command("pipeline"))
     .description("find the label of a text, and write on a prompt made for that label")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--classifier <directory>", "the model that reads: see finetune classify")
@@ -73,6 +76,7 @@ async function runPipeline(given: string[], flags: Flags): Promise<void> {
   checkModelFiles(flags.writer);
   const tokenizer = await loadTokenizer(flags.writer);
   const device = await openDevice();
+  useTuned(device, flags);
   const say = printer(flags.json);
   try {
     const classifier = await loadTextClassifier(device, flags.classifier);

@@ -12,12 +12,15 @@ import { openDevice } from "../gpu/device.ts";
 import { loadTagger, type TaggedWord, type Tagger } from "../inference/tag.ts";
 import { column, scoresText } from "./finetune_tag.ts";
 import { whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Sentences that are read and tagged together, so that the first tags come early. */
 const TOGETHER = 256;
 
 /** Values of the flags. */
 interface Flags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   model: string;
   data?: string;
   textField: string;
@@ -32,7 +35,7 @@ interface Flags {
 
 /** Adds the command to the program. */
 export function addTag(program: Command): void {
-  program.command("tag")
+  addTuneFlag(program.command("tag"))
     .description("tag the words of texts with a model that `finetune tag` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
@@ -60,6 +63,7 @@ async function runTag(given: string[], flags: Flags): Promise<void> {
     throw new VitrailError("Cannot score tags without right ones: give --data FILE with tags");
   }
   const device = await openDevice();
+  useTuned(device, flags);
   try {
     const tagger = await loadTagger(device, flags.model);
     if (flags.score) return await score(tagger, flags);

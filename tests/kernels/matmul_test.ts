@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import type { Device } from "../../src/gpu/device.ts";
 import { matmul, type MatmulVariant } from "../../src/kernels/matmul.ts";
+import { fits, MATMUL_VARIANTS } from "../../src/kernels/matmul_variants.ts";
 import { assertClose, numbers } from "../compare.ts";
 import { linearBackward } from "../reference/linear.ts";
 import { matmul as reference, type MatmulShape } from "../reference/matmul.ts";
 import { assertSameBytes } from "./checks.ts";
 import { openDevices, poison, upload } from "./devices.ts";
 
-const VARIANTS: MatmulVariant[] = ["row", "shared", "texels"];
 /** Rows, columns and inner dimension: odd ones, and each side of tiles of 4, 16, 32, 64 and 128. */
 const SHAPES = [
   [1, 1, 1],

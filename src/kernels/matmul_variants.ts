@@ -1,0 +1,218 @@
+/**
+ * The variants of matrix multiplication: how each is launched, which one is shipped for a call, and
+ * which others are worth a try.
+ *
+ * @module
+ */
+import row from "../../shaders/matmul_row.wgsl" with { type: "text" };
+import shared from "../../shaders/matmul_shared.wgsl" with { type: "text" };
+import texelTiles from "../../shaders/matmul_texels.wgsl" with { type: "text" };
+import type { Device } from "../gpu/device.ts";
+import { Kernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { Trial, Tunable } from "../gpu/variants.ts";
+import { columnSum } from "./column_sum.ts";
+import { both, lanesOf, perElement, rectangle } from "./launch.ts";
+import { texels } from "./texels.ts";
+
+const KERNELS = {
+  row: new Kernel("matmul_row", row),
+  shared: new Kernel("matmul_shared", shared),
+  texels: new Kernel("matmul_texels", texelTiles),
+};
+
+/** A tile of `rows` by `columns` numbers of the product. */
+interface Tile {
+  kind: "texels" | "shared";
+  rows: number;
+  columns: number;
+  /** Parts of the inner dimension that are multiplied side by side, and then added. */
+  parts: number;
+  /** Lanes of a workgroup as near to a square of tiles as can be, in place of side by side. */
+  square?: boolean;
+}
+
+const tile = (kind: Tile["kind"], rows: number, columns: number, parts = 1): Tile => ({
+  kind,
+  rows,
+  columns,
+  parts,
+});
+
+/** Tiles by name. Those of texels are one invocation's, those of shared memory one workgroup's. */
+const TILES = {
+  // For a processor.
+  "texels": tile("texels", 16, 16),
+  "texels-16x8": tile("texels", 16, 8),
+  "texels-8x16": tile("texels", 8, 16),
+  "texels-8x8": tile("texels", 8, 8),
+  "texels-4x16": tile("texels", 4, 16),
+  "texels-square": { ...tile("texels", 16, 16), square: true },
+  "texels-in-2": tile("texels", 16, 16, 2),
+  "texels-in-4": tile("texels", 16, 16, 4),
+  "texels-8x8-in-4": tile("texels", 8, 8, 4),
+  // For a GPU.
+  "shared": tile("shared", 64, 64),
+  "shared-32x32": tile("shared", 32, 32),
+  "shared-32x64": tile("shared", 32, 64),
+  "shared-64x128": tile("shared", 64, 128),
+  "shared-128x64": tile("shared", 128, 64),
+  "shared-in-4": tile("shared", 64, 64, 4),
+  "shared-in-16": tile("shared", 64, 64, 16),
+  "shared-32x32-in-4": tile("shared", 32, 32, 4),
+} satisfies Record<string, Tile>;
+
+/** `row` is for one row or a few; `a-by-b` is a tile, `in-n` divides the inner dimension into n parts. */
+export type MatmulVariant = "row" | keyof typeof TILES;
+
+/** All of them. */
+export const MATMUL_VARIANTS: readonly MatmulVariant[] = [
+  "row",
+  ...Object.keys(TILES) as (keyof typeof TILES)[],
+];
+
+/** A product as variants are chosen by it. */
+export interface MatmulCall {
+  /** Rows of the product. */
+  m: number;
+  /** Its columns. */
+  n: number;
+  /** The inner dimension. */
+  k: number;
+  /** `a` is stored (K, M). */
+  transposeA: boolean;
+  /** `b` is stored (N, K). */
+  transposeB: boolean;
+  /** The product is added to what is there. */
+  accumulate: boolean;
+  /** A row is added to every row. */
+  hasBias: boolean;
+}
+
+/** Whether there is a variant of this name, and it can do such a product. */
+export function fits(name: string, call: MatmulCall): name is MatmulVariant {
+  if (name === "row") return !call.transposeA;
+  if (!Object.hasOwn(TILES, name)) return false;
+  return TILES[name as keyof typeof TILES].parts === 1 || !call.hasBias;
+}
+
+/** The variant of the table that ships: what runs where nobody has measured. */
+export function shipped(device: Device, { m, transposeA }: MatmulCall): MatmulVariant {
+  if (m <= 4 && !transposeA) return "row";
+  return device.isCpu ? "texels" : "shared";
+}
+
+/** Rows beyond which nobody need try to multiply them one by one. */
+const FEW_ROWS = 16;
+/** Least length of a part of the inner dimension: shorter ones cost more to add than they save. */
+const LEAST_PART = 64;
+
+/** What a tuner needs to compare the variants of a product. */
+export function tunable(device: Device, call: MatmulCall, usual: MatmulVariant): Tunable {
+  const { m, n, k, transposeA, transposeB, hasBias } = call;
+  const kind = device.isCpu ? "texels" : "shared";
+  const candidates = MATMUL_VARIANTS.filter((name) => {
+    if (name === usual || !fits(name, call)) return false;
+    if (name === "row") return m <= FEW_ROWS;
+    const { rows, columns, parts, ...tile } = TILES[name];
+    // A divided product is for those whose tiles are too few to occupy the adapter.
+    return tile.kind === kind && rows < 2 * m && columns < 2 * n &&
+      (parts === 1 || (k >= parts * LEAST_PART && m * n <= k * k));
+  });
+  const prepare: Tunable["prepare"] = (device, random): Trial => {
+    const a = random(transposeA ? [k, m] : [m, k]);
+    const b = random(transposeB ? [n, k] : [k, n]);
+    const bias = hasBias ? random([n]) : undefined;
+    const out = device.zeros([m, n]);
+    return {
+      outputs: [out],
+      run: (variant) => launch(variant as MatmulVariant, { a, b, bias, out }, call),
+    };
+  };
+  return { candidates, flops: 2 * m * n * k, prepare };
+}
+
+/** Tensors of one product. */
+export interface MatmulOperands {
+  /** op(a) is (M, K). */
+  a: Tensor;
+  /** op(b) is (K, N). */
+  b: Tensor;
+  /** (N). */
+  bias?: Tensor;
+  /** (M, N). */
+  out: Tensor;
+}
+
+/** Records one product by one variant. */
+export function launch(name: MatmulVariant, operands: MatmulOperands, call: MatmulCall): void {
+  if (name === "row") launchRow(operands, call);
+  else launchTile(TILES[name], operands, call);
+}
+
+function launchRow({ a, b, bias = b, out }: MatmulOperands, call: MatmulCall): void {
+  const { m, n, k, transposeB, hasBias, accumulate } = call;
+  const { overrides, workgroups } = perElement(a.device, Math.ceil(n / 4), m);
+  a.device.dispatch(KERNELS.row, n % 4 || k % 4 ? "forward_odd" : "forward", {
+    bindings: both({ a, b, bias, out }),
+    uniforms: { m, n, k },
+    overrides: { transpose_b: transposeB, has_bias: hasBias, accumulate, ...overrides },
+    workgroups,
+  });
+}
+
+function launchTile(tile: Tile, operands: MatmulOperands, call: MatmulCall): void {
+  if (tile.parts === 1) return launchPart(tile, operands, call, call.k);
+  const { m, n, k, accumulate } = call;
+  const { device } = operands.a;
+  const part = Math.ceil(k / tile.parts / 16) * 16;
+  const parts = device.tensor([Math.ceil(k / part), m * n]);
+  launchPart(tile, { ...operands, out: parts }, { ...call, accumulate: false }, part);
+  columnSum(parts, operands.out, { accumulate });
+  device.pool.release(parts.buffer);
+}
+
+/** Products over parts of `part` numbers of the inner dimension, one after the other in `out`. */
+function launchPart(
+  { kind, rows, columns, square = false }: Tile,
+  { a, b, bias = b, out }: MatmulOperands,
+  call: MatmulCall,
+  part: number,
+): void {
+  const { device } = a;
+  const { m, n, k } = call;
+  const z = Math.ceil(k / part);
+  const flags = {
+    transpose_a: call.transposeA,
+    transpose_b: call.transposeB,
+    has_bias: call.hasBias,
+    accumulate: call.accumulate,
+  };
+  const [across, down] = [Math.ceil(n / columns), Math.ceil(m / rows)];
+  if (kind === "shared") {
+    device.dispatch(KERNELS.shared, "forward", {
+      bindings: { a, b, bias, out },
+      uniforms: { m, n, k, k_part: part },
+      overrides: { ...flags, lanes_x: columns / 8, lanes_y: rows / 8 },
+      workgroups: [across, down, z],
+    });
+    return;
+  }
+  const [left, right] = [texels(a, 0), texels(b, 1)];
+  const lanes = lanesOf(device);
+  const side = 2 ** Math.floor(Math.log2(lanes) / 2);
+  const [lanesX, lanesY] = square ? [lanes / side, side] : rectangle(lanes, across, down);
+  device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", {
+    bindings: { a: left.texture, b: right.texture, ...both({ bias, out }) },
+    uniforms: { m, n, k, k_part: part, a_stride: left.stride, b_stride: right.stride },
+    overrides: {
+      ...flags,
+      odd_k: k % 4 !== 0,
+      strips: rows / 4,
+      blocks: columns / 4,
+      lanes_x: lanesX,
+      lanes,
+    },
+    workgroups: [Math.ceil(across / lanesX), Math.ceil(down / lanesY), z],
+  });
+}
