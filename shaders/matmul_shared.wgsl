@@ -48,10 +48,10 @@ fn bring(row: u32, column: u32, k: u32, end: u32, local: u32) {
   for (var i = local; i < slice / 4 * rows; i += lanes_x * lanes_y) {
     let r = row + select(i / (slice / 4), i % rows, transpose_a);
     let s = select(i % (slice / 4), i / rows, transpose_a);
-    let from = k + 4 * s;
+    let first = k + 4 * s;
     slice_a[s * rows + r - row] = vec4f(
-      element_a(r, from, end), element_a(r, from + 1, end),
-      element_a(r, from + 2, end), element_a(r, from + 3, end));
+      element_a(r, first, end), element_a(r, first + 1, end),
+      element_a(r, first + 2, end), element_a(r, first + 3, end));
   }
   let fours = 2 * lanes_x;
   for (var i = local; i < slice * fours; i += lanes_x * lanes_y) {
@@ -87,7 +87,7 @@ fn write_block(row: u32, column: u32, part: u32, value: mat4x4f) {
   }
 }
 
-@compute @workgroup_size(lanes_x * lanes_y)
+@compute @workgroup_size(lanes_x, lanes_y)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let row = group.y * 8 * lanes_y;
   let column = group.x * 8 * lanes_x;

@@ -28,8 +28,6 @@ interface Tile {
   columns: number;
   /** Parts of the inner dimension that are multiplied side by side, and then added. */
   parts: number;
-  /** Lanes of a workgroup as near to a square of tiles as can be, in place of side by side. */
-  square?: boolean;
 }
 
 const tile = (kind: Tile["kind"], rows: number, columns: number, parts = 1): Tile => ({
@@ -46,11 +44,9 @@ const TILES = {
   "texels-16x8": tile("texels", 16, 8),
   "texels-8x16": tile("texels", 8, 16),
   "texels-8x8": tile("texels", 8, 8),
+  "texels-16x4": tile("texels", 16, 4),
   "texels-4x16": tile("texels", 4, 16),
-  "texels-square": { ...tile("texels", 16, 16), square: true },
   "texels-in-2": tile("texels", 16, 16, 2),
-  "texels-in-4": tile("texels", 16, 16, 4),
-  "texels-8x8-in-4": tile("texels", 8, 8, 4),
   // For a GPU.
   "shared": tile("shared", 64, 64),
   "shared-32x32": tile("shared", 32, 32),
@@ -174,7 +170,7 @@ function launchTile(tile: Tile, operands: MatmulOperands, call: MatmulCall): voi
 
 /** Products over parts of `part` numbers of the inner dimension, one after the other in `out`. */
 function launchPart(
-  { kind, rows, columns, square = false }: Tile,
+  { kind, rows, columns }: Tile,
   { a, b, bias = b, out }: MatmulOperands,
   call: MatmulCall,
   part: number,
@@ -200,8 +196,7 @@ function launchPart(
   }
   const [left, right] = [texels(a, 0), texels(b, 1)];
   const lanes = lanesOf(device);
-  const side = 2 ** Math.floor(Math.log2(lanes) / 2);
-  const [lanesX, lanesY] = square ? [lanes / side, side] : rectangle(lanes, across, down);
+  const [lanesX, lanesY] = rectangle(lanes, across, down);
   device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", {
     bindings: { a: left.texture, b: right.texture, ...both({ bias, out }) },
     uniforms: { m, n, k, k_part: part, a_stride: left.stride, b_stride: right.stride },
