@@ -92,29 +92,56 @@ export function fits(name: string, call: MatmulCall): name is MatmulVariant {
   return TILES[name as keyof typeof TILES].parts === 1 || !call.hasBias;
 }
 
+/** Fewer workgroups of the usual tile than this leave much of a GPU idle. */
+const FEW_GROUPS = 32;
+/** Least length of a part of the inner dimension: shorter ones cost more to add than they save. */
+const LEAST_PART = 64;
+
 /** The variant of the table that ships: what runs where nobody has measured. */
-export function shipped(device: Device, { m, transposeA }: MatmulCall): MatmulVariant {
+export function shipped(device: Device, call: MatmulCall): MatmulVariant {
+  const { m, n, k, transposeA, hasBias } = call;
   if (m <= 4 && !transposeA) return "row";
-  return device.isCpu ? "texels" : "shared";
+  if (device.isCpu) return "texels";
+  if (groups(TILES.shared, call) >= FEW_GROUPS) return "shared";
+  // Such as the gradient of a small weight: few numbers, each of many products.
+  return !hasBias && k >= 16 * LEAST_PART && k > Math.max(m, n) ? "shared-in-16" : "shared-32x32";
 }
+
+const groups = ({ rows, columns }: Tile, { m, n }: MatmulCall): number =>
+  Math.ceil(m / rows) * Math.ceil(n / columns);
 
 /** Rows beyond which nobody need try to multiply them one by one. */
 const FEW_ROWS = 16;
-/** Least length of a part of the inner dimension: shorter ones cost more to add than they save. */
-const LEAST_PART = 64;
+
+/**
+ * Whether a tuner should take the time to compile and measure a tile: only where the usual one wastes
+ * part of itself or of the adapter.
+ */
+function isWorthTrying(tile: Tile, call: MatmulCall, kind: Tile["kind"]): boolean {
+  const { rows, columns, parts } = tile;
+  const { m, n, k } = call;
+  if (tile.kind !== kind || (parts > 1 && (k < parts * LEAST_PART || m * n > 65536))) return false;
+  if (kind === "texels") {
+    if (parts > 1) return groups(tile, call) <= 16;
+    // A large tile computes most of its numbers for nothing where there are few, and so does a small
+    // one most of its reads where there are many.
+    const suits = (side: number, size: number): boolean =>
+      (side === 4 || side < 2 * size) && (side === 16 || size <= 2 * side + 8);
+    return suits(rows, m) && suits(columns, n);
+  }
+  const usual = groups(TILES.shared, call);
+  if (rows * columns > 64 * 64) return usual >= 8 * FEW_GROUPS;
+  return rows * columns === 64 * 64 && parts === 1 || usual < 8 * FEW_GROUPS;
+}
 
 /** What a tuner needs to compare the variants of a product. */
 export function tunable(device: Device, call: MatmulCall, usual: MatmulVariant): Tunable {
   const { m, n, k, transposeA, transposeB, hasBias } = call;
   const kind = device.isCpu ? "texels" : "shared";
-  const candidates = MATMUL_VARIANTS.filter((name) => {
-    if (name === usual || !fits(name, call)) return false;
-    if (name === "row") return m <= FEW_ROWS;
-    const { rows, columns, parts, ...tile } = TILES[name];
-    // A divided product is for those whose tiles are too few to occupy the adapter.
-    return tile.kind === kind && rows < 2 * m && columns < 2 * n &&
-      (parts === 1 || (k >= parts * LEAST_PART && m * n <= k * k));
-  });
+  const candidates = MATMUL_VARIANTS.filter((name) =>
+    name !== usual && fits(name, call) &&
+    (name === "row" ? m <= FEW_ROWS : isWorthTrying(TILES[name], call, kind))
+  );
   const prepare: Tunable["prepare"] = (device, random): Trial => {
     const a = random(transposeA ? [k, m] : [m, k]);
     const b = random(transposeB ? [n, k] : [k, n]);
