@@ -123,11 +123,11 @@ function isWorthTrying(tile: Tile, call: MatmulCall, kind: Tile["kind"]): boolea
   if (tile.kind !== kind || (parts > 1 && (k < parts * LEAST_PART || m * n > 65536))) return false;
   if (kind === "texels") {
     if (parts > 1) return groups(tile, call) <= 16;
-    // A large tile computes most of its numbers for nothing where there are few, and so does a small
-    // one most of its reads where there are many.
-    const suits = (side: number, size: number): boolean =>
-      (side === 4 || side < 2 * size) && (side === 16 || size <= 2 * side + 8);
-    return suits(rows, m) && suits(columns, n);
+    // Smaller tiles read more for each number that they compute: they are for a product of so few rows
+    // or columns that the usual one would compute many for nothing, or leave lanes idle.
+    if (Math.min(m, n) > (Math.min(rows, columns) === 4 ? 8 : 24)) return false;
+    const isWaste = (side: number, size: number): boolean => side > 4 && side >= 2 * size;
+    return !isWaste(rows, m) && !isWaste(columns, n);
   }
   const usual = groups(TILES.shared, call);
   if (rows * columns > 64 * 64) return usual >= 8 * FEW_GROUPS;

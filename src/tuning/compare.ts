@@ -16,7 +16,7 @@ export interface Comparison {
   winner: string;
   /** Its time as a share of the shipped one's. */
   ratio: number;
-  /** Milliseconds of each variant that was timed: medians. */
+  /** Milliseconds that each variant that was timed takes where nothing disturbs it. */
   milliseconds: Record<string, number>;
   /** Variants that computed something else, by how much: the largest difference over the largest number. */
   wrong: Record<string, number>;
@@ -31,11 +31,11 @@ export interface CompareOptions {
 /** Largest difference from the shipped variant, as a share of its largest number. */
 const TOLERANCE = 1e-5;
 /** A first look; what takes this much longer than the shipped variant is not looked at again. */
-const FIRST_LOOK = { rounds: 5, worst: 1.2 };
+const FIRST_LOOK = { rounds: 5, worst: 1.3 };
 /** The second look: so many rounds, more where they are short. */
-const SECOND_LOOK = { fewest: 12, most: 60, milliseconds: 200 };
-/** A winner takes this much of the shipped variant's time at most, and is faster in so many rounds. */
-const CLEARLY = { ratio: 0.95, rounds: 0.8 };
+const SECOND_LOOK = { fewest: 16, most: 200, milliseconds: 300 };
+/** A winner takes this much of the shipped variant's time at most. */
+const CLEARLY = 0.95;
 
 /** Compares the variants of a call; where none is clearly better, the shipped one wins. */
 export async function compare(
@@ -59,27 +59,25 @@ export async function compare(
     else wrong[variant] = off;
   }
   const first = await takeTurns(device, trial, [shipped, ...right], FIRST_LOOK.rounds);
-  const good = right.filter((v) => median(ratios(first, v, shipped)) < FIRST_LOOK.worst);
+  const good = right.filter((v) =>
+    Math.min(...first[v]) < FIRST_LOOK.worst * Math.min(...first[shipped])
+  );
   const { fewest, most, milliseconds } = SECOND_LOOK;
-  const round = [shipped, ...good].reduce((sum, v) => sum + median(first[v]), 0);
+  const round = [shipped, ...good].reduce((sum, v) => sum + typical(first[v]), 0);
   const rounds = Math.max(fewest, Math.min(most, Math.round(milliseconds / round)));
   const second = good.length > 0
     ? await takeTurns(device, trial, [shipped, ...good], rounds)
     : first;
   let [winner, best] = [shipped, 1];
   for (const variant of good) {
-    const found = ratios(second, variant, shipped);
-    const often = found.filter((ratio) => ratio < 1).length / found.length;
-    const ratio = median(found);
-    if (ratio <= CLEARLY.ratio && often >= CLEARLY.rounds && ratio < best) {
-      [winner, best] = [variant, ratio];
-    }
+    const ratio = ratioOf(second[variant], second[shipped]);
+    if (ratio <= CLEARLY && ratio < best) [winner, best] = [variant, ratio];
   }
   const times = Object.entries({ ...first, ...second });
   return {
     winner,
     ratio: best,
-    milliseconds: Object.fromEntries(times.map(([variant, ms]) => [variant, median(ms)])),
+    milliseconds: Object.fromEntries(times.map(([variant, ms]) => [variant, typical(ms)])),
     wrong,
   };
 }
@@ -125,18 +123,18 @@ export async function takeTurns(
   }
 }
 
-/** Of each round, the time of `variant` as a share of that of `shipped`. */
-export function ratios(
-  times: Record<string, number[]>,
-  variant: string,
-  shipped: string,
-): number[] {
-  return times[variant].map((ms, round) => ms / times[shipped][round]);
+/** The quarter of a list that is below the rest: what else the machine does only ever adds to a time. */
+export function typical(milliseconds: readonly number[]): number {
+  return milliseconds.toSorted((a, b) => a - b)[milliseconds.length >> 2];
 }
 
-/** The middle one, or the larger of the two in the middle. */
-export function median(figures: readonly number[]): number {
-  return figures.toSorted((a, b) => a - b)[figures.length >> 1];
+/**
+ * The time of one variant as a share of another's, by what is typical of either and by the median over
+ * the rounds: the larger of the two, so that neither a lucky round nor a disturbed one decides.
+ */
+export function ratioOf(times: readonly number[], shipped: readonly number[]): number {
+  const ratios = times.map((ms, round) => ms / shipped[round]).toSorted((a, b) => a - b);
+  return Math.max(typical(times) / typical(shipped), ratios[ratios.length >> 1]);
 }
 
 async function resultsOf(device: Device, trial: Trial, variant: string): Promise<Float32Array[]> {
