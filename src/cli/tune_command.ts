@@ -32,7 +32,6 @@ export function addTune(program: Command): void {
     .description("measure which kernels are fast here, ahead of the commands that would")
     .option("--family <name>", "gpt or bert", oneOf("gpt", "bert"), "gpt")
     .option("--preset <name>", "sizes, as of the commands that train", "nano")
-    .option("--layers <n>", "blocks", whole(1))
     .option("--heads <n>", "heads of each block", whole(1))
     .option("--channels <n>", "width of the residual stream", whole(1))
     .option("--sequence <n>", "tokens in a sequence", whole(1))
@@ -50,7 +49,7 @@ async function runTune(flags: TuneFlags): Promise<void> {
   const { family, seconds, again } = flags;
   const presets = family === "gpt" ? PRESETS : BERT_PRESETS;
   checkChoice("preset", flags.preset, Object.keys(presets));
-  const { layers, heads, channels, sequence, batch, vocabulary = 0 } = {
+  const { heads, channels, sequence, batch, vocabulary = 0 } = {
     ...presets[flags.preset],
     ...flags,
   };
@@ -63,6 +62,7 @@ async function runTune(flags: TuneFlags): Promise<void> {
           "VITRAIL_CACHE and let Deno read the variable and write to the folder",
       );
     }
+    // Blocks are alike, so one will do.
     const sizes = { layers: 1, heads, channels, sequence, batch, vocabulary };
     const { step } = trainerOf(device, family, sizes);
     const lines: string[] = [];
@@ -80,9 +80,7 @@ async function runTune(flags: TuneFlags): Promise<void> {
       },
     });
     for (const line of lines) console.log(line);
-    console.log(
-      `${measured} measured on ${device.description}, ${layers} blocks alike; ${cache.path}`,
-    );
+    console.log(`${measured} measured on ${device.description}; remembered in ${cache.path}`);
   } finally {
     device.destroy();
   }
