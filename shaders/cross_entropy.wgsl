@@ -4,9 +4,10 @@
 //   d_logits[r, v] = scale/n·(softmax(logits[r])[v] - [v = target[r]])
 //
 // `forward` leaves a loss and a logSumExp per row; `mean` is one workgroup that adds the losses in a
-// fixed order and writes (loss, n) into result. Lanes share a row as in layer_norm.wgsl, in vectors
-// of four of which the first and the last may belong to the neighbours in part. `backward_odd` is for
-// vocabularies that are no multiple of four.
+// fixed order and writes (loss, n) into result, of which `count` writes n alone, before there are
+// losses. Lanes share a row as in layer_norm.wgsl, in vectors of four of which the first and the last
+// may belong to the neighbours in part. `backward_odd` is for vocabularies that are no multiple of
+// four. With `in_place`, d_logits holds the logits before; what is bound to logits is not looked at.
 // logits, d_logits: (rows, vocabulary). targets, losses, log_sum_exp: (rows). result: (2).
 
 struct Shape { row_count: u32, columns: u32, ignore: i32, scale: f32 }
@@ -14,6 +15,7 @@ struct Shape { row_count: u32, columns: u32, ignore: i32, scale: f32 }
 override lanes: u32 = 32;
 override rows: u32 = 2;
 override slots: u32 = lanes * rows;
+override in_place: bool = false;
 
 var<workgroup> partial: array<f32, slots>;
 
@@ -113,6 +115,28 @@ fn mean(@builtin(local_invocation_id) local: vec3u) {
 }
 
 @compute @workgroup_size(slots)
+fn count(@builtin(local_invocation_id) local: vec3u) {
+  let slot = local.x;
+  let lane = slot % lanes;
+  var count = 0.0;
+  for (var r = lane; r < shape.row_count; r += lanes) {
+    count += select(1.0, 0.0, targets[r] == shape.ignore);
+  }
+  count = row_sum(count, slot, lane);
+  if (slot == 0) { result[1] = count; }
+}
+
+fn logits_at(i: u32) -> vec4f {
+  if (in_place) { return d_logits[i]; }
+  return logits[i];
+}
+
+fn logit_at(i: u32) -> f32 {
+  if (in_place) { return d_logits_odd[i]; }
+  return logits_odd[i];
+}
+
+@compute @workgroup_size(slots)
 fn backward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
@@ -130,7 +154,7 @@ fn backward(
   for (var i = lane; i < fours; i += lanes) {
     let column = vec4i(i32(4 * i)) + vec4i(0, 1, 2, 3);
     let hit = select(vec4f(), vec4f(1), column == vec4i(target_id));
-    d_logits[at + i] = scale * (exp(logits[at + i] - total) - hit);
+    d_logits[at + i] = scale * (exp(logits_at(at + i) - total) - hit);
   }
 }
 
@@ -150,6 +174,6 @@ fn backward_odd(
   let at = row * shape.columns;
   for (var i = lane; i < shape.columns; i += lanes) {
     let hit = select(0.0, 1.0, i32(i) == target_id);
-    d_logits_odd[at + i] = scale * (exp(logits_odd[at + i] - total) - hit);
+    d_logits_odd[at + i] = scale * (exp(logit_at(at + i) - total) - hit);
   }
 }

@@ -80,12 +80,14 @@ export class AdamW {
       }])
     ));
     this.moments = this.parameters.map((p) => moments.get(p)!);
-    this.norm = parameters[0].device.pool.persistent(() =>
-      createGradientNorm(groups.map(({ gradients, parts, parameters }) => ({
-        flat: gradients,
-        parts,
-        indices: parameters.map((p) => this.parameters.indexOf(p)),
-      })))
+    const { pool } = parameters[0].device;
+    const measured = groups.map(({ gradients, parts, parameters }) => ({
+      flat: gradients,
+      parts,
+      indices: parameters.map((p) => this.parameters.indexOf(p)),
+    }));
+    this.norm = pool.persistent(() =>
+      pool.as("optimizer state", () => createGradientNorm(measured))
     );
   }
 

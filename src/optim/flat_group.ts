@@ -5,7 +5,7 @@
  * @module
  */
 import type { Parameter, ParameterHome } from "../autograd/parameter.ts";
-import { SLICE_ALIGNMENT } from "../gpu/buffers.ts";
+import { type MemoryKind, SLICE_ALIGNMENT } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import { Tensor } from "../gpu/tensor.ts";
 
@@ -44,12 +44,13 @@ export class FlatGroup implements ParameterHome {
       return { begin, size: p.size };
     });
     this.#tenants = new Set(parameters);
-    [this.values, this.gradients] = [0, 0].map(() => flat(device, size));
+    this.values = flat(device, size, "weights");
+    this.gradients = flat(device, size, "gradients");
     parameters.forEach((p, i) => {
       const [value, gradient] = [this.values, this.gradients].map((t) => this.part(t, i).buffer);
       p.move(this, { value, gradient });
     });
-    [this.m, this.v] = [0, 0].map(() => flat(device, size));
+    [this.m, this.v] = [0, 0].map(() => flat(device, size, "optimizer state"));
   }
 
   /** What a flat tensor of this group holds for its i-th parameter. */
@@ -71,12 +72,13 @@ export class FlatGroup implements ParameterHome {
 }
 
 /** Zeros that outlive all scopes. */
-function flat(device: Device, size: number): Tensor {
-  return device.pool.persistent(() => {
-    const out = new Tensor(device, device.pool.allocate(size * 4, { exact: true }), [size], "f32");
-    device.commands.clear(out.buffer);
-    return out;
-  });
+function flat(device: Device, size: number, kind: MemoryKind): Tensor {
+  const { pool } = device;
+  const buffer = pool.persistent(() =>
+    pool.as(kind, () => pool.allocate(size * 4, { exact: true }))
+  );
+  device.commands.clear(buffer);
+  return new Tensor(device, buffer, [size], "f32");
 }
 
 /**
@@ -87,8 +89,7 @@ export function flatGroups(
   parameters: readonly Parameter[],
   key: (parameter: Parameter) => string,
 ): FlatGroup[] {
-  const { maxStorageBufferBindingSize, maxBufferSize } = parameters[0].device.raw.limits;
-  const most = Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4;
+  const most = parameters[0].device.pool.largest / 4;
   const open = new Map<string, { members: Parameter[]; size: number }>();
   const all: Parameter[][] = [];
   for (const p of parameters) {

@@ -33,9 +33,9 @@ const TOLERANCE = 1e-5;
 /** A first look; what takes this much longer than the shipped variant is not looked at again. */
 const FIRST_LOOK = { rounds: 5, worst: 1.3 };
 /** The second look: so many rounds, more where they are short. */
-const SECOND_LOOK = { fewest: 16, most: 200, milliseconds: 300 };
-/** A winner takes this much of the shipped variant's time at most. */
-const CLEARLY = 0.95;
+const SECOND_LOOK = { fewest: 24, most: 200, milliseconds: 300 };
+/** A winner takes this much of the shipped variant's time at most, and again when it is asked again. */
+const CLEARLY = 0.94;
 
 /** Compares the variants of a call; where none is clearly better, the shipped one wins. */
 export async function compare(
@@ -72,6 +72,12 @@ export async function compare(
   for (const variant of good) {
     const ratio = ratioOf(second[variant], second[shipped]);
     if (ratio <= CLEARLY && ratio < best) [winner, best] = [variant, ratio];
+  }
+  if (winner !== shipped) {
+    // The best of several is often one that was lucky.
+    const third = await takeTurns(device, trial, [shipped, winner], rounds);
+    best = Math.max(best, ratioOf(third[winner], third[shipped]));
+    if (best > CLEARLY) [winner, best] = [shipped, 1];
   }
   const times = Object.entries({ ...first, ...second });
   return {

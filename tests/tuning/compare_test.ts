@@ -21,8 +21,8 @@ Deno.test("what is as fast, or slower, does not replace what ships; what is far 
   const call = fakeCall("copy", { shipped: { times: 2 }, twin: { times: 2 }, slow: { times: 12 } });
   const { winner, ratio } = await compare(device, call);
   assert.deepEqual([winner, ratio], ["shipped", 1]);
-  // The check, five rounds of a first look, and sixteen of a second for what is worth it.
-  assert.ok(call.counts.twin >= 22, `${call.counts.twin}`);
+  // The check, five rounds of a first look, and twenty-four of a second for what is worth it.
+  assert.ok(call.counts.twin >= 30, `${call.counts.twin}`);
   assert.equal(call.counts.slow, 6);
 });
 
