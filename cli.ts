@@ -24,6 +24,7 @@ import { addReport } from "./src/cli/report_command.ts";
 import { addTag } from "./src/cli/tag_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
 import { addTrain } from "./src/cli/train_command.ts";
+import { addTune } from "./src/cli/tune_command.ts";
 
 const program = new Command("vitrail")
   .description("train, run and open up Transformers on WebGPU")
@@ -50,6 +51,7 @@ const commands = [
   addTokenizer,
   addData,
   addProfile,
+  addTune,
   addDoctor,
 ];
 for (const add of commands) add(program);

@@ -37,6 +37,12 @@ export type { LaterRead, ReadSource } from "./src/gpu/later_read.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
 export { type ScratchTexture, ScratchTextures } from "./src/gpu/textures.ts";
+export { type NotedCall, type Trial, type Tunable, VariantTable } from "./src/gpu/variants.ts";
+
+// Which variants of kernels are fast on this adapter.
+export { tune, type TuneOptions, useKnown } from "./src/tuning/tune.ts";
+export { type Machine, machineOf, TuningCache, type Winner } from "./src/tuning/cache.ts";
+export { compare, type CompareOptions, type Comparison } from "./src/tuning/compare.ts";
 
 // Forward passes, hooks and gradients.
 export { type Hook, Run, type RunOptions } from "./src/autograd/run.ts";

@@ -14,6 +14,7 @@ import { evaluateAnswerer, evaluateClassifier, evaluateTagger } from "./evaluate
 import { column } from "./finetune_tag.ts";
 import { real, whole } from "./numbers.ts";
 import { groupOption, weightsOption } from "./weight_flags.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 export interface EvaluateFlags {
@@ -53,6 +54,8 @@ export interface EvaluateFlags {
   group?: string;
   /** Print JSON. */
   json: boolean;
+  /** Use the winners of a tuner. */
+  tune: boolean;
 }
 
 /** Figures, and how they read. */
@@ -74,7 +77,7 @@ const EVALUATIONS: Record<ModelTask, (device: Device, flags: EvaluateFlags) => P
 
 /** Adds the command to the program. */
 export function addEvaluate(program: Command): void {
-  program.command("evaluate")
+  addTuneFlag(program.command("evaluate"))
     .description(
       "how good a model is: a GPT at predicting a text (loss, perplexity, bits per byte) or completions, a BERT at " +
         "guessing masked tokens, a classifier (accuracy, macro F1, confusion), a tagger (accuracy, " +
@@ -115,6 +118,7 @@ export function addEvaluate(program: Command): void {
     .action(async (flags: EvaluateFlags) => {
       const evaluate = EVALUATIONS[modelTask(flags.model, flags.adapter)];
       const device = await openDevice();
+      useTuned(device, flags);
       try {
         const { figures, text } = await evaluate(device, flags);
         console.log(flags.json ? JSON.stringify(figures) : text);

@@ -12,6 +12,7 @@ import { loadAdaptedGpt } from "../models/adapted_models.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
 import { groupOption, packingFlags, weightsOption } from "./weight_flags.ts";
+import { addTuneFlag, tuneFor } from "./tuning.ts";
 
 interface GenerateFlags {
   model: string;
@@ -31,11 +32,12 @@ interface GenerateFlags {
   weights?: string;
   group?: string;
   json: boolean;
+  tune: boolean;
 }
 
 /** Adds the command to the program. */
 export function addGenerate(program: Command): void {
-  program.command("generate")
+  addTuneFlag(program.command("generate"))
     .description("continue a text with a model of ours or of Hugging Face")
     .requiredOption("--model <directory>", "the model")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
@@ -98,6 +100,13 @@ async function run(
 ): Promise<void> {
   const { model } = loadAdaptedGpt(device, flags.model, flags.adapter, packing);
   const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
+  // The prompt's pass, and one that adds to it.
+  const maxNewTokens = Math.min(2, flags.maxNewTokens!);
+  await tuneFor(
+    device,
+    async () => void await generate(model, prompt, { ...options, maxNewTokens }),
+    flags,
+  );
   if (!tokenizer) {
     const out = await generate(model, prompt, options);
     if (flags.json) console.log(JSON.stringify({ prompt, ids: out }));

@@ -13,6 +13,7 @@ import { RunLog } from "../training/run_log.ts";
 import type { Task } from "../training/task.ts";
 import { makeOutput } from "./output.ts";
 import { type RunFlags, storedFlags } from "./run_flags.ts";
+import { tuneFor } from "./tuning.ts";
 
 /** What is trained and what is told of it. */
 export interface TaskRun<B> {
@@ -64,7 +65,7 @@ export function beginRun(flags: RunFlags): boolean {
 
 /** Trains, shows how it goes, and writes the report. */
 export async function runTask<B>(
-  { out, patience }: RunFlags,
+  { out, patience, tune }: RunFlags,
   run: TaskRun<B> & { resume: boolean },
 ): Promise<TrainResult> {
   const { settings, task } = run;
@@ -99,6 +100,7 @@ export async function runTask<B>(
       directory: out,
       resume: run.resume,
       signal: interrupt.signal,
+      tune: (rehearsal) => tuneFor(task.device, rehearsal, { tune }),
       onStart: ({ step, bestLoss, bestScore }) => {
         Object.assign(done, { bestLoss, bestScore });
         begun = step;
