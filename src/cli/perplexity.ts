@@ -50,13 +50,15 @@ export async function encodeText(
   );
 }
 
-/** Evaluates a model on a text, in sequences as long as its context. */
-export async function evaluateText(
+/** Evaluates a model on a text, in sequences as long as its context, or shorter if asked. */
+export async function measureText(
   model: Gpt,
   { ids, bytes }: EncodedText,
-  { batch, label = "evaluate" }: { batch: number; label?: string },
+  options: { batch: number; sequence?: number; label?: string },
 ): Promise<TextEvaluation> {
-  const sequence = model.config.contextLength;
+  const { batch, label = "evaluate" } = options;
+  const { contextLength } = model.config;
+  const sequence = Math.min(options.sequence ?? contextLength, contextLength);
   const tokens = {
     length: ids.length,
     read: (offset: number, count: number) => ids.subarray(offset, offset + count),

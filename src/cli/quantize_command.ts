@@ -15,7 +15,7 @@ import { oneOf } from "./choices.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { whole } from "./numbers.ts";
 import { makeOutput, samePlace } from "./output.ts";
-import { encodeText, evaluateText } from "./perplexity.ts";
+import { encodeText, measureText } from "./perplexity.ts";
 import { groupOption, packingFlags } from "./weight_flags.ts";
 
 interface QuantizeFlags {
@@ -79,7 +79,7 @@ async function quantize(flags: QuantizeFlags): Promise<{ before: Measured; after
     const measure = async (model: Gpt, label: string): Promise<Measured> => ({
       weightBytes: model.weightBytes,
       perplexity: text
-        ? (await evaluateText(model, text, { ...flags, label })).perplexity
+        ? (await measureText(model, text, { ...flags, label })).perplexity
         : undefined,
     });
     const small = loadGpt(device, directory, packing);
