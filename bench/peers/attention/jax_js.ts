@@ -6,7 +6,7 @@
 import { type JaxArray, loadJax, NAME } from "../libraries/jax_js.ts";
 import { concatenate } from "../results.ts";
 import type { Peer } from "../task.ts";
-import type { AttentionData } from "./task.ts";
+import type { AttentionData } from "./data.ts";
 
 /** One compiled function, whose gradients `vjp` derives. */
 export const jaxJs: Peer<AttentionData> = {

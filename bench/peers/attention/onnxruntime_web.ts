@@ -8,7 +8,7 @@ import { fastest } from "../libraries/fastest.ts";
 import { NAME, OnnxRuntime, type OrtTensor } from "../libraries/onnxruntime_web.ts";
 import { OnnxModel } from "../onnx/model.ts";
 import type { Peer, Session } from "../task.ts";
-import type { AttentionData } from "./task.ts";
+import type { AttentionData } from "./data.ts";
 
 type FusedOperator = "GroupQueryAttention" | "MultiHeadAttention";
 

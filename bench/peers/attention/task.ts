@@ -6,32 +6,11 @@
 import { seededNumbers } from "../../harness.ts";
 import { difference } from "../results.ts";
 import type { Problem, Task } from "../task.ts";
+import type { AttentionData } from "./data.ts";
 import { jaxJs } from "./jax_js.ts";
 import { onnxruntimeWeb } from "./onnxruntime_web.ts";
 import { tfjs } from "./tfjs.ts";
 import { vitrail } from "./vitrail.ts";
-
-/** Queries, keys and values, each (B, T, C) with the heads side by side in C. */
-export interface AttentionData {
-  /** B. */
-  batch: number;
-  /** T. */
-  time: number;
-  /** NH. */
-  heads: number;
-  /** HS. */
-  headSize: number;
-  /** Whether a call also computes the gradients of q, k and v. */
-  backward: boolean;
-  /** Queries. */
-  q: Float32Array<ArrayBuffer>;
-  /** Keys. */
-  k: Float32Array<ArrayBuffer>;
-  /** Values. */
-  v: Float32Array<ArrayBuffer>;
-  /** Gradient of the output. */
-  dOut: Float32Array<ArrayBuffer>;
-}
 
 /** Rows of a head that are computed again in double precision. */
 const SAMPLES = 64;

@@ -7,7 +7,7 @@
 import { loadTf, NAME, type TfTensor } from "../libraries/tfjs.ts";
 import { concatenate } from "../results.ts";
 import type { Peer } from "../task.ts";
-import type { AttentionData } from "./task.ts";
+import type { AttentionData } from "./data.ts";
 
 /** softmax(q·kᵀ/√HS + mask)·v, and the gradients that tfjs derives. */
 export const tfjs: Peer<AttentionData> = {

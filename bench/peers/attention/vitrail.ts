@@ -8,7 +8,7 @@ import type { Tensor } from "../../../src/gpu/tensor.ts";
 import { concatenate } from "../results.ts";
 import { NAME, ourDevice } from "../libraries/vitrail.ts";
 import type { Peer } from "../task.ts";
-import type { AttentionData } from "./task.ts";
+import type { AttentionData } from "./data.ts";
 
 /** Rows of C numbers of each part, side by side. */
 function interleave(parts: Float32Array[], C: number): Float32Array<ArrayBuffer> {

@@ -14,7 +14,7 @@ import {
 import { cacheNames, cacheShape, gptGraph } from "../onnx/gpt_graph.ts";
 import type { ProductOperator } from "../onnx/model.ts";
 import type { Peer, Session } from "../task.ts";
-import type { GenerationData } from "./task.ts";
+import type { GenerationData } from "./data.ts";
 
 /** Reads the first number of each tensor with one wait: copied into one buffer, they travel together. */
 async function readTogether(device: GPUDevice, tensors: OrtTensor[]): Promise<number[]> {

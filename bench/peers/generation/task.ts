@@ -3,25 +3,14 @@
  *
  * @module
  */
-import { createGptConfig, type GptConfig } from "../../../src/formats/gpt_config.ts";
+import { createGptConfig } from "../../../src/formats/gpt_config.ts";
 import { seededNumbers } from "../../harness.ts";
-import { type GptWeights, initialWeights } from "../gpt_weights.ts";
+import { initialWeights } from "../gpt_weights.ts";
 import { ourDevice } from "../libraries/vitrail.ts";
 import type { Task } from "../task.ts";
+import type { GenerationData } from "./data.ts";
 import { onnxruntimeWeb } from "./onnxruntime_web.ts";
 import { vitrail } from "./vitrail.ts";
-
-/** A model and what it continues; a call is one new token, and a run begins with the prompt again. */
-export interface GenerationData {
-  /** The model. */
-  config: GptConfig;
-  /** Its weights. */
-  weights: GptWeights;
-  /** Token ids. */
-  prompt: number[];
-  /** New tokens of a run, at most. */
-  most: number;
-}
 
 /** Results are the new tokens. jax-js and tfjs have neither a cache nor a loop that generates. */
 export const generation: Task<GenerationData> = {

@@ -7,7 +7,7 @@ import { generate } from "../../../src/generation/generate.ts";
 import { ourGpt, release } from "../gpt_weights.ts";
 import { NAME, ourDevice } from "../libraries/vitrail.ts";
 import type { Peer } from "../task.ts";
-import type { GenerationData } from "./task.ts";
+import type { GenerationData } from "./data.ts";
 
 /** Greedy, with the chunks that it chooses itself. */
 export const vitrail: Peer<GenerationData> = {

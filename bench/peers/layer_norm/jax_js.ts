@@ -5,7 +5,7 @@
  */
 import { type JaxArray, loadJax, NAME } from "../libraries/jax_js.ts";
 import type { Peer } from "../task.ts";
-import type { LayerNormData } from "./task.ts";
+import type { LayerNormData } from "./data.ts";
 
 /** One compiled function. */
 export const jaxJs: Peer<LayerNormData> = {

@@ -6,7 +6,7 @@
 import { NAME, OnnxRuntime, type OrtTensor } from "../libraries/onnxruntime_web.ts";
 import { OnnxModel } from "../onnx/model.ts";
 import type { Peer } from "../task.ts";
-import type { LayerNormData } from "./task.ts";
+import type { LayerNormData } from "./data.ts";
 
 /** One `run` a call. */
 export const onnxruntimeWeb: Peer<LayerNormData> = {

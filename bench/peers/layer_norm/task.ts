@@ -6,26 +6,11 @@
 import { seededNumbers } from "../../harness.ts";
 import { difference } from "../results.ts";
 import type { Problem, Task } from "../task.ts";
+import type { LayerNormData } from "./data.ts";
 import { jaxJs } from "./jax_js.ts";
 import { onnxruntimeWeb } from "./onnxruntime_web.ts";
 import { tfjs } from "./tfjs.ts";
 import { vitrail } from "./vitrail.ts";
-
-/** A call turns x into its norm; the next one takes that. */
-export interface LayerNormData {
-  /** Rows of x. */
-  rows: number;
-  /** C. */
-  columns: number;
-  /** Added to the variance. */
-  epsilon: number;
-  /** (rows, columns). */
-  x: Float32Array<ArrayBuffer>;
-  /** (columns). */
-  weight: Float32Array<ArrayBuffer>;
-  /** (columns). */
-  bias: Float32Array<ArrayBuffer>;
-}
 
 function differenceToExact(data: LayerNormData, result: ArrayLike<number>): number {
   const { rows, columns, epsilon, weight, bias } = data;

@@ -5,7 +5,7 @@
  */
 import { loadTf, NAME, type Tf, type TfTensor } from "../libraries/tfjs.ts";
 import type { Peer } from "../task.ts";
-import type { LayerNormData } from "./task.ts";
+import type { LayerNormData } from "./data.ts";
 
 /** `(x - mean)/√(variance + epsilon)·weight + bias`, over the last axis. */
 export function tfLayerNorm(

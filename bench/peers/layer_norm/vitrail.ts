@@ -6,7 +6,7 @@
 import { layerNorm } from "../../../src/kernels/layer_norm.ts";
 import { NAME, ourDevice } from "../libraries/vitrail.ts";
 import type { Peer } from "../task.ts";
-import type { LayerNormData } from "./task.ts";
+import type { LayerNormData } from "./data.ts";
 
 /** One dispatch a call. */
 export const vitrail: Peer<LayerNormData> = {

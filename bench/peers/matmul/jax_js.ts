@@ -5,7 +5,7 @@
  */
 import { loadJax, NAME } from "../libraries/jax_js.ts";
 import type { Peer } from "../task.ts";
-import type { Products } from "./task.ts";
+import type { Products } from "./data.ts";
 
 /** One dispatch a product. */
 export const jaxJs: Peer<Products> = {

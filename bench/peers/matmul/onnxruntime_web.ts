@@ -8,7 +8,7 @@ import { fastest } from "../libraries/fastest.ts";
 import { NAME, OnnxRuntime, type OrtTensor } from "../libraries/onnxruntime_web.ts";
 import { OnnxModel, type ProductOperator } from "../onnx/model.ts";
 import type { Peer, Session } from "../task.ts";
-import type { Products } from "./task.ts";
+import type { Products } from "./data.ts";
 
 async function open(
   ort: OnnxRuntime,

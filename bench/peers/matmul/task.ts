@@ -6,29 +6,11 @@
 import { seededNumbers } from "../../harness.ts";
 import { difference } from "../results.ts";
 import type { Problem, Task } from "../task.ts";
+import type { Products } from "./data.ts";
 import { jaxJs } from "./jax_js.ts";
 import { onnxruntimeWeb } from "./onnxruntime_web.ts";
 import { tfjs } from "./tfjs.ts";
 import { vitrail } from "./vitrail.ts";
-
-/**
- * A call turns x into (x·up)·down. It is a chain, because a lazy library never computes a product that
- * nobody reads.
- */
-export interface Products {
-  /** Rows of x. */
-  rows: number;
-  /** Columns of x. */
-  inner: number;
-  /** Columns between the two products. */
-  outer: number;
-  /** (rows, inner). */
-  x: Float32Array<ArrayBuffer>;
-  /** (inner, outer). */
-  up: Float32Array<ArrayBuffer>;
-  /** (outer, inner). */
-  down: Float32Array<ArrayBuffer>;
-}
 
 /** Elements of everybody's first result that are computed again in double precision. */
 const SAMPLES = 64;

@@ -5,7 +5,7 @@
  */
 import { loadTf, NAME } from "../libraries/tfjs.ts";
 import type { Peer } from "../task.ts";
-import type { Products } from "./task.ts";
+import type { Products } from "./data.ts";
 
 /** One dispatch a product; tfjs puts several into a submit. */
 export const tfjs: Peer<Products> = {

@@ -6,7 +6,7 @@
 import { matmul } from "../../../src/kernels/matmul.ts";
 import { NAME, ourDevice } from "../libraries/vitrail.ts";
 import type { Peer } from "../task.ts";
-import type { Products } from "./task.ts";
+import type { Products } from "./data.ts";
 
 /** One dispatch a product. */
 export const vitrail: Peer<Products> = {

@@ -7,7 +7,7 @@
 import type { GptConfig } from "../../../src/formats/gpt_config.ts";
 import { type Jax, type JaxArray, loadJax, NAME } from "../libraries/jax_js.ts";
 import type { Peer } from "../task.ts";
-import type { TrainingData } from "./task.ts";
+import type { TrainingData } from "./data.ts";
 
 type Weights = { [name: string]: JaxArray };
 

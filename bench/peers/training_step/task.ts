@@ -3,35 +3,16 @@
  *
  * @module
  */
-import { createGptConfig, type GptConfig } from "../../../src/formats/gpt_config.ts";
+import { createGptConfig } from "../../../src/formats/gpt_config.ts";
 import type { Batch } from "../../../src/training/task.ts";
 import { seededNumbers } from "../../harness.ts";
-import { type GptWeights, initialWeights } from "../gpt_weights.ts";
+import { initialWeights } from "../gpt_weights.ts";
 import { ourDevice } from "../libraries/vitrail.ts";
 import type { Task } from "../task.ts";
+import type { TrainingData } from "./data.ts";
 import { jaxJs } from "./jax_js.ts";
 import { tfjs } from "./tfjs.ts";
 import { vitrail } from "./vitrail.ts";
-
-/** A model, its batches and its optimizer; the i-th step of a library takes the i-th batch, round and round. */
-export interface TrainingData {
-  /** The model, without dropout and with tied weights. */
-  config: GptConfig;
-  /** What it begins with. */
-  weights: GptWeights;
-  /** T. */
-  time: number;
-  /** B·T ids and what follows each. */
-  batches: Batch[];
-  /** AdamW's; what has two dimensions decays. */
-  optimizer: {
-    rate: number;
-    beta1: number;
-    beta2: number;
-    epsilon: number;
-    decay: number;
-  };
-}
 
 /** No dropout, so that all libraries compute the same. */
 export const NO_DROPOUT = { embeddingDropout: 0, attentionDropout: 0, residualDropout: 0 };

@@ -7,7 +7,7 @@ import type { GptConfig } from "../../../src/formats/gpt_config.ts";
 import { tfLayerNorm } from "../layer_norm/tfjs.ts";
 import { loadTf, NAME, type Tf, type TfTensor, type TfVariable } from "../libraries/tfjs.ts";
 import type { Peer } from "../task.ts";
-import type { TrainingData } from "./task.ts";
+import type { TrainingData } from "./data.ts";
 
 type Weights = ReadonlyMap<string, TfVariable>;
 

@@ -8,7 +8,7 @@ import { Trainer } from "../../../src/training/trainer.ts";
 import { ourGpt, release } from "../gpt_weights.ts";
 import { NAME, ourDevice } from "../libraries/vitrail.ts";
 import type { Peer } from "../task.ts";
-import type { TrainingData } from "./task.ts";
+import type { TrainingData } from "./data.ts";
 
 /** Losses stay on the device until the last step of a round. */
 export const vitrail: Peer<TrainingData> = {
