@@ -5,66 +5,17 @@
  */
 import type { Command } from "commander";
 import { CHAT_TEMPLATE } from "../data/completions/completions.ts";
-import { SENTENCE_RULES, type SentenceRule } from "../data/sources/sentences.ts";
+import { SENTENCE_RULES } from "../data/sources/sentences.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { type ModelTask, modelTask } from "../models/adapted_models.ts";
 import { oneOf } from "./choices.ts";
+import type { EvaluateFlags, Found } from "./evaluate_flags.ts";
 import { evaluateMasked, evaluateText } from "./evaluate_language.ts";
 import { evaluateAnswerer, evaluateClassifier, evaluateTagger } from "./evaluate_task.ts";
 import { column } from "./finetune_tag.ts";
 import { real, whole } from "./numbers.ts";
 import { groupOption, weightsOption } from "./weight_flags.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
-
-/** Values of the flags. */
-export interface EvaluateFlags {
-  /** The model. */
-  model: string;
-  /** A LoRA adapter of it. */
-  adapter?: string;
-  /** What it is measured on. */
-  data: string;
-  /** Sequences at once. */
-  batch: number;
-  /** Tokens of a sequence at most. */
-  sequence?: number;
-  /** Field of the text. */
-  textField: string;
-  /** Field of the label. */
-  labelField: string;
-  /** Column of the words. */
-  tokenColumn?: number;
-  /** Column of the tags. */
-  tagColumn?: number;
-  /** Tokens from one window to the next. */
-  stride?: number;
-  /** Tokens of an answer at most. */
-  longest: number;
-  /** No answer where its logit is above the best span's by this. */
-  threshold?: number;
-  /** Where sentences end. */
-  sentences?: SentenceRule;
-  /** How messages read. */
-  template: string;
-  /** Part of the tokens that is masked. */
-  masking: number;
-  /** What a GPT's weights are kept in. */
-  weights?: string;
-  /** Weights that share a scale. */
-  group?: string;
-  /** Print JSON. */
-  json: boolean;
-  /** Use the winners of a tuner. */
-  tune: boolean;
-}
-
-/** Figures, and how they read. */
-export interface Found {
-  /** All of them, for `--json`. */
-  figures: object;
-  /** In words. */
-  text: string;
-}
 
 /** How each kind of model is measured. */
 const EVALUATIONS: Record<ModelTask, (device: Device, flags: EvaluateFlags) => Promise<Found>> = {

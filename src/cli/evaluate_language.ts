@@ -17,7 +17,7 @@ import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { evaluatePretraining } from "../training/bert_pretraining.ts";
 import { completing } from "../training/completion_task.ts";
 import { evaluate } from "../training/evaluate.ts";
-import type { EvaluateFlags, Found } from "./evaluate_command.ts";
+import type { EvaluateFlags, Found } from "./evaluate_flags.ts";
 import { tellShortened } from "./finetune_generate.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { encodeText, measureText } from "./perplexity.ts";

@@ -11,7 +11,7 @@ import { loadQuestionAnswerer } from "../inference/answer.ts";
 import { loadTagger } from "../inference/tag.ts";
 import { loadTextClassifier } from "../inference/text_classifier.ts";
 import { ProgressBar } from "../training/progress.ts";
-import type { EvaluateFlags, Found } from "./evaluate_command.ts";
+import type { EvaluateFlags, Found } from "./evaluate_flags.ts";
 import { scoresText as answerText, tellCutQuestions } from "./finetune_answer.ts";
 import { summary } from "./finetune_classify.ts";
 import { scoresText as tagText, tellCutWords } from "./finetune_tag.ts";
