@@ -32,7 +32,8 @@ export {
   type PooledBuffer,
   Scope,
 } from "./src/gpu/buffers.ts";
-export { type Bindable, Commands, type DispatchArguments } from "./src/gpu/commands.ts";
+export { Commands } from "./src/gpu/commands.ts";
+export type { Bindable, DispatchArguments } from "./src/gpu/dispatch.ts";
 export type { LaterRead, ReadSource } from "./src/gpu/later_read.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";

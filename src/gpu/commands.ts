@@ -8,27 +8,13 @@
 import { VitrailError } from "../errors.ts";
 import type { PooledBuffer } from "./buffers.ts";
 import type { Device } from "./device.ts";
+import type { Bindable, DispatchArguments } from "./dispatch.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Overrides, Pipeline } from "./pipelines.ts";
+import type { Pipeline } from "./pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { LaterRead, type ReadSource } from "./later_read.ts";
 import type { NumericArray } from "./tensor.ts";
 import { type ScratchTexture, TEXELS_PER_ROW } from "./textures.ts";
-
-/** What a variable of a shader may be bound to: a tensor, or a texture. */
-export type Bindable = { buffer: PooledBuffer } | ScratchTexture;
-
-/** What one dispatch binds and how far it reaches. */
-export interface DispatchArguments {
-  /** Tensors and textures by the names of the shader's variables. */
-  bindings: Record<string, Bindable>;
-  /** Members of the uniform struct by name. */
-  uniforms?: Record<string, number>;
-  /** Values of `override` constants by name. */
-  overrides?: Overrides;
-  /** Workgroups in x, y and z. */
-  workgroups: readonly [number, number?, number?];
-}
 
 /** Uniform structs lie this far apart: the most that `minStorageBufferOffsetAlignment` may be. */
 const UNIFORM_STRIDE = 256;

@@ -5,7 +5,8 @@
  */
 import { VitrailError } from "../errors.ts";
 import { BufferPool, type PooledBuffer, type Scope } from "./buffers.ts";
-import { Commands, type DispatchArguments } from "./commands.ts";
+import { Commands } from "./commands.ts";
+import type { DispatchArguments } from "./dispatch.ts";
 import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";

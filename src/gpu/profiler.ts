@@ -5,8 +5,8 @@
  *
  * @module
  */
-import type { DispatchArguments } from "./commands.ts";
 import type { Device } from "./device.ts";
+import type { DispatchArguments } from "./dispatch.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Overrides } from "./pipelines.ts";
 

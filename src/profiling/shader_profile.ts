@@ -5,8 +5,8 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import type { Bindable } from "../gpu/commands.ts";
 import type { Device } from "../gpu/device.ts";
+import type { Bindable } from "../gpu/dispatch.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Overrides } from "../gpu/pipelines.ts";
 import type { Tensor } from "../gpu/tensor.ts";
