@@ -13,6 +13,8 @@ export interface Edge {
   to: string;
   /** The import as it is written. */
   specifier: string;
+  /** Whether nothing but types is taken, so that nothing is left of it when the program runs. */
+  typeOnly?: true;
 }
 
 /** Part of what `deno info --json` prints. */
@@ -114,7 +116,33 @@ export function edgesOf(info: ModuleInfo, root: string): Edge[] {
   return info.modules.filter((m) => m.specifier.startsWith(root)).flatMap((m) =>
     (m.dependencies ?? []).flatMap(({ specifier, code, type }) => {
       const targets = new Set([code?.specifier, type?.specifier].filter((t) => t !== undefined));
-      return [...targets].map((to) => ({ from: local(m.specifier), to: local(to), specifier }));
+      return [...targets].map((to): Edge => ({
+        from: local(m.specifier),
+        to: local(to),
+        specifier,
+        ...(to === code?.specifier ? {} : { typeOnly: true }),
+      }));
     })
   );
+}
+
+/** The one circle there may be: a device makes tensors, and a tensor knows its device. */
+const namesDevice = ({ from, to, typeOnly }: Edge): boolean =>
+  typeOnly === true && from.startsWith("src/gpu/") && to === "src/gpu/device.ts";
+
+/** Files that import one another, in words, types included; nothing if every import leads away. */
+export function findCircle(edges: readonly Edge[]): string | undefined {
+  const importsOf = Map.groupBy(edges.filter((edge) => !namesDevice(edge)), ({ from }) => from);
+  const done = new Set<string>();
+  const walk = (path: string, way: readonly string[]): string | undefined => {
+    const begin = way.indexOf(path);
+    if (begin >= 0) return [...way.slice(begin), path].join(" imports ");
+    if (done.has(path)) return undefined;
+    for (const { to } of importsOf.get(path) ?? []) {
+      const circle = walk(to, [...way, path]);
+      if (circle) return circle;
+    }
+    done.add(path);
+  };
+  return importsOf.keys().map((path) => walk(path, [])).find((circle) => circle !== undefined);
 }

@@ -10,6 +10,7 @@ import {
   checkSpecifier,
   type Edge,
   edgesOf,
+  findCircle,
   type ModuleInfo,
 } from "../scripts/layering.ts";
 
@@ -34,7 +35,7 @@ function* filesBelow(folder: string): Generator<string> {
 
 async function graphOf(entry: string): Promise<ModuleInfo> {
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", entry],
+    args: ["info", "--json", "--no-lock", "--no-npm", entry],
     cwd: ROOT,
   }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
@@ -44,18 +45,35 @@ async function graphOf(entry: string): Promise<ModuleInfo> {
 const entries = ["mod.ts", "cli.ts"].filter(exists);
 const sources = [...entries, ...filesBelow("src")].sort();
 
-Deno.test("imports point downward only", async () => {
+/** The imports of files and of all that they reach. */
+async function edgesFrom(paths: readonly string[]): Promise<Edge[]> {
   const edges: Edge[] = [];
   const seen = new Set<string>();
   // A file that no entry reaches yet is an entry of its own.
-  for (const entry of [...entries, ...sources]) {
+  for (const entry of paths) {
     if (seen.has(entry)) continue;
     const graph = await graphOf(entry);
     for (const { specifier } of graph.modules) seen.add(specifier.slice(ROOT.href.length));
     edges.push(...edgesOf(graph, ROOT.href));
   }
+  return edges;
+}
+
+Deno.test("imports point downward only", async () => {
+  const edges = await edgesFrom([...entries, ...sources]);
   assert.ok(edges.some((e) => e.to === "src/errors.ts"), "the graph holds the imports of src/");
   assert.deepEqual([...new Set(edges.map(checkEdge).filter(Boolean))], []);
+});
+
+Deno.test("no files import one another in a circle, not even types", async () => {
+  const edges = await edgesFrom([
+    ...entries,
+    "bench/peers/all.ts",
+    ...filesBelow("bench"),
+    ...sources,
+  ]);
+  assert.ok(edges.some((e) => e.from === "bench/peers/matmul/task.ts"), "bench/ is among them");
+  assert.equal(findCircle(edges), undefined);
 });
 
 Deno.test({
@@ -156,6 +174,19 @@ Deno.test("a graph becomes edges from the root, types among them", () => {
   };
   assert.deepEqual(edgesOf(info, url), [
     { from: "src/nn/x.ts", to: "src/errors.ts", specifier: "../errors.ts" },
-    { from: "src/nn/x.ts", to: "src/nn/y.ts", specifier: "./y.ts" },
+    { from: "src/nn/x.ts", to: "src/nn/y.ts", specifier: "./y.ts", typeOnly: true },
   ]);
+});
+
+Deno.test("a circle is told as the way around it; only in gpu/ may the device's type close one", () => {
+  const a = edge("a.ts", "b.ts");
+  const circle = [a, edge("b.ts", "c.ts"), edge("b.ts", "d.ts"), edge("d.ts", "b.ts")];
+  assert.equal(findCircle(circle), "b.ts imports d.ts imports b.ts");
+  assert.equal(findCircle([a, edge("a.ts", "c.ts"), edge("b.ts", "c.ts")]), undefined);
+  const [makes, knows] = [
+    edge("src/gpu/device.ts", "src/gpu/tensor.ts"),
+    edge("src/gpu/tensor.ts", "src/gpu/device.ts"),
+  ];
+  assert.ok(findCircle([makes, knows]));
+  assert.equal(findCircle([makes, { ...knows, typeOnly: true }]), undefined);
 });
