@@ -1,5 +1,6 @@
 /**
- * Fails if a TypeScript or WGSL file is longer than 400 lines: it then has more than one purpose.
+ * Fails if a source, shader, script or style of a page is longer than 400 lines: it then has more than one
+ * purpose.
  *
  * @module
  */
@@ -20,7 +21,7 @@ export function* sourcesBelow(folder: string): Generator<string> {
     }
     const path = `${folder}/${name}`;
     if (isDirectory) yield* sourcesBelow(path);
-    else if (isFile && /\.(ts|wgsl)$/.test(name)) yield path;
+    else if (isFile && /\.(ts|wgsl|js|css)$/.test(name)) yield path;
   }
 }
 

@@ -7,7 +7,9 @@
 import { escapeHtml, table } from "../formats/page/html.ts";
 import { chartPage } from "../formats/page/page.ts";
 import style from "./profile_page.css" with { type: "text" };
-import script from "./profile_page.js" with { type: "text" };
+import plotTools from "./profile_plot.js" with { type: "text" };
+import roofline from "./profile_roofline.js" with { type: "text" };
+import timeline from "./profile_timeline.js" with { type: "text" };
 import type { Profile } from "./summary.ts";
 import { cells, figure, percent, remarks } from "./table.ts";
 import { traceOf } from "./trace.ts";
@@ -30,7 +32,7 @@ interface Dot {
   share: number;
 }
 
-/** What the page's script draws. */
+/** What the page's scripts draw. */
 interface PageData {
   roof?: { gigabytes: number; gflops: number };
   dots: Dot[];
@@ -151,7 +153,7 @@ export function profilePage(profiled: Profiled): string {
       string | number
     >,
     data: { roof, dots, ...lanes } satisfies PageData,
-    script,
+    script: plotTools + roofline + timeline,
     style,
     body: [
       `<p class="about">${recorded.map(escapeHtml).join("<br>")}</p>`,
