@@ -8,7 +8,7 @@ import { BufferPool, type PooledBuffer, type Scope } from "./buffers.ts";
 import { Commands, type DispatchArguments } from "./commands.ts";
 import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
-import { type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
+import { bytesOf, type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
 import { type ScratchTexture, ScratchTextures } from "./textures.ts";
 
 /** Limits we ask the adapter for at their full value: the defaults of WebGPU are for phones. */
@@ -40,6 +40,10 @@ export class Device {
   readonly description: string;
   /** True where shaders run on the processor: such adapters want other tiles. */
   readonly isCpu: boolean;
+  /** Whether shaders may hold f16. */
+  readonly hasF16: boolean;
+  /** What is bound where a shader names a tensor that it will not read, such as a mask that is absent. */
+  readonly nothing: Tensor;
   /** Numbers in one vector of a processor that runs shaders: llvmpipe says its bits, others have 8. */
   readonly vectorLanes: number;
   /** All buffers come from here and go back here. */
@@ -58,6 +62,9 @@ export class Device {
     this.description = description;
     this.isCpu = /llvmpipe|swiftshader|lavapipe|softpipe|basic render/i.test(description);
     this.vectorLanes = Number(/(\d+) bits/.exec(description)?.[1] ?? 256) / 32;
+    this.hasF16 = raw.features.has("shader-f16");
+    const empty = raw.createBuffer({ label: "nothing", size: 256, usage: GPUBufferUsage.STORAGE });
+    this.nothing = new Tensor(this, { id: 0, raw: empty, offset: 0, byteLength: 256 }, [64], "f32");
     this.pool = new BufferPool(raw);
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);
@@ -82,7 +89,8 @@ export class Device {
 
   /** A tensor of unspecified contents; it belongs to the innermost scope, if there is one. */
   tensor(shape: readonly number[], dtype: DType = "f32"): Tensor {
-    return new Tensor(this, this.pool.allocate(Math.max(4, sizeOf(shape) * 4)), shape, dtype);
+    const bytes = Math.max(4, bytesOf(sizeOf(shape), dtype));
+    return new Tensor(this, this.pool.allocate(bytes), shape, dtype);
   }
 
   /** A tensor of zeros. */
@@ -99,8 +107,17 @@ export class Device {
     return out;
   }
 
-  /** Overwrites the contents of a tensor. */
+  /**
+   * Overwrites the contents of a tensor of four bytes an element; into f16 numbers go through the kernel
+   * `cast`.
+   */
   write(target: Tensor, data: NumericArray): void {
+    if (target.dtype === "f16") {
+      throw new VitrailError(
+        `Cannot write into an f16 tensor of shape (${target.shape.join(", ")}) from the host: ` +
+          "write f32 and cast it on the device",
+      );
+    }
     if (data.length !== target.size) {
       throw new VitrailError(
         `Cannot write ${data.length} numbers into a tensor of shape (${
@@ -127,15 +144,19 @@ export class Device {
     if (this.#fault) throw new VitrailError(this.#fault);
   }
 
-  /** Reads several tensors with a single wait, since every wait costs 11 ms under Deno. */
+  /**
+   * Reads several tensors with a single wait, since every wait costs 11 ms under Deno; f16 comes as a
+   * `Float32Array`.
+   */
   async read(...tensors: Tensor[]): Promise<NumericArray[]> {
     const bytes = await this.commands.read(tensors.map((t) => ({
       buffer: t.buffer,
-      byteLength: t.size * 4,
+      byteLength: t.byteLength,
     })));
     this.check();
     return bytes.map((b, i) => {
-      const dtype = tensors[i].dtype;
+      const { dtype, size } = tensors[i];
+      if (dtype === "f16") return new Float32Array(new Float16Array(b, 0, size));
       return dtype === "f32"
         ? new Float32Array(b)
         : dtype === "u32"
@@ -196,7 +217,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   }
   const requiredLimits: Record<string, number> = {};
   for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
-  const requiredFeatures = (["timestamp-query"] as GPUFeatureName[])
+  const requiredFeatures = (["timestamp-query", "shader-f16"] as GPUFeatureName[])
     .filter((f) => adapter.features.has(f));
   const raw = await adapter.requestDevice({ requiredLimits, requiredFeatures });
   const { description, vendor, device } = adapter.info;

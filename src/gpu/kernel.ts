@@ -19,6 +19,8 @@ export interface Binding {
   index: number;
   /** How the shader may use it. */
   kind: "uniform" | "read" | "read_write" | "texture" | "texture_write";
+  /** The alias of its element type, where it may hold f16 as well as f32. */
+  alias?: string;
 }
 
 /** One member of the uniform struct. */
@@ -41,6 +43,11 @@ export interface EntryPoint {
   uniform: { name: string; byteLength: number; members: UniformMember[] } | undefined;
 }
 
+/** A type that may be f16 instead. */
+const ALIAS = /^alias (\w+) = f32;$/gm;
+/** A variable in storage, and the type of its elements or of their components. */
+const STORED = /var<storage[^>]*> (\w+): array<(?:vec4<)?(\w+)>/g;
+
 /** A named WGSL source, reflected when first used. */
 export class Kernel {
   /** The shader's file name without its ending. */
@@ -54,6 +61,20 @@ export class Kernel {
   constructor(name: string, source: string) {
     this.name = name;
     this.source = source;
+  }
+
+  /**
+   * The WGSL in which the types of these aliases are f16. A shader that serves both types says
+   * `alias real = f32;`, declares what it stores as `array<real>` or `array<vec4<real>>`, and computes in
+   * f32; a dispatch that binds an f16 tensor to such a variable runs the same text with that alias changed.
+   */
+  sourceWith(halves: readonly string[]): string {
+    if (halves.length === 0) return this.source;
+    // On the first line, so that a compiler's message still names the lines of the file.
+    return "enable f16; " + this.source.replace(
+      ALIAS,
+      (line, name) => halves.includes(name) ? `alias ${name} = f16;` : line,
+    );
   }
 
   /** The entry point called `name`. */
@@ -72,6 +93,15 @@ export class Kernel {
   #reflect(): Map<string, EntryPoint> {
     const reflected = new WgslReflect(this.source);
     this.#overrides = new Set(reflected.overrides.map((o: { name: string }) => o.name));
+    // The parser has put f32 in the place of each alias.
+    const aliases = new Set([...this.source.matchAll(ALIAS)].map(([, name]) => name));
+    const elements = new Map(
+      [...this.source.matchAll(STORED)].map(([, variable, type]) => [variable, type]),
+    );
+    const aliasOf = (variable: string): string | undefined => {
+      const type = elements.get(variable);
+      return type !== undefined && aliases.has(type) ? type : undefined;
+    };
     const entries = new Map<string, EntryPoint>();
     for (const fn of reflected.entry.compute) {
       // deno-lint-ignore no-explicit-any
@@ -83,6 +113,7 @@ export class Kernel {
           name: r.name,
           index: r.binding,
           kind: r === uniform ? "uniform" : kindOf(r.type.name, r.access),
+          alias: aliasOf(r.name),
         })),
         uniform: uniform && {
           name: uniform.name,

@@ -16,10 +16,18 @@ export const TEXELS_PER_ROW = 2048;
 export interface ScratchTexture {
   /** Unique within its device. */
   readonly id: number;
-  /** The texture of the WebGPU standard, `rgba32float`. */
+  /** The texture of the WebGPU standard, of the format that was asked for. */
   readonly texture: GPUTexture;
   /** The view that is bound. */
   readonly view: GPUTextureView;
+}
+
+/** What a texel's four numbers are stored as; a shader reads f32 from both. */
+export type TexelFormat = "rgba32float" | "rgba16float";
+
+/** Bytes of a texel. */
+export function texelBytes(format: string): number {
+  return format === "rgba16float" ? 8 : 16;
 }
 
 /** Numbered textures that grow with what is put into them. */
@@ -27,7 +35,7 @@ export class ScratchTextures {
   /** Called before a texture is destroyed. */
   onDestroy: (texture: ScratchTexture) => void = () => {};
   readonly #device: GPUDevice;
-  readonly #slots: (ScratchTexture | undefined)[] = [];
+  readonly #slots = new Map<string, ScratchTexture>();
   #nextId = 1;
 
   /** No texture is made before it is asked for. */
@@ -37,19 +45,20 @@ export class ScratchTextures {
 
   /** Bytes taken from the adapter. */
   get bytes(): number {
-    return this.#slots.reduce((sum, slot) => {
-      return sum + (slot ? slot.texture.width * slot.texture.height * 16 : 0);
+    return [...this.#slots.values()].reduce((sum, { texture }) => {
+      return sum + texture.width * texture.height * texelBytes(texture.format);
     }, 0);
   }
 
   /**
-   * The texture of number `slot`, with room for at least `texels`.
+   * The texture of number `slot`, with room for at least `texels`; there is one of each format.
    *
    * @throws {VitrailError} if the adapter has no texture of that height.
    */
-  get(slot: number, texels: number): ScratchTexture {
+  get(slot: number, texels: number, format: TexelFormat = "rgba32float"): ScratchTexture {
     const rows = Math.max(1, Math.ceil(texels / TEXELS_PER_ROW));
-    const present = this.#slots[slot];
+    const key = `${format} ${slot}`;
+    const present = this.#slots.get(key);
     if (present && present.texture.height >= rows) return present;
     const limit = this.#device.limits.maxTextureDimension2D;
     if (rows > limit) {
@@ -58,27 +67,29 @@ export class ScratchTextures {
           `${TEXELS_PER_ROW * 4} are this adapter's most; use a smaller batch or vocabulary`,
       );
     }
-    if (present) this.#destroy(slot);
+    if (present) this.#destroy(key);
     const texture = this.#device.createTexture({
       label: `scratch ${slot}`,
       // Powers of two, so that growing is rare.
       size: [TEXELS_PER_ROW, Math.min(limit, 2 ** Math.ceil(Math.log2(rows)))],
-      format: "rgba32float",
+      format,
       usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING |
         GPUTextureUsage.COPY_DST,
     });
-    return this.#slots[slot] = { id: this.#nextId++, texture, view: texture.createView() };
+    const made = { id: this.#nextId++, texture, view: texture.createView() };
+    this.#slots.set(key, made);
+    return made;
   }
 
   /** Destroys every texture. */
   destroy(): void {
-    this.#slots.forEach((slot, i) => slot && this.#destroy(i));
+    for (const key of [...this.#slots.keys()]) this.#destroy(key);
   }
 
-  #destroy(slot: number): void {
-    const present = this.#slots[slot]!;
+  #destroy(key: string): void {
+    const present = this.#slots.get(key)!;
     this.onDestroy(present);
     present.texture.destroy();
-    this.#slots[slot] = undefined;
+    this.#slots.delete(key);
   }
 }

@@ -46,23 +46,30 @@ export function crossEntropy(logits: Tensor, targets: Tensor): CrossEntropyResul
   return { result, losses, logSumExp };
 }
 
-/** The gradient of `scale` times the mean loss with respect to the logits. */
+/**
+ * The gradient of `scale` times the mean loss with respect to the logits; times the first number of
+ * `lossScale` as well, where gradients are f16.
+ */
 export function crossEntropyBackward(
   logits: Tensor,
   targets: Tensor,
-  options: { saved: CrossEntropyResult; scale: number; dLogits: Tensor },
+  options: { saved: CrossEntropyResult; scale: number; dLogits: Tensor; lossScale?: Tensor },
 ): void {
-  const { saved, scale, dLogits } = options;
+  const { saved, scale, dLogits, lossScale } = options;
+  const { device } = logits;
   const columns = logits.shape.at(-1)!;
   const rows = logits.size / columns;
-  logits.device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
+  const { overrides, workgroups } = perRow(device, rows);
+  device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
     bindings: {
       ...both({ logits, d_logits: dLogits }),
       targets,
       log_sum_exp: saved.logSumExp,
       result: saved.result,
+      loss_scale: lossScale ?? device.nothing,
     },
     uniforms: { row_count: rows, columns, ignore: IGNORE_INDEX, scale },
-    ...perRow(logits.device, rows),
+    overrides: { ...overrides, has_loss_scale: lossScale !== undefined },
+    workgroups,
   });
 }

@@ -35,7 +35,8 @@ export function layerNorm(
     );
   }
   const rows = x.size / columns;
-  const [out, mean, rstd] = [x.shape, [rows], [rows]].map((s) => x.device.tensor(s));
+  const out = x.device.tensor(x.shape, x.dtype);
+  const [mean, rstd] = [0, 1].map(() => x.device.tensor([rows]));
   x.device.dispatch(kernel, columns % 4 === 0 ? "forward" : "forward_odd", {
     bindings: { ...both({ x, weight, bias, out }), mean, rstd },
     uniforms: { row_count: rows, columns, epsilon },

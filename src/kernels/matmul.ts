@@ -30,7 +30,7 @@ export interface MatmulOptions {
   transposeB?: boolean;
   /** A row of N numbers added to every row. */
   bias?: Tensor;
-  /** Where the product goes; a new tensor (M, N) if absent. */
+  /** Where the product goes, in its type; a new tensor (M, N) of the type of `a` if absent. */
   out?: Tensor;
   /** Add to what `out` holds in place of overwriting it. */
   accumulate?: boolean;
@@ -73,14 +73,15 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     );
   }
   const shape = transposeA ? [m, n] : [...a.shape.slice(0, -1), n];
-  const out = options.out ?? a.device.tensor(shape);
+  const out = options.out ?? a.device.tensor(shape, a.dtype);
   if (out.size !== m * n) {
     throw new VitrailError(
       `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
     );
   }
-  const launch = LAUNCHES[options.variant ?? chooseVariant(m, transposeA, a.device.isCpu)];
-  launch({ a, b, bias: bias ?? b, out }, { m, n, k }, {
+  const few = m <= 4 && !transposeA && ![a, b, out].some(({ dtype }) => dtype === "f16");
+  const launch = LAUNCHES[options.variant ?? chooseVariant(few, a.device.isCpu)];
+  launch({ a, b, bias: bias ?? a.device.nothing, out }, { m, n, k }, {
     transpose_a: transposeA,
     transpose_b: transposeB,
     has_bias: bias !== undefined,
@@ -126,7 +127,7 @@ const LAUNCHES: Record<MatmulVariant, (x: Operands, sizes: Sizes, flags: Flags) 
   },
 };
 
-function chooseVariant(m: number, transposeA: boolean, isCpu: boolean): MatmulVariant {
-  if (m <= 4 && !transposeA) return "row";
+function chooseVariant(few: boolean, isCpu: boolean): MatmulVariant {
+  if (few) return "row";
   return isCpu ? "texels" : "shared";
 }

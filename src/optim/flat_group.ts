@@ -7,10 +7,11 @@
 import type { Parameter, ParameterHome } from "../autograd/parameter.ts";
 import { SLICE_ALIGNMENT } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
-import { Tensor } from "../gpu/tensor.ts";
+import { bytesOf, type DType, Tensor } from "../gpu/tensor.ts";
+import { cast } from "../kernels/cast.ts";
 
-/** Elements between two places where a parameter may begin. */
-const ALIGNMENT = SLICE_ALIGNMENT / 4;
+/** Elements between two places where a parameter may begin, in f16 as well. */
+const ALIGNMENT = SLICE_ALIGNMENT / 2;
 
 /** Elements that a parameter takes, with what lies behind it. */
 function room({ size }: Parameter): number {
@@ -32,6 +33,7 @@ export class FlatGroup implements ParameterHome {
   /** Second moments. */
   readonly v: Tensor;
   readonly #tenants: Set<Parameter>;
+  #halves: Tensor | undefined;
 
   /** Moves the parameters in; `moments` begin at zero. */
   constructor(parameters: readonly Parameter[]) {
@@ -55,25 +57,40 @@ export class FlatGroup implements ParameterHome {
   /** What a flat tensor of this group holds for its i-th parameter. */
   part(whole: Tensor, i: number): Tensor {
     const { device, shape } = this.parameters[i];
-    const bytes = room(this.parameters[i]) * 4;
-    const buffer = device.pool.slice(whole.buffer, this.parts[i].begin * 4, bytes);
-    return new Tensor(device, buffer, shape, whole.dtype);
+    const [begin, bytes] = [this.parts[i].begin, room(this.parameters[i])]
+      .map((elements) => bytesOf(elements, whole.dtype));
+    return new Tensor(device, device.pool.slice(whole.buffer, begin, bytes), shape, whole.dtype);
+  }
+
+  /** All values rounded to f16, as they were when this was first asked for or last refreshed. */
+  get halves(): Tensor {
+    if (!this.#halves) {
+      this.#halves = flat(this.values.device, this.values.size, "f16");
+      this.refreshHalves();
+    }
+    return this.#halves;
+  }
+
+  /** Rounds all values again, if anyone has asked for them in f16. */
+  refreshHalves(): void {
+    if (this.#halves) cast(this.values, "f16", { out: this.#halves });
   }
 
   /** Gives the memory back with the last one that leaves; the moments serve nobody then. */
   leave(parameter: Parameter): void {
     this.#tenants.delete(parameter);
     if (this.#tenants.size > 0) return;
-    for (const { device, buffer } of [this.values, this.gradients, this.m, this.v]) {
-      device.pool.release(buffer);
-    }
+    const { device } = parameter;
+    const all = [this.values, this.gradients, this.m, this.v, this.#halves];
+    for (const tensor of all) if (tensor) device.pool.release(tensor.buffer);
   }
 }
 
 /** Zeros that outlive all scopes. */
-function flat(device: Device, size: number): Tensor {
+function flat(device: Device, size: number, dtype: DType = "f32"): Tensor {
   return device.pool.persistent(() => {
-    const out = new Tensor(device, device.pool.allocate(size * 4, { exact: true }), [size], "f32");
+    const buffer = device.pool.allocate(bytesOf(size, dtype), { exact: true });
+    const out = new Tensor(device, buffer, [size], dtype);
     device.commands.clear(out.buffer);
     return out;
   });

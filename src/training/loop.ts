@@ -45,6 +45,8 @@ export interface TrainIO<B> {
   directory?: string;
   /** Continue from the checkpoint in `directory`. */
   resume?: boolean;
+  /** Told, before the first step, what is done otherwise than was asked for, and why. */
+  onNotice?: (text: string) => void;
   /** Told where a resumed run begins, before its first step. */
   onStart?: (state: TrainingState) => void;
   /** Told each step's figures, in order, and how many seconds these steps took to train. */
@@ -100,6 +102,7 @@ export async function train<B>(
   if (io.resume && io.directory) state = loadCheckpoint(trainer, io.directory);
   // Whether the directory holds the weights of a best evaluation.
   let kept = state.bestLoss !== null;
+  if (trainer.notice) io.onNotice?.(trainer.notice);
   io.onStart?.(state);
   let looked = performance.now();
   const stale = (): boolean => patience > 0 && state.evaluationsSinceBest >= patience;

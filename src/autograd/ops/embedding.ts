@@ -15,7 +15,7 @@ import type { Run } from "../run.ts";
 /** `token[ids] + position[offset + t]`: ids (B, T) to (B, T, C). */
 export function embedding(run: Run, ids: Tensor, tables: EmbeddingTables): Tensor {
   const { token, position, offset, padId } = tables;
-  const out = forward(ids, tables);
+  const out = forward(ids, { ...tables, dtype: run.dtype });
   run.record(out, [token, position], (dOut, gradients) => {
     gradients.into(token, ({ tensor, accumulate }) => {
       if (!accumulate) ids.device.commands.clear(tensor.buffer);

@@ -19,10 +19,11 @@ export function linear(
   options: { weight: Tensor; bias?: Tensor; transposed?: boolean },
 ): Tensor {
   const { weight, bias, transposed = false } = options;
-  const out = matmul(x, weight, { transposeB: transposed, bias });
+  const factor = run.operand(weight, x);
+  const out = matmul(x, factor, { transposeB: transposed, bias });
   run.record(out, [x, weight, bias], (dOut, gradients) => {
     gradients.into(x, ({ tensor, accumulate }) => {
-      matmul(dOut, weight, { transposeB: !transposed, out: tensor, accumulate });
+      matmul(dOut, factor, { transposeB: !transposed, out: tensor, accumulate });
     });
     gradients.into(weight, ({ tensor, accumulate }) => {
       const [a, b] = transposed ? [dOut, x] : [x, dOut];
