@@ -64,7 +64,7 @@ export class Device {
     this.vectorLanes = Number(/(\d+) bits/.exec(description)?.[1] ?? 256) / 32;
     this.hasF16 = raw.features.has("shader-f16");
     const empty = raw.createBuffer({ label: "nothing", size: 256, usage: GPUBufferUsage.STORAGE });
-    this.nothing = new Tensor(this, { id: 0, raw: empty, offset: 0, byteLength: 256 }, [64], "f32");
+    this.nothing = new Tensor(this, { id: 0, raw: empty, offset: 0, byteLength: 256 }, [0], "f32");
     this.pool = new BufferPool(raw);
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);
