@@ -29,11 +29,11 @@ export { BufferPool, type MemoryReport, type PooledBuffer, Scope } from "./src/g
 export { type Bindable, Commands, type DispatchArguments } from "./src/gpu/commands.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
-export { type ScratchTexture, ScratchTextures } from "./src/gpu/textures.ts";
+export { type ScratchTexture, ScratchTextures, type TexelFormat } from "./src/gpu/textures.ts";
 
 // Forward passes, hooks and gradients.
-export { type Hook, Run, type RunOptions } from "./src/autograd/run.ts";
-export { Parameter } from "./src/autograd/parameter.ts";
+export { type HalfPrecision, type Hook, Run, type RunOptions } from "./src/autograd/run.ts";
+export { Parameter, type ParameterHome } from "./src/autograd/parameter.ts";
 export { type Backward, Gradients, type GradientTarget, Tape } from "./src/autograd/tape.ts";
 export type { Loss } from "./src/autograd/ops/cross_entropy.ts";
 export type { DropoutKey } from "./src/kernels/dropout.ts";
@@ -332,10 +332,12 @@ export {
 
 // Training.
 export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
+export type { LossScaleOptions } from "./src/optim/mixed_precision.ts";
 export { layerwiseRates } from "./src/optim/layer_rates.ts";
 export type { GradientNorm } from "./src/kernels/gradient_norm.ts";
 export { type Batch, languageModelling, type LossTerm, type Task } from "./src/training/task.ts";
 export { type StepFigures, Trainer, type TrainerOptions } from "./src/training/trainer.ts";
+export { describeSkip, type Precision } from "./src/training/precision.ts";
 export { train, type TrainIO, type TrainResult, type TrainSettings } from "./src/training/loop.ts";
 export { evaluate, type Evaluation } from "./src/training/evaluate.ts";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./src/training/checkpoint.ts";

@@ -13,10 +13,15 @@ export type Hook = (x: Tensor, name: string) => Tensor | void;
 
 /** What a pass in f16 needs besides its activations. */
 export interface HalfPrecision {
-  /** Multiplies every loss in the backward pass, so that small gradients do not vanish in f16. */
+  /**
+   * (scale, finite steps since it changed, steps that were skipped): the scale multiplies every loss in
+   * the backward pass, so that small gradients do not vanish in f16.
+   */
   readonly lossScale: Tensor;
   /** The f16 copy of an f32 weight. */
   weight(master: Tensor): Tensor;
+  /** Rounds all weights again; before a step, after the update of the last. */
+  refresh(): void;
 }
 
 /** What a forward pass is for. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Parameter } from "../autograd/parameter.ts";
+import type { HalfPrecision } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { adamw } from "../kernels/adamw.ts";
@@ -47,7 +48,7 @@ export class AdamW {
   /** Norms of the last step's gradients. */
   readonly norm: GradientNorm;
   /** What a pass in f16 needs, where that is the precision. */
-  readonly half: MixedPrecision | undefined;
+  readonly half: HalfPrecision | undefined;
   /** Updates done so far. */
   steps = 0;
   readonly #options: Required<Pick<AdamWOptions, "betas" | "epsilon" | "weightDecay" | "clip">>;
@@ -82,8 +83,8 @@ export class AdamW {
       return { group, factor: factors.get(first)!, decay: decayOf(first) };
     });
     const { device } = parameters[0];
-    if (rest.precision === "f16") this.half = new MixedPrecision(device, groups, rest);
-    const { half } = this;
+    const half = rest.precision === "f16" ? new MixedPrecision(device, groups, rest) : undefined;
+    this.half = half;
     const moments = new Map(groups.flatMap((group) =>
       group.parameters.map((p, i) => [p, {
         m: group.part(group.m, i),

@@ -23,7 +23,7 @@ export interface LossScaleOptions {
 
 /** The f16 side of an optimizer's weights. */
 export class MixedPrecision implements HalfPrecision {
-  /** (scale, finite steps since it changed, steps that were skipped). */
+  /** See {@linkcode HalfPrecision}. */
   readonly lossScale: Tensor;
   /** Finite steps in a row after which the scale doubles. */
   readonly growth: number;
@@ -51,7 +51,7 @@ export class MixedPrecision implements HalfPrecision {
     return copy;
   }
 
-  /** Rounds the weights again, after an update: one dispatch for each group. */
+  /** One dispatch for each group. */
   refresh(): void {
     for (const group of this.#groups) group.refreshHalves();
   }
