@@ -197,7 +197,7 @@ Deno.test("f16: a run that is interrupted and resumed ends with the same bytes, 
     assert.equal((await go(`${root}/cut`, { resume: true })).step, 8);
     for (const name of ["model.safetensors", "checkpoint.safetensors"]) {
       const [a, b] = ["whole", "cut"].map((d) => Deno.readFileSync(`${root}/${d}/${name}`));
-      assert.deepEqual(b, a, name);
+      assert.ok(a.length === b.length && a.every((x, i) => x === b[i]), `${name} differs`);
     }
     using file = openSafetensors(`${root}/whole/checkpoint.safetensors`);
     const [scale, , skipped] = file.read("optimizer.loss_scale");
