@@ -20,8 +20,8 @@ export interface Dispatched {
   workgroups: readonly [number, number, number];
   /** Bytes of the tensors that are bound, by the shader's names. */
   bound: Record<string, number>;
-  /** Names of those, and of textures, that hold f16. */
-  halves: readonly string[];
+  /** Names of those, and of textures, that hold f16; none if absent. */
+  halves?: readonly string[];
 }
 
 /** What a dispatch must do. */
@@ -38,7 +38,7 @@ type Count = (dispatched: Dispatched) => Work;
 const WORD = 4;
 
 /** Bytes of a number of what is bound to `name`, or to the name of its odd twin. */
-function wordOf({ halves }: Dispatched, name: string): number {
+function wordOf({ halves = [] }: Dispatched, name: string): number {
   return halves.includes(name) || halves.includes(`${name}_odd`) ? 2 : WORD;
 }
 
@@ -115,7 +115,7 @@ const moved = (flops: number, by = "x"): Count => (d) => ({
 /** Reads rows by their ids, and writes or adds as many. */
 const looked = (flops: number, rows: number): Count => (d) => {
   const { count, channels } = d.uniforms;
-  const activations = d.halves.length > 0 ? WORD / 2 : WORD;
+  const activations = d.halves?.length ? WORD / 2 : WORD;
   return {
     flops: flops * count * channels,
     bytes: WORD * count + (activations + WORD * (rows - 1)) * count * channels,

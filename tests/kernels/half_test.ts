@@ -105,29 +105,32 @@ Deno.test("cast: to the nearest f16 and to infinity beyond its end, and back exa
 for (const [name, device] of launches) {
   for (const variant of name === "processor" ? ["texels", "shared"] as const : [undefined]) {
     Deno.test(`f16 matmul, ${name} ${variant ?? "chosen"}: into f16 and into f32, with bias and accumulating`, async () => {
-      // Weights (k, n) and activations; then their gradient, of which a is transposed and out is f32.
+      // Of weights (k, n) and activations; then a weight's gradient, of which a is transposed and out f32.
       for (const [m, n, k] of [[29, 197, 37], [3, 36, 108]]) {
         using _scope = device.scope();
+        const shape = { m, n, k, transposeA: false, transposeB: false };
         const [a, b, before] = [halves(m * k, 1), halves(k * n, 2), halves(m * n, 4)];
         const bias = numbers(n, 3);
         const [bs, into] = [uploadHalf(device, b, [k, n]), uploadHalf(device, before, [m, n])];
         const as = uploadHalf(device, a, [m, k]);
-        const columns = uploadHalf(device, halves(k * m, 5), [k, m]);
-        poisonHalves(device, [m, n]);
-        const plain = matmul(as, bs, { variant });
-        assert.equal(plain.dtype, "f16");
-        matmul(as, bs, { variant, bias: upload(device, bias), out: into, accumulate: true });
-        const wide = upload(device, before, [m, n]);
-        matmul(columns, bs, { variant, transposeA: true, out: wide, accumulate: true });
-        const found = await device.read(plain, into, wide);
-        const shape = { m, n, k, transposeA: false, transposeB: false };
         const label = `${m}×${n}×${k}`;
         const { matmul: reference } = references;
-        assertRounded(found[0], reference(a, b, shape), { label });
+        matmul(as, bs, { variant, bias: upload(device, bias), out: into, accumulate: true });
         const added = reference(a, b, { ...shape, bias, before });
-        assertRounded(found[1], added, { label: `${label} accumulated` });
-        const gradient = reference(halves(k * m, 5), b, { ...shape, transposeA: true, before });
-        assertClose(found[2], gradient, { bound: 1e-6, label: `${label} f32` });
+        assertRounded(await into.read(), added, { label: `${label} accumulated` });
+        // A pipeline of a processor's tile takes a while: one more for each shape.
+        if (n % 4 !== 0) {
+          poisonHalves(device, [m, n]);
+          const plain = matmul(as, bs, { variant });
+          assert.equal(plain.dtype, "f16");
+          assertRounded(await plain.read(), reference(a, b, shape), { label });
+        } else {
+          const columns = uploadHalf(device, halves(k * m, 5), [k, m]);
+          const wide = upload(device, before, [m, n]);
+          matmul(columns, bs, { variant, transposeA: true, out: wide, accumulate: true });
+          const gradient = reference(halves(k * m, 5), b, { ...shape, transposeA: true, before });
+          assertClose(await wide.read(), gradient, { bound: 1e-6, label: `${label} f32` });
+        }
       }
     });
   }
