@@ -25,8 +25,15 @@ export { VitrailError } from "./src/errors.ts";
 // The ground: a device, its memory, its shaders.
 export { Device, type DeviceOptions, openDevice } from "./src/gpu/device.ts";
 export { type DType, type NumericArray, Tensor } from "./src/gpu/tensor.ts";
-export { BufferPool, type MemoryReport, type PooledBuffer, Scope } from "./src/gpu/buffers.ts";
+export {
+  BufferPool,
+  type MemoryKind,
+  type MemoryReport,
+  type PooledBuffer,
+  Scope,
+} from "./src/gpu/buffers.ts";
 export { type Bindable, Commands, type DispatchArguments } from "./src/gpu/commands.ts";
+export type { LaterRead, ReadSource } from "./src/gpu/later_read.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
 export { type ScratchTexture, ScratchTextures, type TexelFormat } from "./src/gpu/textures.ts";
@@ -40,8 +47,9 @@ export type { DropoutKey } from "./src/kernels/dropout.ts";
 
 // Models and their files.
 export { Gpt, GptCache } from "./src/models/gpt.ts";
+export type { Decoder } from "./src/models/gpt_decoder.ts";
 export { loadGpt, saveGpt } from "./src/models/files.ts";
-export { LayerCache } from "./src/nn/cache.ts";
+export { type AttentionCache, LayerCache } from "./src/nn/cache.ts";
 export {
   type Adaptable,
   adapterSize,
@@ -53,6 +61,15 @@ export {
   removeAdapter,
   saveAdapter,
 } from "./src/models/adapters.ts";
+export {
+  type Adapted,
+  loadAdaptedBert,
+  loadAdaptedClassifier,
+  loadAdaptedGpt,
+  type ModelTask,
+  modelTask,
+  trainedWhole,
+} from "./src/models/adapted_models.ts";
 export { Linear } from "./src/nn/linear.ts";
 export { Lora, type LoraOptions } from "./src/nn/lora.ts";
 export { freeze, matchesName, type NameReach } from "./src/nn/names.ts";
@@ -161,7 +178,8 @@ export {
   encodeExamples,
   encodeTurns,
 } from "./src/data/completions/completion_batches.ts";
-export { adapted, completing } from "./src/training/completion_task.ts";
+export { completing } from "./src/training/completion_task.ts";
+export { adapted } from "./src/training/adapted_task.ts";
 
 // BERT.
 export { Bert, type BertInput } from "./src/models/bert.ts";
@@ -202,6 +220,7 @@ export {
   type Question,
   type QuestionAnswers,
   readQuestionAnswers,
+  readQuestions,
 } from "./src/data/answers/question_answers.ts";
 export {
   type AnswerBatch,
@@ -252,8 +271,10 @@ export {
 } from "./src/data/pretraining/pretraining_batches.ts";
 export {
   bertPretraining,
+  evaluatePretraining,
   type PretrainingAccuracy,
   pretrainingAccuracy,
+  type PretrainingEvaluation,
 } from "./src/training/bert_pretraining.ts";
 export {
   type FilledMask,
@@ -320,7 +341,7 @@ export {
   numberFigures,
   type SingleLabelFigures,
   singleLabelFigures,
-} from "./src/training/metrics_classification.ts";
+} from "./src/data/labels/label_scores.ts";
 export {
   type ClassifiedText,
   type ClassifyOptions,
@@ -350,6 +371,22 @@ export {
   type Recording,
   type Stretch,
 } from "./src/gpu/profiler.ts";
+export type { BufferFill, Given } from "./src/profiling/own_shader.ts";
+export { type KernelProfileOptions, profileKernels } from "./src/profiling/kernel_profile.ts";
+export type { Case } from "./src/profiling/cases/operands.ts";
+export { profilePage } from "./src/profiling/profile_page.ts";
+export {
+  profileShader,
+  type ShaderOutput,
+  type ShaderProfileOptions,
+} from "./src/profiling/shader_profile.ts";
+export {
+  type Profiled,
+  profileGenerate,
+  profileStep,
+  type WorkloadSizes,
+} from "./src/profiling/workloads.ts";
+export type { Work } from "./src/kernels/work.ts";
 export { record, type TimedRecording, type Timing } from "./src/profiling/record.ts";
 export { measureRoof, type Roof } from "./src/profiling/roof.ts";
 export type { ShaderFacts } from "./src/profiling/shader_facts.ts";
@@ -359,5 +396,15 @@ export {
   summarize,
   type SummaryOptions,
 } from "./src/profiling/summary.ts";
+export {
+  type BatchLimit,
+  ghostWeights,
+  largestBatch,
+  type PlanOptions,
+  planStep,
+  type StepBuilder,
+  type StepMemory,
+  type StepPlan,
+} from "./src/profiling/step_plan.ts";
 export { profileTable } from "./src/profiling/table.ts";
 export { type Trace, type TraceEvent, traceOf } from "./src/profiling/trace.ts";

@@ -12,30 +12,9 @@
  */
 import { parseArgs } from "node:util";
 import { openDevice } from "../src/gpu/device.ts";
+import { kernelCases } from "../src/profiling/cases/all.ts";
 import { formatTable, measure, readBackFloor, type Result } from "./harness.ts";
-import * as adamw from "./kernels/adamw_bench.ts";
-import * as attention from "./kernels/attention_bench.ts";
-import * as columnSum from "./kernels/column_sum_bench.ts";
-import * as embedding from "./kernels/embedding_bench.ts";
-import * as gelu from "./kernels/gelu_bench.ts";
-import * as layerNorm from "./kernels/layer_norm_bench.ts";
-import * as matmul from "./kernels/matmul_bench.ts";
-import * as sample from "./kernels/sample_bench.ts";
-import * as softmax from "./kernels/softmax_bench.ts";
 import * as model from "./model_bench.ts";
-
-const BENCHES = [
-  matmul,
-  attention,
-  layerNorm,
-  gelu,
-  softmax,
-  embedding,
-  adamw,
-  columnSum,
-  sample,
-  model,
-];
 
 const { values } = parseArgs({
   options: {
@@ -48,7 +27,7 @@ const device = await openDevice();
 const floor = await readBackFloor(device);
 console.log(`${device.description}; a read-back costs ${floor.toFixed(1)} ms, taken off below`);
 const results: Result[] = [];
-for (const benchCase of BENCHES.flatMap((bench) => bench.cases(device))) {
+for (const benchCase of [...kernelCases(device), ...model.cases(device)]) {
   if (!benchCase.name.includes(values.only)) continue;
   results.push(await measure(device, benchCase, { runs: Number(values.runs), floor }));
 }

@@ -1,24 +1,16 @@
 /**
  * How a kernel is timed: warmed up, dispatched many times to a single read-back, and again, with the
- * cost of the read-back itself (11 ms under Deno, however little is read) measured and taken off.
+ * cost of the read-back itself (11 ms under Deno, however little is read) measured and taken off. What
+ * a call must do is counted by `src/kernels/work.ts` from its dispatches.
  *
  * @module
  */
 import type { Device } from "../src/gpu/device.ts";
+import { type Work, workOf } from "../src/kernels/work.ts";
+import type { Case } from "../src/profiling/cases/operands.ts";
+import { record } from "../src/profiling/record.ts";
 
-/** One shape of one kernel. */
-export interface Case {
-  /** Kernel and pass, such as `layer_norm forward`. */
-  name: string;
-  /** Sizes in words. */
-  shape: string;
-  /** Floating-point operations of one call, counted from the formula and not from the shader. */
-  flops: number;
-  /** Bytes that one call cannot do without: each input read once, each output written once. */
-  bytes: number;
-  /** Allocates the operands and returns the call. */
-  prepare: (device: Device) => () => void;
-}
+export { type Case, seededNumbers } from "../src/profiling/cases/operands.ts";
 
 /** What a case reached. */
 export interface Result {
@@ -56,19 +48,6 @@ export function median(figures: number[]): number {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/** Numbers in [-0.5, 0.5) that a seed decides (xorshift32, Marsaglia 2003). */
-export function seededNumbers(size: number, seed: number): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(size);
-  let x = Math.imul(seed, 0x9e3779b1) | 1;
-  for (let i = 0; i < size; i++) {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    out[i] = (x >>> 0) / 2 ** 32 - 0.5;
-  }
-  return out;
-}
-
 /** Milliseconds that a read-back costs when there is nothing to wait for. */
 export async function readBackFloor(device: Device): Promise<number> {
   using _probe = device.scope();
@@ -85,10 +64,23 @@ export async function readBackFloor(device: Device): Promise<number> {
   return median(times);
 }
 
+/** What the kernels of one call must do, together. */
+async function workOfCall(device: Device, call: () => void): Promise<Work> {
+  const { events } = await record(device, () => {
+    using _results = device.scope();
+    call();
+  }, { replay: false });
+  const works = events.map((event) => workOf(event.name, event) ?? { flops: NaN, bytes: NaN });
+  return {
+    flops: works.reduce((sum, { flops }) => sum + flops, 0),
+    bytes: works.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
 /** Times one case; everything that it allocates goes back to the pool. */
 export async function measure(
   device: Device,
-  { name, shape, flops, bytes, prepare }: Case,
+  { name, shape, prepare }: Case,
   options: MeasureOptions & { floor: number },
 ): Promise<Result> {
   const { runs = 5, atLeast = 100, floor } = options;
@@ -108,6 +100,7 @@ export async function measure(
     return performance.now() - begun - floor;
   };
   await timed(1);
+  const { flops, bytes } = await workOfCall(device, call);
   let calls = 1;
   for (let took = await timed(calls); took < atLeast && calls < MAX_CALLS;) {
     const factor = took > 0 ? Math.min(8, Math.max(2, 1.2 * atLeast / took)) : 8;

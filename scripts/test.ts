@@ -49,7 +49,7 @@ export function testArguments(
   chosen: readonly string[],
   exists: (path: string) => boolean,
 ): string[] {
-  const everything = ["tests/", "src/", "mod.ts", "README.md"].filter(exists);
+  const everything = ["tests/", "src/", "docs/", "mod.ts", "README.md"].filter(exists);
   return [
     "test",
     "--no-prompt",

@@ -4,9 +4,10 @@
 //   d_logits[r, v] = scale/n·(softmax(logits[r])[v] - [v = target[r]]), times loss_scale if there is one
 //
 // `forward` leaves a loss and a logSumExp per row; `mean` is one workgroup that adds the losses in a
-// fixed order and writes (loss, n) into result. Lanes share a row as in layer_norm.wgsl, in vectors
-// of four of which the first and the last may belong to the neighbours in part. `backward_odd` is for
-// vocabularies that are no multiple of four.
+// fixed order and writes (loss, n) into result, of which `count` writes n alone, before there are
+// losses. Lanes share a row as in layer_norm.wgsl, in vectors of four of which the first and the last
+// may belong to the neighbours in part. `backward_odd` is for vocabularies that are no multiple of
+// four. With `in_place`, d_logits holds the logits before; what is bound to logits is not looked at.
 // logits, d_logits: (rows, vocabulary). targets, losses, log_sum_exp: (rows). result: (2).
 
 /// logits and their gradient: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
@@ -18,6 +19,7 @@ override has_loss_scale: bool = false;
 override lanes: u32 = 32;
 override rows: u32 = 2;
 override slots: u32 = lanes * rows;
+override in_place: bool = false;
 
 var<workgroup> partial: array<f32, slots>;
 
@@ -126,6 +128,28 @@ fn scale_of() -> f32 {
 }
 
 @compute @workgroup_size(slots)
+fn count(@builtin(local_invocation_id) local: vec3u) {
+  let slot = local.x;
+  let lane = slot % lanes;
+  var count = 0.0;
+  for (var r = lane; r < shape.row_count; r += lanes) {
+    count += select(1.0, 0.0, targets[r] == shape.ignore);
+  }
+  count = row_sum(count, slot, lane);
+  if (slot == 0) { result[1] = count; }
+}
+
+fn logits_at(i: u32) -> vec4f {
+  if (in_place) { return vec4f(d_logits[i]); }
+  return vec4f(logits[i]);
+}
+
+fn logit_at(i: u32) -> f32 {
+  if (in_place) { return f32(d_logits_odd[i]); }
+  return f32(logits_odd[i]);
+}
+
+@compute @workgroup_size(slots)
 fn backward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
@@ -143,7 +167,7 @@ fn backward(
   for (var i = lane; i < fours; i += lanes) {
     let column = vec4i(i32(4 * i)) + vec4i(0, 1, 2, 3);
     let hit = select(vec4f(), vec4f(1), column == vec4i(target_id));
-    d_logits[at + i] = vec4<real>(scale * (exp(vec4f(logits[at + i]) - total) - hit));
+    d_logits[at + i] = vec4<real>(scale * (exp(logits_at(at + i) - total) - hit));
   }
 }
 
@@ -163,6 +187,6 @@ fn backward_odd(
   let at = row * shape.columns;
   for (var i = lane; i < shape.columns; i += lanes) {
     let hit = select(0.0, 1.0, i32(i) == target_id);
-    d_logits_odd[at + i] = real(scale * (exp(f32(logits_odd[at + i]) - total) - hit));
+    d_logits_odd[at + i] = real(scale * (exp(logit_at(at + i) - total) - hit));
   }
 }

@@ -9,7 +9,7 @@
 import { labelTargets } from "../../src/data/labels/labelled_batches.ts";
 import { readLabelledTexts } from "../../src/data/labels/labelled_texts.ts";
 import { stratifiedSplit } from "../../src/data/labels/stratified_split.ts";
-import { figuresText, singleLabelFigures } from "../../src/training/metrics_classification.ts";
+import { figuresText, singleLabelFigures } from "../../src/data/labels/label_scores.ts";
 
 /** Terms of a text by their number in the vocabulary, and how much each counts. */
 interface SparseRow {

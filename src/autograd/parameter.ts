@@ -37,7 +37,11 @@ export class Parameter extends Tensor {
 
   /** The gradient, of the parameter's own shape; zeros until a backward pass adds to it. */
   get gradient(): Tensor {
-    return this.#gradient ??= this.device.pool.persistent(() => this.device.zeros(this.shape));
+    const { device, shape } = this;
+    const { pool } = device;
+    return this.#gradient ??= pool.persistent(() =>
+      pool.as("gradients", () => device.zeros(shape))
+    );
   }
 
   /** Sets the gradient to zero. */

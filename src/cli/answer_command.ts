@@ -4,10 +4,12 @@
  * @module
  */
 import type { Command } from "commander";
-import { scoreAnswers } from "../data/answers/answer_scores.ts";
 import { readText } from "../data/sources/text_stream.ts";
-import { type Question, readQuestionAnswers } from "../data/answers/question_answers.ts";
-import { decoded, withPlainLines } from "../data/sources/text_stream.ts";
+import {
+  type Question,
+  readQuestionAnswers,
+  readQuestions,
+} from "../data/answers/question_answers.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import {
@@ -16,12 +18,13 @@ import {
   loadQuestionAnswerer,
   type QuestionAnswerer,
 } from "../inference/answer.ts";
-import { scoresText } from "./finetune_answer.ts";
+import { scoresText, tellCutQuestions } from "./finetune_answer.ts";
 import { real, whole } from "./numbers.ts";
 
 /** Values of the flags. */
 interface Flags {
   model: string;
+  adapter?: string;
   context?: string;
   contextFile?: string;
   data?: string;
@@ -42,9 +45,10 @@ export function addAnswer(program: Command): void {
     )
     .argument("[question...]", "questions on one text; see --data for a file of both")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--context <text>", "the text")
     .option("--context-file <file>", "a file with the text, or - for standard input")
-    .option("--data <file>", "questions with their texts, as SQuAD's JSON has them")
+    .option("--data <file>", ".jsonl with question and context, or SQuAD's JSON; - for either")
     .option("--score", "tell how many of the answers in --data are found", false)
     .option("--threshold <x>", "give no answer where it is likelier by this logit", real(-Infinity))
     .option("--top-k <n>", "answers to each question, the likeliest first", whole(1), 1)
@@ -58,10 +62,12 @@ export function addAnswer(program: Command): void {
 }
 
 async function runAnswer(given: string[], flags: Flags): Promise<void> {
-  const asked = await questionsOf(given, flags);
+  const sources = [flags.data, flags.context, flags.contextFile];
+  checkAsked(given, flags, sources.filter((source) => source !== undefined).length);
+  const asked = flags.score ? [] : await questionsOf(given, flags);
   const device = await openDevice();
   try {
-    const answerer = await loadQuestionAnswerer(device, flags.model);
+    const answerer = await loadQuestionAnswerer(device, flags.model, flags);
     if (flags.score) return await score(answerer, flags);
     for (const [i, found] of (await answerer.answer(asked, options(flags))).entries()) {
       console.log(flags.json ? json(asked[i], found) : line(asked[i], found));
@@ -77,13 +83,12 @@ const options = ({ batch, stride, longest, topK, threshold }: Flags): AnswerOpti
   longest,
   topK,
   threshold,
+  onCut: tellCutQuestions,
 });
 
-/** Questions of the command line on its text, or those of a file. */
-async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
-  const { data, context, contextFile, score } = flags;
-  const sources = [data, context, contextFile].filter((source) => source !== undefined);
-  if (sources.length > 1) {
+/** Checks that there is one text, or one file, and questions on it. */
+function checkAsked(given: string[], { data, score }: Flags, sources: number): void {
+  if (sources > 1) {
     throw new VitrailError(
       "Cannot answer from several texts: give one of --context, --context-file and --data",
     );
@@ -91,13 +96,12 @@ async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
   if (score && data === undefined) {
     throw new VitrailError("Cannot score answers without right ones: give --data FILE");
   }
-  if (data !== undefined) {
-    if (given.length === 0) return readQuestionAnswers(data);
+  if (data !== undefined && given.length > 0) {
     throw new VitrailError(
       `Cannot ask more than is in ${data}: leave out the questions, or --data`,
     );
   }
-  if (given.length === 0 || sources.length === 0) {
+  if (data === undefined && (given.length === 0 || sources === 0)) {
     throw new VitrailError(
       "Cannot answer nothing: give a question and --context TEXT, --context-file FILE or " +
         "--context-file -, or give --data FILE",
@@ -105,14 +109,15 @@ async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
   }
   const empty = given.findIndex((question) => question.trim() === "");
   if (empty >= 0) throw new VitrailError(`Cannot answer question ${empty + 1}: it is empty`);
-  const text = context ?? await (contextFile === "-" ? standardInput() : readText(contextFile!));
-  if (text.trim() === "") throw new VitrailError("Cannot answer from an empty text: give words");
-  return given.map((question, i) => ({ id: String(i + 1), question, context: text }));
 }
 
-async function standardInput(): Promise<string> {
-  const pieces = withPlainLines(decoded("standard input", Deno.stdin.readable));
-  return (await Array.fromAsync(pieces)).join("");
+/** Questions of the command line on its text, or those of a file. */
+async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
+  const { data, context, contextFile } = flags;
+  if (data !== undefined) return await readQuestions(data);
+  const text = context ?? await readText(contextFile!);
+  if (text.trim() === "") throw new VitrailError("Cannot answer from an empty text: give words");
+  return given.map((question, i) => ({ id: String(i + 1), question, context: text }));
 }
 
 function json({ question }: Question, { id, answers, doubt }: Answered): string {
@@ -138,14 +143,8 @@ function line({ question }: Question, { answers }: Answered): string {
 
 /** Answers questions whose answers are known, and prints how many are right. */
 async function score(answerer: QuestionAnswerer, flags: Flags): Promise<void> {
-  const questions = readQuestionAnswers(flags.data!);
-  const silent = questions.some(({ answers }) => answers.length === 0);
-  const { threshold = silent ? 0 : undefined } = flags;
-  const answered = await answerer.answer(questions, { ...options(flags), threshold });
-  const scores = scoreAnswers(
-    questions,
-    new Map(answered.map(({ id, best }) => [id, best.text])),
-  );
+  const questions = await readQuestionAnswers(flags.data!);
+  const scores = await answerer.evaluate(questions, options(flags));
   console.log(
     flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.questions} questions)`,
   );

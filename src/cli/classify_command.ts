@@ -4,20 +4,15 @@
  * @module
  */
 import type { Command } from "commander";
-import { readTexts } from "../data/sources/texts.ts";
-import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { type ClassifiedText, loadTextClassifier } from "../inference/text_classifier.ts";
+import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
 
-/** Texts that are read and classified together, so that the first labels come early. */
-const TOGETHER = 256;
-
 /** Values of the flags. */
-interface Flags {
+interface Flags extends TextFlags {
   model: string;
-  data?: string;
-  textField: string;
+  adapter?: string;
   topK?: number;
   batch: number;
   sequence?: number;
@@ -30,6 +25,7 @@ export function addClassify(program: Command): void {
     .description("label texts with a model that `finetune classify` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--top-k <n>", "labels for each text, the best first; all if absent", whole(1))
@@ -42,33 +38,19 @@ export function addClassify(program: Command): void {
 }
 
 async function runClassify(given: string[], flags: Flags): Promise<void> {
-  if (given.length === 0 && flags.data === undefined) {
-    throw new VitrailError("Cannot classify nothing: give texts, or --data FILE, or --data -");
-  }
-  const empty = given.findIndex((text) => text.trim() === "");
-  if (empty >= 0) throw new VitrailError(`Cannot classify text ${empty + 1}: it is empty`);
+  checkGiven(given, flags, "classify");
   const device = await openDevice();
   try {
-    const classifier = await loadTextClassifier(device, flags.model);
+    const classifier = await loadTextClassifier(device, flags.model, flags);
     const { batch, topK, sequence: limit } = flags;
     let truncated = 0;
-    const flush = async (texts: string[]): Promise<void> => {
+    for await (const texts of givenTexts(given, flags)) {
       const found = await classifier.classify(texts, { batch, topK, limit });
       found.forEach((one, i) => {
         if (one.truncated) truncated++;
         console.log(flags.json ? JSON.stringify({ text: texts[i], ...one }) : line(texts[i], one));
       });
-    };
-    if (given.length > 0) await flush(given);
-    let waiting: string[] = [];
-    const source = flags.data === undefined ? [] : readTexts(flags.data, flags);
-    for await (const text of source) {
-      waiting.push(text);
-      if (waiting.length < TOGETHER) continue;
-      await flush(waiting);
-      waiting = [];
     }
-    if (waiting.length > 0) await flush(waiting);
     if (truncated > 0) {
       const most = Math.min(limit ?? Infinity, classifier.model.contextLength);
       console.error(`${truncated} texts are longer than ${most} tokens: cut there`);

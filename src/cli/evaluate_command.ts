@@ -1,93 +1,118 @@
 /**
- * `vitrail evaluate`: how well a model predicts a text.
+ * `vitrail evaluate`: how good a model is at what it was made for, on data that it did not see.
  *
  * @module
  */
 import type { Command } from "commander";
-import { sequentialBatches } from "../data/tokens/batches.ts";
-import { readDocuments } from "../data/sources/documents.ts";
-import { VitrailError } from "../errors.ts";
-import { openDevice } from "../gpu/device.ts";
-import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
-import { loadGpt } from "../models/files.ts";
-import { languageModelling } from "../training/task.ts";
-import { evaluate } from "../training/evaluate.ts";
-import { ProgressBar } from "../training/progress.ts";
-import { checkModelFiles } from "./model_files.ts";
-import { whole } from "./numbers.ts";
+import { CHAT_TEMPLATE } from "../data/completions/completions.ts";
+import { SENTENCE_RULES, type SentenceRule } from "../data/sources/sentences.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
+import { type ModelTask, modelTask } from "../models/adapted_models.ts";
+import { oneOf } from "./choices.ts";
+import { evaluateMasked, evaluateText } from "./evaluate_language.ts";
+import { evaluateAnswerer, evaluateClassifier, evaluateTagger } from "./evaluate_task.ts";
+import { column } from "./finetune_tag.ts";
+import { real, whole } from "./numbers.ts";
+
+/** Values of the flags. */
+export interface EvaluateFlags {
+  /** The model. */
+  model: string;
+  /** A LoRA adapter of it. */
+  adapter?: string;
+  /** What it is measured on. */
+  data: string;
+  /** Sequences at once. */
+  batch: number;
+  /** Tokens of a sequence at most. */
+  sequence?: number;
+  /** Field of the text. */
+  textField: string;
+  /** Field of the label. */
+  labelField: string;
+  /** Column of the words. */
+  tokenColumn?: number;
+  /** Column of the tags. */
+  tagColumn?: number;
+  /** Tokens from one window to the next. */
+  stride?: number;
+  /** Tokens of an answer at most. */
+  longest: number;
+  /** No answer where its logit is above the best span's by this. */
+  threshold?: number;
+  /** Where sentences end. */
+  sentences?: SentenceRule;
+  /** How messages read. */
+  template: string;
+  /** Part of the tokens that is masked. */
+  masking: number;
+  /** Print JSON. */
+  json: boolean;
+}
+
+/** Figures, and how they read. */
+export interface Found {
+  /** All of them, for `--json`. */
+  figures: object;
+  /** In words. */
+  text: string;
+}
+
+/** How each kind of model is measured. */
+const EVALUATIONS: Record<ModelTask, (device: Device, flags: EvaluateFlags) => Promise<Found>> = {
+  "generate": evaluateText,
+  "fill-mask": evaluateMasked,
+  "classify": evaluateClassifier,
+  "tag": evaluateTagger,
+  "answer": evaluateAnswerer,
+};
 
 /** Adds the command to the program. */
 export function addEvaluate(program: Command): void {
   program.command("evaluate")
-    .description("loss, perplexity and bits per byte of a text")
-    .requiredOption("--model <directory>", "the model")
-    .requiredOption("--data <source>", "text file, folder, .jsonl, - or a corpus name")
+    .description(
+      "how good a model is: a GPT at predicting a text (loss, perplexity, bits per byte) or completions, a BERT at " +
+        "guessing masked tokens, a classifier (accuracy, macro F1, confusion), a tagger (accuracy, " +
+        "entity F1), an answerer (exact match, F1)",
+    )
+    .requiredOption(
+      "--model <directory>",
+      "the model; what it was made for decides what is measured",
+    )
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
+    .requiredOption(
+      "--data <source>",
+      "a text, folder, .jsonl, - or a corpus name; for a task, what its fine-tuning takes",
+    )
     .option("--batch <n>", "sequences at once", whole(1), 8)
-    .option("--text-field <name>", "field of a JSONL record with the text", "text")
+    .option(
+      "--sequence <n>",
+      "tokens of a sequence at most; the model's context if absent",
+      whole(3),
+    )
+    .option("--text-field <name>", "field or column of the text", "text")
+    .option("--template <text>", "GPT: a message, with {role} and {content}", CHAT_TEMPLATE)
+    .option("--label-field <name>", "classifier: field or column of the label", "label")
+    .option("--token-column <n>", "tagger: column of the words, from 1; -1 is the last", column)
+    .option("--tag-column <n>", "tagger: column of the tags", column)
+    .option("--stride <n>", "answerer: tokens from one window to the next", whole(1))
+    .option("--longest <n>", "answerer: tokens of an answer at most", whole(1), 30)
+    .option("--threshold <x>", "answerer: no answer where it is likelier by this", real(-Infinity))
+    .option(
+      "--sentences <rule>",
+      "BERT: lines, or segmenter (Unicode's rules); lines for brown, else segmenter",
+      oneOf(...SENTENCE_RULES),
+    )
+    .option("--masking <p>", "BERT: part of the tokens to guess", real(0.01, 0.9), 0.15)
     .option("--json", "print one JSON object", false)
-    .action(async (flags) => {
-      const config = checkModelFiles(flags.model);
-      const tokenizer = await loadTokenizer(flags.model);
-      const { ids, bytes } = await encodeAll(flags.data, { ...flags, tokenizer });
-      if (ids.length < 2) {
-        throw new VitrailError(
-          `Cannot evaluate ${flags.data}: it has ${ids.length} tokens, and the first is only given; ` +
-            "wanted at least 2",
-        );
-      }
-      const wrong = ids.find((id) => id >= config.vocabularySize);
-      if (wrong !== undefined) {
-        throw new VitrailError(
-          `Cannot evaluate ${flags.model}: its tokenizer has the id ${wrong}, its config.json a ` +
-            `vocabulary of ${config.vocabularySize}; both must belong to one model`,
-        );
-      }
+    .action(async (flags: EvaluateFlags) => {
+      const evaluate = EVALUATIONS[modelTask(flags.model, flags.adapter)];
       const device = await openDevice();
-      const model = loadGpt(device, flags.model);
-      const sequence = model.config.contextLength;
-      const tokens = {
-        length: ids.length,
-        read: (offset: number, count: number) => ids.subarray(offset, offset + count),
-      };
-      const bar = new ProgressBar({ total: ids.length - 1, label: "evaluate", unit: "token" });
-      const found = await evaluate(
-        languageModelling(model, sequence),
-        sequentialBatches(tokens, { batch: flags.batch, sequence }),
-        { onBatch: (done) => bar.update(done, {}) },
-      );
-      bar.finish();
-      const bitsPerByte = found.loss * found.tokens / Math.LN2 / bytes;
-      const result = { ...found, bytes, bitsPerByte };
-      console.log(
-        flags.json
-          ? JSON.stringify(result)
-          : `loss ${found.loss.toFixed(4)} nats a token, perplexity ${
-            found.perplexity.toFixed(2)
-          }, ` +
-            `${bitsPerByte.toFixed(4)} bits per byte (${found.tokens} tokens, ${bytes} bytes)`,
-      );
-      device.destroy();
+      try {
+        const { figures, text } = await evaluate(device, flags);
+        console.log(flags.json ? JSON.stringify(figures) : text);
+      } finally {
+        device.destroy();
+      }
     });
-}
-
-/** All ids of a source, four bytes each, and the bytes of its text. */
-async function encodeAll(
-  source: string,
-  { tokenizer, textField }: { tokenizer: Tokenizer; textField: string },
-): Promise<{ ids: Uint32Array; bytes: number }> {
-  let ids = new Uint32Array(1 << 16);
-  let [length, bytes] = [0, 0];
-  const utf8 = new TextEncoder();
-  for await (const { text } of readDocuments(source, { textField })) {
-    const fresh = tokenizer.encode(text);
-    if (length + fresh.length > ids.length) {
-      const larger = new Uint32Array(2 * (length + fresh.length));
-      larger.set(ids.subarray(0, length));
-      ids = larger;
-    }
-    ids.set(fresh, length);
-    length += fresh.length;
-    bytes += utf8.encode(text).length;
-  }
-  return { ids: ids.subarray(0, length), bytes };
 }

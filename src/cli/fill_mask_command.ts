@@ -4,20 +4,16 @@
  * @module
  */
 import type { Command } from "commander";
-import { readTexts } from "../data/sources/texts.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { type FilledText, loadMaskFiller } from "../inference/fill_mask.ts";
+import { givenTexts, type TextFlags } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
 
-/** Texts that are read and filled together, so that the first guesses come early. */
-const TOGETHER = 256;
-
 /** Values of the flags. */
-interface FillMaskFlags {
+interface FillMaskFlags extends TextFlags {
   model: string;
-  data?: string;
-  textField: string;
+  adapter?: string;
   topK: number;
   batch: number;
   json: boolean;
@@ -29,6 +25,7 @@ export function addFillMask(program: Command): void {
     .description("guess the words at [MASK] with an encoder that `pretrain bert` made")
     .argument("[text...]", "texts with one [MASK] or several; see --data for files")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--top-k <n>", "guesses for each [MASK], the likeliest first", whole(1), 5)
@@ -45,21 +42,12 @@ async function runFillMask(given: string[], flags: FillMaskFlags): Promise<void>
   }
   const device = await openDevice();
   try {
-    const filler = await loadMaskFiller(device, flags.model);
-    const flush = async (texts: string[]): Promise<void> => {
+    const filler = await loadMaskFiller(device, flags.model, flags);
+    for await (const texts of givenTexts(given, flags)) {
       for (const filled of await filler.fill(texts, flags)) {
         console.log(flags.json ? JSON.stringify(filled) : lines(filled));
       }
-    };
-    if (given.length > 0) await flush(given);
-    let waiting: string[] = [];
-    for await (const text of flags.data === undefined ? [] : readTexts(flags.data, flags)) {
-      waiting.push(text);
-      if (waiting.length < TOGETHER) continue;
-      await flush(waiting);
-      waiting = [];
     }
-    if (waiting.length > 0) await flush(waiting);
   } finally {
     device.destroy();
   }

@@ -12,9 +12,8 @@ import { byLength, LengthSampler } from "../data/length_batches.ts";
 import { type QuestionAnswers, readQuestionAnswers } from "../data/answers/question_answers.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Answered, QuestionAnswerer } from "../inference/answer.ts";
+import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
-import { loadBert } from "../models/files.ts";
-import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { questionAnswering } from "../training/question_answering.ts";
 import { BERT_PRESETS } from "./bert_presets.ts";
@@ -22,7 +21,7 @@ import {
   addBaseFlags,
   type BaseFlags,
   baseOf,
-  baseSettings,
+  type Begun,
   someOf,
   withBase,
 } from "./finetune_base.ts";
@@ -42,7 +41,10 @@ export interface AnswerFlags extends BaseFlags {
 export function addFinetuneAnswer(finetune: Command): void {
   const command = finetune.command("answer")
     .description("teach a BERT to find the answer to a question in a text")
-    .option("--data <file>", "questions with answers, as SQuAD's JSON has them")
+    .option(
+      "--data <file>",
+      "questions with answers, as SQuAD's JSON has them; - for standard input",
+    )
     .option("--stride <n>", "tokens from one window over a long text to the next", whole(1))
     .option("--longest <n>", "tokens of an answer at most", whole(1), 30);
   addRunFlags(addBaseFlags(command), { steps: 2000, patience: 4 }).action(
@@ -61,12 +63,13 @@ interface Sides {
 /** Fine-tunes, or goes on where there is a checkpoint to go on from. */
 export async function runFinetuneAnswer(asked: AnswerFlags): Promise<AnswerScores | undefined> {
   const base = await baseOf(asked);
-  const all = readQuestionAnswers(asked.data);
+  const all = await readQuestionAnswers(asked.data);
   const sides = asked.validation === undefined
     ? await holdOut(all, asked.validationFraction)
-    : { train: all, validation: readQuestionAnswers(asked.validation) };
+    : { train: all, validation: await readQuestionAnswers(asked.validation) };
   return await withBase(asked, {
     base,
+    task: "answer",
     texts: () => [...new Set(sides.train.flatMap((q) => [q.context, q.question]))],
     heads: { kind: "question-answering" },
   }, (model, run) => finetune(model, { ...run, sides }));
@@ -74,12 +77,7 @@ export async function runFinetuneAnswer(asked: AnswerFlags): Promise<AnswerScore
 
 async function finetune(
   model: Bert,
-  { flags, tokenizer, sides, fromScratch }: {
-    flags: AnswerFlags & { resume: boolean };
-    tokenizer: Tokenizer;
-    sides: Sides;
-    fromScratch: boolean;
-  },
+  { flags, tokenizer, part, settings, sides }: Begun<AnswerFlags> & { sides: Sides },
 ): Promise<AnswerScores | undefined> {
   const { config, device } = model;
   const contextLength = Math.min(flags.sequence ?? config.contextLength, config.contextLength);
@@ -103,7 +101,11 @@ async function finetune(
       `train on in ${train.windows.length} windows (${sampler.batches} steps an epoch), ` +
       `${sides.validation.length} held out, on ${device.description}`,
   );
-  tellCuts(train, contextLength);
+  if (part.adapter) console.error(part.size);
+  tellCuts({
+    cutQuestions: train.cutQuestions + held.cutQuestions,
+    lostAnswers: train.lostAnswers,
+  }, contextLength);
   const silent = [...sides.train, ...sides.validation].some(({ answers }) => answers.length === 0);
   const answersOf = async (
     questions: QuestionAnswers[],
@@ -122,12 +124,12 @@ async function finetune(
     scoreAnswers(questions, new Map(answered.map(({ id, best }) => [id, best.text])));
   const validates = looked.length > 0;
   const result = await runTask(flags, {
-    task: questionAnswering(model),
-    settings: baseSettings(model, flags, { fromScratch }),
+    task: part.task(questionAnswering(model)),
+    settings,
     resume: flags.resume,
     batchAt: (n) => train.batchOf(sampler.at(n)),
     validation: validates ? () => byLength(held.lengths, batch).map(held.batchOf) : undefined,
-    config: { ...config, parameters: model.parameterCount, data: flags.data },
+    config: { ...config, ...part.config, parameters: model.parameterCount, data: flags.data },
     tokensPerStep: Math.round(batch * flags.accumulation * tokens / train.lengths.length),
     measure: validates
       ? async () => {
@@ -137,13 +139,15 @@ async function finetune(
       : undefined,
     best: validates ? "f1" : undefined,
     command: "finetune answer",
-    wrote: "model.safetensors, tokenizer.json, report.html",
+    wrote: part.wrote,
   });
+  await part.merge(result);
   if (!validates || result.reason === "interrupted") return undefined;
   // The directory may hold an earlier evaluation's weights: the last words are about those.
+  const { model: kept } = loadAdaptedBert(device, ...part.directories);
   const { validation } = sides;
   let bar: ProgressBar | undefined;
-  const answered = await answersOf(validation, loadBert(device, flags.out), (done, total) => {
+  const answered = await answersOf(validation, kept, (done, total) => {
     bar ??= new ProgressBar({ total, label: "evaluate", unit: "window" });
     bar.update(done, {});
   });
@@ -174,16 +178,22 @@ async function finetune(
 }
 
 /** Nothing is dropped in silence. */
-function tellCuts({ cutQuestions, lostAnswers }: AnswerWindows, limit: number): void {
-  if (cutQuestions > 0) {
-    console.error(`${cutQuestions} questions are too long: their ends are cut off`);
-  }
+function tellCuts(
+  { cutQuestions, lostAnswers }: Omit<AnswerWindows, "windows">,
+  limit: number,
+): void {
+  if (cutQuestions > 0) tellCutQuestions(cutQuestions);
   if (lostAnswers > 0) {
     console.error(
       `${lostAnswers} answers are in no window of ${limit} tokens as a whole: ` +
         "their questions are learnt to have none there",
     );
   }
+}
+
+/** Says that questions were too long. */
+export function tellCutQuestions(questions: number): void {
+  console.error(`${questions} questions are too long: their ends are cut off`);
 }
 
 /** Figures in words. */

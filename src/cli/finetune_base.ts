@@ -7,25 +7,27 @@ import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { createBertConfig } from "../formats/bert_config.ts";
-import { type BertHeadsSettings, readBertConfig } from "../formats/huggingface_bert.ts";
+import {
+  type BertHeadsSettings,
+  readBertConfig,
+  writeBertConfig,
+} from "../formats/huggingface_bert.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
+import { trainedWhole } from "../models/adapted_models.ts";
 import { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
-import { freeze } from "../nn/names.ts";
-import { layerwiseRates } from "../optim/layer_rates.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
-import { checkpointStep } from "../training/checkpoint.ts";
 import type { TrainSettings } from "../training/loop.ts";
 import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
 import { checkChoice } from "./choices.ts";
 import { real, whole } from "./numbers.ts";
-import { type RunFlags, trainSettings } from "./run_flags.ts";
-import { beginRun } from "./run_task.ts";
+import { beginRun, goesOn } from "./run_task.ts";
 import { scratchTokenizer } from "./scratch_classifier.ts";
+import { addPartFlags, checkPart, type PartFlags, taskRates, TrainedPart } from "./trained_part.ts";
 
 /** Values of those flags. */
-export interface BaseFlags extends RunFlags {
+export interface BaseFlags extends PartFlags {
   /** What is learnt from. */
   data: string;
   /** Held-out examples. */
@@ -48,15 +50,11 @@ export interface BaseFlags extends RunFlags {
   dropout: number;
   /** T at most. */
   sequence?: number;
-  /** Parameters that are not trained. */
-  freeze?: string;
-  /** Learning rate of each layer below the next. */
-  layerDecay: number;
 }
 
 /** Adds the flags to a command. */
 export function addBaseFlags(command: Command): Command {
-  return command
+  command
     .option("--validation <source>", "held-out examples; a part of --data if absent")
     .option("--validation-fraction <x>", "part of the documents held out", real(0, 0.9), 0.1)
     .option(
@@ -79,9 +77,8 @@ export function addBaseFlags(command: Command): Command {
       "--sequence <n>",
       "tokens of a sequence at most, beyond the model's context too; its context if absent",
       whole(8),
-    )
-    .option("--freeze <names>", "parameters to leave as they are, by commas, such as embeddings")
-    .option("--layer-decay <x>", "learning rate of each layer below the next", real(0.01, 1), 1);
+    );
+  return addPartFlags(command);
 }
 
 /**
@@ -101,8 +98,9 @@ export async function baseOf(flags: BaseFlags): Promise<string | undefined> {
         : "Cannot fine-tune without a model: give --model DIRECTORY, or --from scratch",
     );
   }
-  // A run that goes on has a model of its own.
-  if (base !== undefined && !(resume && checkpointStep(out) !== undefined)) {
+  checkPart(flags, base);
+  // A run that goes on has a model of its own, unless it trains an adapter.
+  if (base !== undefined && (flags.loraRank > 0 || !goesOn(flags))) {
     readBertConfig(base);
     await loadTokenizer(base);
   }
@@ -116,11 +114,9 @@ async function baseTokenizer(
 ): Promise<Tokenizer> {
   if (flags.resume) return await loadTokenizer(flags.out);
   const given = base ?? flags.tokenizer;
-  const tokenizer = given === undefined
+  return given === undefined
     ? await scratchTokenizer(texts(), { ...flags, family: "bert" })
     : await loadTokenizer(given);
-  writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
-  return tokenizer;
 }
 
 /**
@@ -139,12 +135,14 @@ function baseModel(
 ): Bert {
   const { out, seed, dropout } = flags;
   if (flags.resume) {
-    const model = loadBert(device, out);
-    if (JSON.stringify(model.heads.settings) === JSON.stringify(heads)) return model;
-    throw new VitrailError(
-      `Cannot resume ${out}: its head is ${describe(model.heads.settings)}, wanted ` +
-        `${describe(heads)} for ${flags.data}`,
-    );
+    const { heads: own } = readBertConfig(out);
+    if (JSON.stringify(own) !== JSON.stringify(heads)) {
+      throw new VitrailError(
+        `Cannot resume ${out}: its head is ${describe(own)}, wanted ${describe(heads)} for ` +
+          flags.data,
+      );
+    }
+    if (flags.loraRank === 0) return loadBert(device, out);
   }
   if (base !== undefined) {
     return loadBert(device, base, { heads, seed, contextLength: flags.sequence });
@@ -165,28 +163,55 @@ function baseModel(
   return new Bert(device, config, { heads, source: freshWeights(seed) });
 }
 
+/** What a fine-tuning has to hand. */
+export interface Begun<Flags> {
+  /** The flags; `resume` says whether the run goes on from a checkpoint. */
+  flags: Flags & { resume: boolean };
+  /** The tokenizer. */
+  tokenizer: Tokenizer;
+  /** What of the model is trained. */
+  part: TrainedPart;
+  /** Rates and rhythm. */
+  settings: TrainSettings;
+}
+
 /**
  * Begins a run or goes on with it: its directory, its tokenizer, its model on a device that is given
  * back when `use` has ended.
+ *
+ * @throws {VitrailError} if no parameter or layer has a name that was asked for, before the directory
+ * of a run on a given model is touched
  */
 export async function withBase<Flags extends BaseFlags, Result>(
   asked: Flags,
-  { base, texts, heads }: {
+  { base, task, texts, heads }: {
     base: string | undefined;
+    task: "tag" | "answer";
     texts: () => string[];
     heads: BertHeadsSettings;
   },
-  use: (
-    model: Bert,
-    run: { flags: Flags & { resume: boolean }; tokenizer: Tokenizer; fromScratch: boolean },
-  ) => Promise<Result>,
+  use: (model: Bert, run: Begun<Flags>) => Promise<Result>,
 ): Promise<Result> {
-  const flags = { ...asked, resume: beginRun(asked) };
+  const flags = { ...asked, resume: goesOn(asked) };
+  const fromScratch = base === undefined;
+  // Learning a tokenizer takes long: that nothing can be written is told before.
+  if (fromScratch) beginRun(asked);
   const tokenizer = await baseTokenizer(flags, { base, texts });
   const device = await openDevice();
   try {
     const model = baseModel(device, flags, { base, tokenizer, heads });
-    return await use(model, { flags, tokenizer, fromScratch: base === undefined });
+    const part = new TrainedPart(model, flags, {
+      family: "bert",
+      base,
+      ...trainedWhole(task),
+      describe: (directory) => writeBertConfig(directory, { config: model.config, heads }),
+    });
+    if (!fromScratch) beginRun(asked);
+    if (!flags.resume) {
+      writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+    }
+    const settings = part.settings(taskRates(model.config, { fromScratch }));
+    return await use(model, { flags, tokenizer, part, settings });
   } finally {
     device.destroy();
   }
@@ -194,32 +219,6 @@ export async function withBase<Flags extends BaseFlags, Result>(
 
 function describe(heads: BertHeadsSettings): string {
   return "labels" in heads ? `${heads.kind} (${heads.labels.join(", ")})` : heads.kind;
-}
-
-/**
- * Freezes what is not to be trained, and settles rates and rhythm.
- *
- * @throws {VitrailError} if no parameter has such a name
- */
-export function baseSettings(
-  model: Bert,
-  flags: BaseFlags,
-  { fromScratch }: { fromScratch: boolean },
-): TrainSettings {
-  const { freeze: patterns, layerDecay } = flags;
-  if (patterns !== undefined) {
-    const names = patterns.split(",").map((name) => name.trim()).filter((name) => name !== "");
-    freeze(model.parameters, names);
-  }
-  return {
-    ...trainSettings(flags, flags.learningRate ?? baseRate(model, fromScratch)),
-    ...layerDecay < 1 ? { rateOf: layerwiseRates(model.parameters, layerDecay) } : {},
-  };
-}
-
-/** BERT's 5e-5 at 768 channels (appendix A.3), more for smaller models, and thrice that from scratch. */
-function baseRate({ config }: Bert, fromScratch: boolean): number {
-  return Math.min(1e-3, (fromScratch ? 3 : 1) * 5e-5 * 768 / config.channels);
 }
 
 /** As many examples as asked for, evenly from all of them. */

@@ -5,6 +5,11 @@
  */
 import type { Command } from "commander";
 import {
+  type ClassificationFigures,
+  figuresText,
+  measureLabels,
+} from "../data/labels/label_scores.ts";
+import {
   LabelledSampler,
   type LabelledSequences,
   labelTargets,
@@ -22,32 +27,31 @@ import { writeFileAtomic } from "../formats/atomic_file.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { scoresOf } from "../inference/text_classifier.ts";
+import { loadAdaptedClassifier, trainedWhole } from "../models/adapted_models.ts";
 import {
   loadSequenceClassifier,
   modelFamily,
+  modelLabels,
   type SequenceClassifier,
 } from "../models/sequence_classifier.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { evaluate } from "../training/evaluate.ts";
-import {
-  type ClassificationFigures,
-  figuresText,
-  measureLabels,
-} from "../training/metrics_classification.ts";
 import {
   balancedWeights,
   HeldOutLogits,
   sequenceClassification,
 } from "../training/sequence_classification.ts";
 import { checkChoice, oneOf } from "./choices.ts";
+import { tellEmpty } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
-import { addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
-import { beginRun, runTask } from "./run_task.ts";
+import { addRunFlags, settle } from "./run_flags.ts";
+import { beginRun, goesOn, runTask } from "./run_task.ts";
 import { scratchClassifier, scratchSizes, scratchTokenizer } from "./scratch_classifier.ts";
+import { addPartFlags, checkPart, type PartFlags, taskRates, TrainedPart } from "./trained_part.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
-export interface ClassifyFlags extends RunFlags {
+export interface ClassifyFlags extends PartFlags {
   /** Labelled texts. */
   data: string;
   /** Held-out labelled texts. */
@@ -86,7 +90,7 @@ export function addFinetuneClassify(finetune: Command): void {
     .description("teach a BERT or a GPT to label texts")
     .option(
       "--data <source>",
-      `.csv, .tsv, .jsonl, a folder with one for each label, ${SPAM_ASSASSIN}`,
+      `.csv, .tsv, .jsonl, a folder with one for each label, - or ${SPAM_ASSASSIN}`,
     )
     .option("--validation <source>", "held-out texts; a part of --data if absent")
     .option("--validation-fraction <x>", "part of each label held out", real(0, 0.9), 0.1)
@@ -102,7 +106,7 @@ export function addFinetuneClassify(finetune: Command): void {
     .option("--balance <how>", "none, weights or sampling: for rare classes", "none")
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--label-field <name>", "field or column of the label", "label");
-  addRunFlags(command, { steps: 500, patience: 4 }).action(
+  addRunFlags(addPartFlags(command), { steps: 500, patience: 4 }).action(
     async (_flags: ClassifyFlags, command: Command) => {
       await runFinetuneClassify(settle<ClassifyFlags>(command));
     },
@@ -114,23 +118,29 @@ export async function runFinetuneClassify(
   asked: ClassifyFlags,
 ): Promise<ClassificationFigures | undefined> {
   const base = modelOf(asked);
+  checkPart(asked, base);
   scratchSizes(asked);
   checkChoice("balance", asked.balance, ["none", "weights", "sampling"]);
-  if (base) await checkBase(base);
+  if (base && (asked.loraRank > 0 || !goesOn(asked))) await checkBase(base);
   const { texts, split } = await readSplit(asked);
-  const resume = beginRun(asked);
-  const flags = { ...asked, resume };
+  const flags = { ...asked, resume: goesOn(asked) };
+  // Learning a tokenizer takes long: that nothing can be written is told before.
+  if (!base) beginRun(asked);
   const tokenizer = await tokenizerFor(flags, { base, train: split.train });
   const device = await openDevice();
   try {
     const model = modelFor(device, flags, { base, tokenizer, texts });
-    if (model.labels.join("\n") !== texts.labels.join("\n")) {
-      throw new VitrailError(
-        `Cannot resume ${flags.out}: its labels are ${model.labels.join(", ")}, those of ` +
-          `${flags.data} are ${texts.labels.join(", ")}`,
-      );
+    const part = new TrainedPart(model, flags, {
+      family: model.family,
+      base,
+      ...trainedWhole("classify", base),
+      describe: model.describe,
+    });
+    if (base) beginRun(asked);
+    if (!flags.resume) {
+      writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
     }
-    return await finetune(model, { flags, tokenizer, texts, split });
+    return await finetune(model, { flags, tokenizer, texts, split, part });
   } finally {
     device.destroy();
   }
@@ -165,10 +175,7 @@ async function readSplit(
       `Cannot balance ${flags.data}: its labels are ${texts.kind}; --balance is for one class a text`,
     );
   }
-  const count = (n: number) => `${n} ${n === 1 ? "text" : "texts"}`;
-  if (texts.empty > 0) {
-    console.error(`Left out ${count(texts.empty)} of ${flags.data} that are empty`);
-  }
+  tellEmpty(texts.empty, flags.data);
   if (flags.validation === undefined) {
     const { validationFraction: fraction, seed } = flags;
     return { texts, split: stratifiedSplit(texts.examples, { fraction, seed }) };
@@ -178,9 +185,7 @@ async function readSplit(
     kind: texts.kind,
     known: texts.labels,
   });
-  if (held.empty > 0) {
-    console.error(`Left out ${count(held.empty)} of ${flags.validation} that are empty`);
-  }
+  tellEmpty(held.empty, flags.validation);
   return { texts, split: { train: texts.examples, validation: held.examples } };
 }
 
@@ -193,14 +198,12 @@ async function tokenizerFor(
 ): Promise<Tokenizer> {
   if (flags.resume) return await loadTokenizer(flags.out);
   const given = base ?? flags.tokenizer;
-  const tokenizer = given === undefined
+  return given === undefined
     ? await scratchTokenizer(train.map(({ text }) => text), {
       ...flags,
       characters: CHARACTERS * (flags.sequence ?? scratchSizes(flags).sequence),
     })
     : await loadTokenizer(given);
-  writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
-  return tokenizer;
 }
 
 function modelFor(
@@ -212,8 +215,16 @@ function modelFor(
     texts: LabelledTexts;
   },
 ): SequenceClassifier {
-  if (flags.resume) return loadSequenceClassifier(device, flags.out);
   const { labels, kind: labelKind } = texts;
+  if (flags.resume) {
+    const [own, wanted] = [modelLabels(flags.out), labels].map((names) => names.join(", "));
+    if (own !== wanted) {
+      throw new VitrailError(
+        `Cannot resume ${flags.out}: its labels are ${own}, those of ${flags.data} are ${wanted}`,
+      );
+    }
+    if (flags.loraRank === 0) return loadSequenceClassifier(device, flags.out);
+  }
   if (base === undefined) {
     return scratchClassifier(device, tokenizer, { ...flags, labels, labelKind });
   }
@@ -223,19 +234,14 @@ function modelFor(
   return loadSequenceClassifier(device, base, sizes);
 }
 
-/** Twice as wide a model wants about half the rate: 5e-5 at BERT's 768 channels (appendix A.3). */
-function usualRate({ config }: SequenceClassifier, fromScratch: boolean): number {
-  const { channels } = config as { channels: number };
-  return Math.min(1e-3, (fromScratch ? 3 : 1) * 5e-5 * 768 / channels);
-}
-
 async function finetune(
   model: SequenceClassifier,
-  { flags, tokenizer, texts, split }: {
+  { flags, tokenizer, texts, split, part }: {
     flags: ClassifyFlags & { resume: boolean };
     tokenizer: Tokenizer;
     texts: LabelledTexts;
     split: LabelledSplit;
+    part: TrainedPart;
   },
 ): Promise<ClassificationFigures | undefined> {
   const { labels: names, kind } = texts;
@@ -266,7 +272,8 @@ async function finetune(
       `${names.length} labels, on ${model.device.description}`,
   );
   if (truncated > 0) console.error(`${truncated} texts are longer than ${limit} tokens: cut there`);
-  const task = sequenceClassification(model, { weights, heldOut });
+  if (part.adapter) console.error(part.size);
+  const task = part.task(sequenceClassification(model, { weights, heldOut }));
   let latest: ClassificationFigures | undefined;
   const measure = async (): Promise<Record<string, number>> => {
     const scores = (await heldOut!.read()).map((logits) => scoresOf(logits, kind));
@@ -280,41 +287,52 @@ async function finetune(
   };
   const result = await runTask(flags, {
     task,
-    settings: trainSettings(flags, flags.learningRate ?? usualRate(model, !modelOf(flags))),
+    settings: part.settings(taskRates(model.config, { fromScratch: !modelOf(flags) })),
     resume: flags.resume,
     batchAt: (n) => sampler.at(n),
     validation: heldOut && (() => heldOut.batches()),
-    config: { ...model.config, labels: names.join(", "), parameters, data: flags.data },
+    config: {
+      ...model.config,
+      ...part.config,
+      labels: names.join(", "),
+      parameters,
+      data: flags.data,
+    },
     tokensPerStep: Math.round(batch * flags.accumulation * tokens / train.sequences.length),
     measure: heldOut && measure,
     best: kind === "number" || !heldOut ? undefined : "macroF1",
     sample: () => Promise.resolve(latest && figuresText(latest)),
     command: "finetune classify",
-    wrote: "model.safetensors, tokenizer.json, report.html",
+    wrote: part.wrote,
   });
+  await part.merge(result);
   if (!heldOut || result.reason === "interrupted") return latest;
   // The directory may hold an earlier evaluation's weights: the last words are about those.
-  const kept = loadSequenceClassifier(model.device, flags.out);
+  const { model: kept } = loadAdaptedClassifier(model.device, ...part.directories);
   await evaluate(sequenceClassification(kept, { heldOut }), heldOut.batches());
   await measure();
   writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(latest, null, 2) + "\n");
-  console.log(summary(latest!, held, names));
+  console.log(summary(latest!, held.targets, names));
   return latest;
 }
 
 /** The figures of the model that was kept, and those of one that looks at no text. */
-function summary(found: ClassificationFigures, held: LabelledSequences, names: string[]): string {
+export function summary(
+  found: ClassificationFigures,
+  targets: readonly (readonly number[])[],
+  names: readonly string[],
+): string {
   if (found.kind !== "single") return figuresText(found);
-  const counts = names.map((_, k) => held.targets.filter(([target]) => target === k).length);
+  const counts = names.map((_, k) => targets.filter(([target]) => target === k).length);
   const most = counts.indexOf(Math.max(...counts));
   const blind = measureLabels(
-    held.targets,
-    held.targets.map(() => names.map((_, k) => k === most ? 1 : 0)),
+    targets,
+    targets.map(() => names.map((_, k) => k === most ? 1 : 0)),
     { kind: "single", labels: names },
   ) as typeof found;
   const say = ({ accuracy, macroF1 }: typeof found): string =>
     `accuracy ${accuracy.toFixed(4)}, macro F1 ${macroF1.toFixed(4)}`;
   return `${figuresText(found)}\n${say(found)}, calibration error ${
     found.calibrationError.toFixed(4)
-  } (${found.count} texts held out)\nalways ${names[most]}: ${say(blind)}`;
+  } (${found.count} texts)\nalways ${names[most]}: ${say(blind)}`;
 }

@@ -27,34 +27,24 @@ import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { generate } from "../generation/generate.ts";
 import { openDevice } from "../gpu/device.ts";
-import { adapterSize, addLora, type LoraAdapter } from "../models/adapters.ts";
 import { loadGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
-import { freeze } from "../nn/names.ts";
-import { layerwiseRates } from "../optim/layer_rates.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
-import { adapted, completing } from "../training/completion_task.ts";
+import { completing } from "../training/completion_task.ts";
 import { evaluate } from "../training/evaluate.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { type Batch, languageModelling, type Task } from "../training/task.ts";
-import { mergeDirectories } from "./merge_command.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
-import { addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
+import { addRunFlags, settle } from "./run_flags.ts";
 import { beginRun, runTask, type TaskRun } from "./run_task.ts";
 import { prepareTokens } from "./tokens.ts";
+import { addPartFlags, checkPart, type PartFlags, TrainedPart } from "./trained_part.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
-interface FinetuneFlags extends RunFlags {
+interface FinetuneFlags extends PartFlags {
   data: string;
   model: string;
-  loraRank: number;
-  loraAlpha?: number;
-  loraDropout: number;
-  loraTargets: string;
-  merge: boolean;
-  freeze?: string;
-  layerDecay: number;
   template: string;
   sequence?: number;
   validationFraction: number;
@@ -70,17 +60,6 @@ export function addFinetuneGenerate(finetune: Command): void {
     .description("adapt a GPT to a text, to prompts with completions, or to conversations")
     .option("--data <source>", "JSONL with prompt and completion, or messages; or any text")
     .option("--model <directory>", "the model to begin with")
-    .option("--lora-rank <n>", "rank of LoRA; 0 trains all weights", whole(0), 0)
-    .option("--lora-alpha <x>", "LoRA is multiplied by alpha/rank; twice the rank", real(0))
-    .option("--lora-dropout <p>", "dropout on what LoRA reads", real(0, 0.99), 0)
-    .option(
-      "--lora-targets <names>",
-      "ends of the names of layers, by commas",
-      "c_attn,c_proj,c_fc",
-    )
-    .option("--merge", "also write the model with the adapter merged, to OUT/merged", false)
-    .option("--freeze <names>", "parameters to leave as they are, by commas, such as wte,wpe,h.0")
-    .option("--layer-decay <x>", "learning rate of each layer below the next", real(0.01, 1), 1)
     .option("--template <text>", "a message, with {role} and {content}", CHAT_TEMPLATE)
     .option("--sequence <n>", "tokens in a sequence; the model's context if absent", whole(1))
     .option("--validation-fraction <x>", "part of the data held out", real(0, 0.9), 0.1)
@@ -88,7 +67,7 @@ export function addFinetuneGenerate(finetune: Command): void {
     .option("--samples <n>", "tokens of the sample at each evaluation, 0 for none", whole(0), 60)
     .option("--checkpointing", "recompute blocks in the backward pass to save memory", false)
     .option("--text-field <name>", "field of a JSONL record with the text", "text");
-  addRunFlags(command, { steps: 500 }).action(async (_flags, command: Command) => {
+  addRunFlags(addPartFlags(command), { steps: 500 }).action(async (_flags, command: Command) => {
     await runFinetuneGenerate(settle<FinetuneFlags>(command));
   });
 }
@@ -101,14 +80,7 @@ type Source<B> =
 async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
   if (!flags.model) throw new VitrailError("Cannot fine-tune without a model: give --model DIR");
   const config = checkModelFiles(flags.model);
-  if (flags.loraRank > 0 && flags.freeze !== undefined) {
-    throw new VitrailError(
-      "Cannot freeze layers beside LoRA, which freezes them all: give --freeze or --lora-rank",
-    );
-  }
-  if (flags.merge && flags.loraRank === 0) {
-    throw new VitrailError("Cannot merge without an adapter: give --lora-rank too");
-  }
+  checkPart(flags, flags.model);
   const tokenizer = await loadTokenizer(flags.model);
   const limit = flags.sequence ?? config.contextLength;
   if (limit > config.contextLength) {
@@ -125,17 +97,21 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
   try {
     const model = loadGpt(device, flags.model);
     model.checkpointing = flags.checkpointing;
-    const adapter = adapt(model, flags);
+    const part = new TrainedPart(model, flags, {
+      family: "gpt2",
+      base: flags.model,
+      taskType: "CAUSAL_LM",
+    });
     const resume = beginRun(flags);
     writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
-    tellSizes(model, adapter);
+    console.error(part.size);
     if (examples) {
       const source = await exampleSource(model, { flags, tokenizer, limit, examples });
-      return await finetune(source, { flags, tokenizer, model, adapter, resume });
+      return await finetune(source, { flags, tokenizer, model, part, resume });
     }
     const source = await textSource(model, { flags, tokenizer, limit, resume });
     using _tokens = source;
-    return await finetune(source, { flags, tokenizer, model, adapter, resume });
+    return await finetune(source, { flags, tokenizer, model, part, resume });
   } finally {
     device.destroy();
   }
@@ -145,36 +121,6 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
 async function checkText(flags: FinetuneFlags): Promise<void> {
   if (flags.data === "-" || isDataset(flags.data)) return; // read once only, or read already
   for await (const _ of readDocuments(flags.data, flags)) return;
-}
-
-/** A list by commas. */
-const names = (list: string): string[] =>
-  list.split(",").map((name) => name.trim()).filter((name) => name !== "");
-
-/** Adds LoRA, or freezes what is to stay as it is. */
-function adapt(model: Gpt, flags: FinetuneFlags): LoraAdapter | undefined {
-  if (flags.loraRank === 0) {
-    if (flags.freeze !== undefined) freeze(model.parameters, names(flags.freeze));
-    return undefined;
-  }
-  return addLora(model, {
-    rank: flags.loraRank,
-    alpha: flags.loraAlpha,
-    dropout: flags.loraDropout,
-    targets: names(flags.loraTargets),
-    seed: flags.seed,
-  });
-}
-
-function tellSizes(model: Gpt, adapter?: LoraAdapter): void {
-  const number = (n: number): string => n.toLocaleString("en");
-  const trained = adapter
-    ? adapterSize(adapter)
-    : model.parameters.reduce((sum, p) => sum + (p.frozen ? 0 : p.size), 0);
-  console.error(
-    `${number(trained)} of ${number(model.parameterCount)} parameters are trained ` +
-      `(${(100 * trained / model.parameterCount).toFixed(2)} %), on ${model.device.description}`,
-  );
 }
 
 /** A text, in windows, as at pre-training. */
@@ -226,12 +172,7 @@ async function exampleSource(
   const { train, validation } = await holdOut(grouped, flags.validationFraction);
   const [learnt, heldOut] = [train, validation].map((e) => encodeExamples(e, tokenizer, { limit }));
   const [shortened, cut] = (["shortened", "cut"] as const).map((f) => learnt[f] + heldOut[f]);
-  if (shortened + cut > 0) {
-    console.error(
-      `Of ${examples.length} examples, ${shortened} were too long for ${limit} tokens and lost the ` +
-        `beginning of their prompt, ${cut} the end of their completion`,
-    );
-  }
+  tellShortened({ shortened, cut }, examples.length, limit);
   const batch = flags.batch ?? BATCH;
   const padId = tokenizer.endOfText ?? 0;
   const lengths = (of: EncodedExample[]): number[] => of.map(({ inputs }) => inputs.length);
@@ -255,49 +196,49 @@ async function exampleSource(
   };
 }
 
+/** Nothing is cut off in silence. */
+export function tellShortened(
+  { shortened, cut }: { shortened: number; cut: number },
+  examples: number,
+  limit: number,
+): void {
+  if (shortened + cut === 0) return;
+  console.error(
+    `Of ${examples} examples, ${shortened} were too long for ${limit} tokens and lost the ` +
+      `beginning of their prompt, ${cut} the end of their completion`,
+  );
+}
+
 /** Trains, and merges the result if that is asked for. */
 async function finetune<B>(
   source: Source<B>,
-  { flags, tokenizer, model, adapter, resume }: {
+  { flags, tokenizer, model, part, resume }: {
     flags: FinetuneFlags;
     tokenizer: Tokenizer;
     model: Gpt;
-    adapter?: LoraAdapter;
+    part: TrainedPart;
     resume: boolean;
   },
 ): Promise<TrainResult> {
   console.error(source.about);
-  const base = { base: flags.model, taskType: "CAUSAL_LM" };
-  const task = adapter ? adapted(source.task, adapter, base) : source.task;
+  const task = part.task(source.task);
   if (source.validation && !resume) {
     const before = await evaluate(task, source.validation());
     console.error(`Validation loss before: ${before.loss.toFixed(3)}`);
   }
-  const learningRate = flags.learningRate ?? (adapter ? 1e-3 : 3e-4);
-  const { layerDecay } = flags;
   const result = await runTask(flags, {
     ...source,
     task,
-    settings: {
-      ...trainSettings(flags, learningRate),
-      ...layerDecay < 1 ? { rateOf: layerwiseRates(model.parameters, layerDecay) } : {},
-    },
+    settings: part.settings({ weights: 3e-4, adapter: 1e-3 }),
     resume,
-    config: { ...model.config, ...adapter?.config, data: flags.data, model: flags.model },
+    config: { ...model.config, ...part.config, data: flags.data },
     tokensPerStep: source.tokens,
     sample: async () =>
       flags.samples ? await sample(model, source.prompt, tokenizer, flags) : undefined,
     command: "finetune generate",
-    wrote: adapter
-      ? "adapter_model.safetensors, adapter_config.json, report.html"
-      : "model.safetensors, tokenizer.json, report.html",
+    wrote: part.wrote,
   });
-  if (flags.merge && result.reason !== "interrupted") {
-    const out = `${flags.out}/merged`;
-    // From the files: with patience they hold the best weights, which are not the last.
-    await mergeDirectories(model.device, { model: flags.model, adapter: flags.out, out });
-    console.error(`Wrote ${out} (model.safetensors, tokenizer.json)`);
-  }
+  await part.merge(result);
   return result;
 }
 

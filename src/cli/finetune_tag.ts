@@ -17,9 +17,8 @@ import {
 import { readTaggedSentences, type TaggedSentence, tagsOf } from "../data/tags/tagged_sentences.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { Tagger } from "../inference/tag.ts";
+import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
-import { loadBert } from "../models/files.ts";
-import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { tokenClassification } from "../training/token_classification.ts";
 import { BERT_PRESETS } from "./bert_presets.ts";
@@ -27,7 +26,7 @@ import {
   addBaseFlags,
   type BaseFlags,
   baseOf,
-  baseSettings,
+  type Begun,
   someOf,
   withBase,
 } from "./finetune_base.ts";
@@ -76,6 +75,7 @@ export async function runFinetuneTag(asked: TagFlags): Promise<TagScores | undef
   const sides = await readSides(asked);
   return await withBase(asked, {
     base,
+    task: "tag",
     texts: () => sides.train.map(({ tokens }) => tokens.join(" ")),
     heads: { kind: "token-classification", labels: sides.tags },
   }, (model, run) => finetune(model, { ...run, sides }));
@@ -94,12 +94,7 @@ async function readSides(flags: TagFlags): Promise<Sides> {
 
 async function finetune(
   model: Bert,
-  { flags, tokenizer, sides, fromScratch }: {
-    flags: TagFlags & { resume: boolean };
-    tokenizer: Tokenizer;
-    sides: Sides;
-    fromScratch: boolean;
-  },
+  { flags, tokenizer, part, settings, sides }: Begun<TagFlags> & { sides: Sides },
 ): Promise<TagScores | undefined> {
   const { config, device } = model;
   const contextLength = Math.min(flags.sequence ?? config.contextLength, config.contextLength);
@@ -124,20 +119,21 @@ async function finetune(
       `train on (${sampler.batches} steps an epoch), ${sides.validation.length} held out, ` +
       `${sides.tags.length} tags, on ${device.description}`,
   );
-  tellCuts(train, contextLength);
+  if (part.adapter) console.error(part.size);
+  tellCuts({
+    divided: train.divided + held.divided,
+    cutWords: train.cutWords + held.cutWords,
+  }, contextLength);
   const score = async (sentences: TaggedSentence[], of: Bert, show = false): Promise<TagScores> => {
     const bar = show
       ? new ProgressBar({ total: sentences.length, label: "evaluate", unit: "sentence" })
       : undefined;
-    const tagged = await new Tagger(of, tokenizer).tagWords(
-      sentences.map(({ tokens }) => tokens),
-      { batch, onProgress: (done) => bar?.update(Math.min(done, sentences.length), {}) },
-    );
+    const scores = await new Tagger(of, tokenizer).evaluate(sentences, {
+      batch,
+      onProgress: (done) => bar?.update(Math.min(done, sentences.length), {}),
+    });
     bar?.finish();
-    return scoreTags(
-      sentences.map(({ tags }) => tags),
-      tagged.map((words) => words.map(({ tag }) => tag)),
-    );
+    return scores;
   };
   const measure = async (): Promise<Record<string, number>> => {
     const { accuracy, entities } = await score(looked, model);
@@ -148,13 +144,14 @@ async function finetune(
   const hasEntities = scoreTags([sides.tags], [sides.tags]).entities !== undefined;
   const validates = looked.length > 0;
   const result = await runTask(flags, {
-    task: tokenClassification(model),
-    settings: baseSettings(model, flags, { fromScratch }),
+    task: part.task(tokenClassification(model)),
+    settings,
     resume: flags.resume,
     batchAt: (n) => train.batchOf(sampler.at(n)),
     validation: validates ? () => byLength(held.lengths, batch).map(held.batchOf) : undefined,
     config: {
       ...config,
+      ...part.config,
       tags: sides.tags.join(" "),
       parameters: model.parameterCount,
       data: flags.data,
@@ -163,11 +160,13 @@ async function finetune(
     measure: validates ? measure : undefined,
     best: validates ? (hasEntities ? "f1" : "accuracy") : undefined,
     command: "finetune tag",
-    wrote: "model.safetensors, tokenizer.json, report.html",
+    wrote: part.wrote,
   });
+  await part.merge(result);
   if (!validates || result.reason === "interrupted") return undefined;
   // The directory may hold an earlier evaluation's weights: the last words are about those.
-  const scores = await score(sides.validation, loadBert(device, flags.out), true);
+  const { model: kept } = loadAdaptedBert(device, ...part.directories);
+  const scores = await score(sides.validation, kept, true);
   const baseline = scoreTags(
     sides.validation.map(({ tags }) => tags),
     mostFrequentTags(sides.train, sides.validation),
@@ -180,15 +179,19 @@ async function finetune(
 }
 
 /** Nothing is dropped in silence. */
-function tellCuts({ divided, cutWords }: TagSequences, limit: number): void {
+function tellCuts(
+  { divided, cutWords }: Omit<TagSequences, "sequences">,
+  limit: number,
+): void {
   if (divided > 0) {
     console.error(`${divided} sentences are longer than ${limit} tokens: divided between words`);
   }
-  if (cutWords > 0) {
-    console.error(
-      `${cutWords} words alone are longer than ${limit} tokens: their ends are cut off`,
-    );
-  }
+  if (cutWords > 0) tellCutWords(cutWords);
+}
+
+/** Says that words were too long. */
+export function tellCutWords(words: number): void {
+  console.error(`${words} words alone are longer than the context: their ends are cut off`);
 }
 
 /** Figures in words. */

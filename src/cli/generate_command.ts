@@ -8,8 +8,7 @@ import { VitrailError } from "../errors.ts";
 import { generate } from "../generation/generate.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
-import { loadAdapter } from "../models/adapters.ts";
-import { loadGpt } from "../models/files.ts";
+import { loadAdaptedGpt } from "../models/adapted_models.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
 
@@ -90,8 +89,7 @@ async function run(
     tokenizer?: Tokenizer;
   },
 ): Promise<void> {
-  const model = loadGpt(device, flags.model);
-  if (flags.adapter !== undefined) loadAdapter(model, flags.adapter);
+  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter);
   const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
   if (!tokenizer) {
     const out = await generate(model, prompt, options);

@@ -8,8 +8,14 @@ import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { showPath } from "../formats/messages.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
-import { loadAdapter, mergeAdapter } from "../models/adapters.ts";
-import { loadBert, loadGpt, saveBert, saveGpt } from "../models/files.ts";
+import {
+  loadAdaptedBert,
+  loadAdaptedClassifier,
+  loadAdaptedGpt,
+  modelTask,
+} from "../models/adapted_models.ts";
+import { mergeAdapter } from "../models/adapters.ts";
+import { saveBert, saveGpt } from "../models/files.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { makeOutput } from "./output.ts";
@@ -57,22 +63,36 @@ export async function mergeDirectories(
         "give another --out",
     );
   }
-  if (modelFamily(directory) === "bert") {
-    const model = loadBert(device, directory);
-    mergeAdapter(model, loadAdapter(model, adapter));
-    makeOutput(out);
-    await saveBert(model, out);
-  } else {
-    const model = loadGpt(device, directory);
-    mergeAdapter(model, loadAdapter(model, adapter));
-    makeOutput(out);
-    await saveGpt(model, out);
-  }
+  const save = merged(device, directory, adapter);
+  makeOutput(out);
+  await save(out);
   const tokenizer = await loadTokenizer(directory).catch(() => undefined);
   if (tokenizer) writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
 }
 
-function samePlace(a: string, b: string): boolean {
+/** Opens a model with its adapter, merges them, and gives what writes the result. */
+function merged(
+  device: Device,
+  directory: string,
+  adapter: string,
+): (out: string) => Promise<void> {
+  if (modelFamily(directory) === "bert") {
+    const { model, adapter: added } = loadAdaptedBert(device, directory, adapter);
+    mergeAdapter(model, added!);
+    return (out) => saveBert(model, out);
+  }
+  if (modelTask(directory, adapter) === "classify") {
+    const { model, adapter: added } = loadAdaptedClassifier(device, directory, adapter);
+    mergeAdapter(model, added!);
+    return (out) => model.save(out);
+  }
+  const { model, adapter: added } = loadAdaptedGpt(device, directory, adapter);
+  mergeAdapter(model, added!);
+  return (out) => saveGpt(model, out);
+}
+
+/** Whether two paths are of one directory. */
+export function samePlace(a: string, b: string): boolean {
   try {
     return Deno.realPathSync(a) === Deno.realPathSync(b);
   } catch {

@@ -5,25 +5,22 @@
  */
 import type { Command } from "commander";
 import { readPromptTemplates } from "../data/completions/prompt_templates.ts";
-import { readTexts } from "../data/sources/texts.ts";
-import { VitrailError } from "../errors.ts";
 import { classifyAndWrite, type PipelineResult } from "../generation/pipeline.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadTextClassifier } from "../inference/text_classifier.ts";
-import { loadAdapter } from "../models/adapters.ts";
-import { loadGpt } from "../models/files.ts";
+import { loadAdaptedGpt } from "../models/adapted_models.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
+import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
 
 /** Values of the flags. */
-interface Flags {
+interface Flags extends TextFlags {
   classifier: string;
+  classifierAdapter?: string;
   writer: string;
   adapter?: string;
   template: string;
-  data?: string;
-  textField: string;
   maxNewTokens: number;
   greedy: boolean;
   temperature: number;
@@ -41,6 +38,7 @@ export function addPipeline(program: Command): void {
     .description("find the label of a text, and write on a prompt made for that label")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--classifier <directory>", "the model that reads: see finetune classify")
+    .option("--classifier-adapter <directory>", "a LoRA adapter of it")
     .requiredOption("--writer <directory>", "the GPT that writes")
     .option("--adapter <directory>", "a LoRA adapter of the writer")
     .requiredOption(
@@ -64,29 +62,23 @@ export function addPipeline(program: Command): void {
 }
 
 async function runPipeline(given: string[], flags: Flags): Promise<void> {
-  if (given.length === 0 && flags.data === undefined) {
-    throw new VitrailError("Cannot write on nothing: give texts, or --data FILE, or --data -");
-  }
-  const empty = given.findIndex((text) => text.trim() === "");
-  if (empty >= 0) throw new VitrailError(`Cannot classify text ${empty + 1}: it is empty`);
+  checkGiven(given, flags, "write on");
   const templates = readPromptTemplates(flags.template);
   checkModelFiles(flags.writer);
   const tokenizer = await loadTokenizer(flags.writer);
   const device = await openDevice();
   const say = printer(flags.json);
   try {
-    const classifier = await loadTextClassifier(device, flags.classifier);
-    const model = loadGpt(device, flags.writer);
-    if (flags.adapter !== undefined) loadAdapter(model, flags.adapter);
+    const classifier = await loadTextClassifier(device, flags.classifier, {
+      adapter: flags.classifierAdapter,
+    });
+    const { model } = loadAdaptedGpt(device, flags.writer, flags.adapter);
     const parts = { classifier, model, tokenizer, templates };
     const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
     const write = async (text: string): Promise<void> => {
       say.end(await classifyAndWrite(text, parts, { ...options, ...say.live }));
     };
-    for (const text of given) await write(text);
-    if (flags.data !== undefined) {
-      for await (const text of readTexts(flags.data, flags)) await write(text);
-    }
+    for await (const [text] of givenTexts(given, flags, 1)) await write(text);
   } finally {
     device.destroy();
   }

@@ -13,21 +13,23 @@ import type { SentenceCorpora } from "../data/pretraining/sentence_corpus.ts";
 import { SENTENCE_RULES, type SentenceRule, usualRule } from "../data/sources/sentences.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
-import { createBertConfig } from "../formats/bert_config.ts";
+import { type BertConfig, createBertConfig } from "../formats/bert_config.ts";
 import { type BertHeadsSettings, readBertConfig } from "../formats/huggingface_bert.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
+import { ghostWeights } from "../profiling/step_plan.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { bertPretraining, pretrainingAccuracy } from "../training/bert_pretraining.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
 import { checkChoice, oneOf } from "./choices.ts";
+import { tellPlan } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
-import { addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
+import { addDryRunFlags, addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
 import { beginRun, runTask } from "./run_task.ts";
 import { learnWordPiece } from "./tokenizer_command.ts";
 
@@ -82,20 +84,21 @@ export function addPretrain(program: Command): void {
     .option("--checkpointing", "recompute blocks in the backward pass to save memory", false)
     .option("--text-field <name>", "field of a JSONL record with the text", "text")
     .option("--from <directory>", "begin with the weights and tokenizer of a BERT");
-  addRunFlags(command, { steps: 5000 }).action(async (_flags, command: Command) => {
-    await runPretrain(settle<PretrainFlags>(command));
+  addDryRunFlags(addRunFlags(command, { steps: 5000 })).action(async (_flags, command: Command) => {
+    const flags = settle<PretrainFlags>(command);
+    await (flags.dryRun ? planPretrain(flags) : runPretrain(flags));
   });
 }
 
-/** Trains, or goes on training where there is a checkpoint to go on from. */
-async function runPretrain(given: PretrainFlags): Promise<TrainResult> {
+/** The flags with what `--from` decides, their sizes, and the model that they make with a vocabulary. */
+function sizesOf(given: PretrainFlags) {
   checkChoice("preset", given.preset, Object.keys(BERT_PRESETS));
   const { from, resume } = given;
   const asked = from && !resume && given.sequence === undefined
     ? { ...given, sequence: readBertConfig(from).config.contextLength }
     : given;
   const size = { ...BERT_PRESETS[asked.preset], ...defined(asked) };
-  const configure = (vocabularySize: number, padId: number) =>
+  const configure = (vocabularySize: number, padId: number): BertConfig =>
     createBertConfig({
       vocabularySize,
       contextLength: size.sequence,
@@ -108,6 +111,50 @@ async function runPretrain(given: PretrainFlags): Promise<TrainResult> {
       hiddenDropout: asked.dropout,
       attentionDropout: asked.dropout,
     });
+  return { asked, size, configure };
+}
+
+/** Says what the run would take. */
+async function planPretrain(given: PretrainFlags): Promise<void> {
+  const { asked, size, configure } = sizesOf(given);
+  const { from, resume, out, tokenizer, vocabulary } = asked;
+  const known = resume ? out : from;
+  const config = known
+    ? { ...readBertConfig(known).config, contextLength: size.sequence }
+    : configure(tokenizer ? (await loadTokenizer(tokenizer)).vocabularySize : vocabulary, 0);
+  const { layers, heads, channels, vocabularySize } = config;
+  const { sequence } = size;
+  await tellPlan({
+    title: `BERT: ${layers} layers, C ${channels}, ${heads} heads, V ${vocabularySize}`,
+    batch: size.batch,
+    sequence,
+    memory: asked.memory,
+    settings: trainSettings(asked, size.learningRate),
+    build: (ghost, batch) => {
+      const model = new Bert(ghost, config, { heads: headsOf(asked), source: ghostWeights });
+      model.checkpointing = asked.checkpointing;
+      const places = batch * sequence;
+      const asksAt = (i: number): boolean =>
+        Math.floor((i + 1) * asked.masking) > Math.floor(i * asked.masking);
+      return {
+        task: bertPretraining(model),
+        batch: {
+          shape: [batch, sequence] as [number, number],
+          ids: new Uint32Array(places),
+          segments: new Uint32Array(places),
+          mask: new Float32Array(places),
+          tokens: Int32Array.from({ length: places }, (_, i) => asksAt(i) ? 0 : -100),
+          follows: asked.nextSentence ? new Int32Array(batch) : undefined,
+        },
+      };
+    },
+  });
+}
+
+/** Trains, or goes on training where there is a checkpoint to go on from. */
+async function runPretrain(given: PretrainFlags): Promise<TrainResult> {
+  const { asked, size, configure } = sizesOf(given);
+  const { resume } = asked;
   // All that can be told is told now: what follows replaces files, and may take long.
   configure(asked.vocabulary, 0);
   const known = await givenTokenizer(asked);
@@ -230,14 +277,16 @@ function samplers(
   }
 }
 
+function headsOf({ nextSentence }: PretrainFlags): BertHeadsSettings {
+  return { kind: nextSentence ? "pretraining" : "masked-language" };
+}
+
 function openModel(
   device: Device,
   flags: PretrainFlags,
   configure: () => ReturnType<typeof createBertConfig>,
 ): Bert {
-  const heads: BertHeadsSettings = flags.nextSentence
-    ? { kind: "pretraining" }
-    : { kind: "masked-language" };
+  const heads = headsOf(flags);
   if (flags.resume) return loadBert(device, flags.out);
   if (flags.from) {
     const { seed, sequence: contextLength } = flags;

@@ -7,7 +7,10 @@ import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
+import { profileKernels } from "../profiling/kernel_profile.ts";
+import { profilePage } from "../profiling/profile_page.ts";
 import { profileTable } from "../profiling/table.ts";
+import { profileShader, type ShaderOutput } from "../profiling/shader_profile.ts";
 import { traceOf } from "../profiling/trace.ts";
 import {
   type Profiled,
@@ -16,14 +19,22 @@ import {
   type WorkloadSizes,
 } from "../profiling/workloads.ts";
 import { BERT_PRESETS } from "./bert_presets.ts";
-import { checkChoice, oneOf } from "./choices.ts";
+import { checkChoice, oneOf, wantedOne } from "./choices.ts";
 import { whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
+import {
+  outputLine,
+  readShader,
+  type ShaderFlags,
+  shaderOptions,
+  withShader,
+} from "./profile_kernel.ts";
 
 /** Flags of everything that is profiled. */
 interface OutputFlags {
   json?: string;
   trace?: string;
+  html?: string;
   replay: boolean;
   roof: boolean;
 }
@@ -35,7 +46,10 @@ interface ModelFlags extends OutputFlags, Partial<WorkloadSizes> {
 
 /** Adds the command to the program. */
 export function addProfile(program: Command): void {
-  const profile = program.command("profile").description("show where the time goes");
+  const profile = program.command("profile").description("show where the time goes")
+    .option("--kernel <file>", "a shader of your own: the same as `profile kernel <file>`")
+    // The flags of `profile kernel` are passed on to it.
+    .allowUnknownOption().allowExcessArguments();
   const step = profile.command("step").description("a training step, kernel by kernel")
     .option("--family <name>", "gpt or bert", oneOf("gpt", "bert"), "gpt")
     .option("--steps <n>", "steps to record", whole(1), 5);
@@ -49,6 +63,37 @@ export function addProfile(program: Command): void {
   withModel(write).action(async (flags: ModelFlags & { tokens: number; prompt: number }) => {
     const sizes = sizesOf({ batch: 1, ...flags }, PRESETS);
     await show(flags, (device) => profileGenerate(device, sizes, flags));
+  });
+  const all = profile.command("kernels").description("every kernel, in the shapes of a model")
+    .option("--only <name>", "cases whose name holds this, such as matmul", "")
+    .option("--runs <n>", "calls of each case, of which the median counts", whole(1), 7);
+  withOutput(all).action(async (flags: OutputFlags & { only: string; runs: number }) => {
+    await show(flags, (device) => profileKernels(device, { ...flags, onCase: tellCase }));
+  });
+  addKernel(profile);
+}
+
+/** Adds `profile kernel <file>`, and sends `profile --kernel <file>` there. */
+function addKernel(profile: Command): void {
+  const kernel = profile.command("kernel").description("a shader of your own, with sizes given")
+    .argument("<file>", "WGSL");
+  withOutput(withShader(kernel)).action(async (file: string, flags: OutputFlags & ShaderFlags) => {
+    const shader = readShader(file);
+    await show(
+      flags,
+      (device) => profileShader(device, shader, { ...shaderOptions(flags), ...flags }),
+    );
+  });
+  profile.action(async ({ kernel: file }: { kernel?: string }) => {
+    if (file !== undefined) {
+      await kernel.parseAsync([file, ...profile.args], { from: "user" });
+    } else if (profile.args.length === 0) profile.help({ error: true });
+    else {
+      const names = profile.commands.map((command) => command.name());
+      throw new VitrailError(
+        `Cannot profile ${profile.args[0]}: ${wantedOne(profile.args[0], names)}`,
+      );
+    }
   });
 }
 
@@ -68,6 +113,7 @@ function withModel(command: Command): Command {
 function withOutput(command: Command): Command {
   return command
     .option("--json <file>", "write all figures as JSON")
+    .option("--html <file>", "write a page: table, roofline and timeline")
     .option("--trace <file>", "write a trace for Perfetto or chrome://tracing")
     .option("--no-replay", "where the adapter has no timestamps, count and do not time")
     .option("--no-roof", "leave out the measurement of what the adapter can do");
@@ -84,16 +130,28 @@ function sizesOf(flags: ModelFlags, presets: Record<string, WorkloadPreset>): Wo
 
 type WorkloadPreset = Omit<WorkloadSizes, "vocabulary">;
 
+/** Says which case is running, on a terminal, in a line that goes away. */
+function tellCase({ name, index, count }: { name: string; index: number; count: number }): void {
+  if (!Deno.stderr.isTerminal()) return;
+  const line = index < count ? `${index + 1}/${count} ${name}` : "";
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+}
+
 /** Profiles, prints the table and writes the files that were asked for. */
 async function show(
   flags: OutputFlags,
-  run: (device: Device) => Promise<Profiled>,
+  run: (device: Device) => Promise<Profiled & { outputs?: ShaderOutput[] }>,
 ): Promise<void> {
   const device = await openDevice();
   try {
-    const { profile, recording } = await run(device);
+    const { profile, recording, outputs } = await run(device);
     console.log(profileTable(profile));
-    if (flags.json) writeFileAtomic(flags.json, JSON.stringify(profile, undefined, 1) + "\n");
+    if (outputs) console.log(["", ...outputs.map(outputLine)].join("\n"));
+    if (flags.json) {
+      const figures = JSON.stringify({ ...profile, outputs }, undefined, 1);
+      writeFileAtomic(flags.json, figures + "\n");
+    }
+    if (flags.html) writeFileAtomic(flags.html, profilePage({ profile, recording }));
     if (flags.trace) {
       if (recording.timing !== "timestamps") {
         throw new VitrailError(

@@ -49,7 +49,22 @@ export interface RunFlags {
   resume?: boolean;
   /** Replace the run. */
   overwrite?: boolean;
+  /** Say what the run would take, and leave. */
+  dryRun?: boolean;
+  /** Bytes that it may take. */
+  memory?: number;
 }
+
+/** Adds `--dry-run` and what it asks; a command that cannot write needs no `--out`. */
+export function addDryRunFlags(command: Command): Command {
+  command
+    .option("--dry-run", "say what memory and work the run would take, and leave")
+    .option("--memory <GB>", "with --dry-run: memory that the adapter has", gigabytes);
+  const out = command.options.find(({ long }) => long === "--out")!;
+  return command.on("option:dry-run", () => out.makeOptionMandatory(false));
+}
+
+const gigabytes = (text: string): number => real(0)(text) * 1e9;
 
 /** Adds the flags to a command; `defaults` are its own. */
 export function addRunFlags(
@@ -95,6 +110,8 @@ export function settle<Flags extends RunFlags & { data: string }>(command: Comma
   if (flags.config) set(flags.config);
   checkChoice("schedule", flags.schedule, ["cosine", "linear", "constant"]);
   checkChoice("precision", flags.precision, ["f32", "f16"]);
+  // What is only looked at needs no text, and replaces nothing.
+  if (flags.dryRun) return flags;
   if (!flags.data) {
     throw new VitrailError(
       flags.resume
@@ -146,6 +163,7 @@ export function trainSettings(flags: RunFlags, learningRate: number): TrainSetti
 
 /** What `training.json` holds: every flag but those about this one start. */
 export function storedFlags(flags: RunFlags): object {
-  const { resume: _resume, overwrite: _overwrite, config: _config, ...rest } = flags;
+  const { resume: _resume, overwrite: _overwrite, config: _config, memory: _memory, ...rest } =
+    flags;
   return rest;
 }

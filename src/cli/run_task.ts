@@ -41,6 +41,11 @@ export interface TaskRun<B> {
   wrote: string;
 }
 
+/** Whether a run goes on from a checkpoint, rather than beginning. */
+export function goesOn({ out, resume }: RunFlags): boolean {
+  return Boolean(resume) && checkpointStep(out) !== undefined;
+}
+
 /**
  * Makes or tidies the directory of a run, before anything is put into it, and keeps its flags there.
  *
@@ -48,7 +53,7 @@ export interface TaskRun<B> {
  */
 export function beginRun(flags: RunFlags): boolean {
   const { out } = flags;
-  const resume = Boolean(flags.resume) && checkpointStep(out) !== undefined;
+  const resume = goesOn(flags);
   if (!resume) {
     makeOutput(out);
     removeCheckpoint(out);

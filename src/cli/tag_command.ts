@@ -4,23 +4,19 @@
  * @module
  */
 import type { Command } from "commander";
-import { areEntityTags, entitiesOf, scoreTags } from "../data/tags/tag_scores.ts";
+import { areEntityTags, entitiesOf } from "../data/tags/tag_scores.ts";
 import { readTaggedSentences } from "../data/tags/tagged_sentences.ts";
-import { readTexts } from "../data/sources/texts.ts";
 import { VitrailError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadTagger, type TaggedWord, type Tagger } from "../inference/tag.ts";
-import { column, scoresText } from "./finetune_tag.ts";
+import { column, scoresText, tellCutWords } from "./finetune_tag.ts";
+import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
 
-/** Sentences that are read and tagged together, so that the first tags come early. */
-const TOGETHER = 256;
-
 /** Values of the flags. */
-interface Flags {
+interface Flags extends TextFlags {
   model: string;
-  data?: string;
-  textField: string;
+  adapter?: string;
   words: boolean;
   score: boolean;
   tokenColumn?: number;
@@ -36,6 +32,7 @@ export function addTag(program: Command): void {
     .description("tag the words of texts with a model that `finetune tag` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--words", "texts are sentences whose words stand between blanks", false)
@@ -51,27 +48,15 @@ export function addTag(program: Command): void {
 }
 
 async function runTag(given: string[], flags: Flags): Promise<void> {
-  if (given.length === 0 && flags.data === undefined) {
-    throw new VitrailError("Cannot tag nothing: give texts, or --data FILE, or --data -");
-  }
-  const empty = given.findIndex((text) => text.trim() === "");
-  if (empty >= 0) throw new VitrailError(`Cannot tag text ${empty + 1}: it is empty`);
+  checkGiven(given, flags, "tag");
   if (flags.score && flags.data === undefined) {
     throw new VitrailError("Cannot score tags without right ones: give --data FILE with tags");
   }
   const device = await openDevice();
   try {
-    const tagger = await loadTagger(device, flags.model);
+    const tagger = await loadTagger(device, flags.model, flags);
     if (flags.score) return await score(tagger, flags);
-    if (given.length > 0) await show(tagger, given, flags);
-    let waiting: string[] = [];
-    for await (const text of flags.data === undefined ? [] : readTexts(flags.data, flags)) {
-      waiting.push(text);
-      if (waiting.length < TOGETHER) continue;
-      await show(tagger, waiting, flags);
-      waiting = [];
-    }
-    if (waiting.length > 0) await show(tagger, waiting, flags);
+    for await (const texts of givenTexts(given, flags)) await show(tagger, texts, flags);
   } finally {
     device.destroy();
   }
@@ -80,10 +65,11 @@ async function runTag(given: string[], flags: Flags): Promise<void> {
 /** Tags texts and prints them. */
 async function show(tagger: Tagger, texts: string[], flags: Flags): Promise<void> {
   const { batch, topK } = flags;
+  const options = { batch, topK, onCut: tellCutWords };
   const found = flags.words
-    ? (await tagger.tagWords(texts.map((text) => text.trim().split(/\s+/)), { batch, topK }))
+    ? (await tagger.tagWords(texts.map((text) => text.trim().split(/\s+/)), options))
       .map((sentence) => [sentence])
-    : await tagger.tagTexts(texts, { batch, topK });
+    : await tagger.tagTexts(texts, options);
   const entities = areEntityTags(tagger.tags);
   found.forEach((sentences, i) => {
     if (!flags.json) return console.log(lines(sentences));
@@ -113,11 +99,7 @@ function entitiesIn(words: TaggedWord[]): object[] {
 async function score(tagger: Tagger, flags: Flags): Promise<void> {
   const sentences = await readTaggedSentences(flags.data!, flags);
   const { batch } = flags;
-  const tagged = await tagger.tagWords(sentences.map(({ tokens }) => tokens), { batch });
-  const scores = scoreTags(
-    sentences.map(({ tags }) => tags),
-    tagged.map((words) => words.map(({ tag }) => tag)),
-  );
+  const scores = await tagger.evaluate(sentences, { batch, onCut: tellCutWords });
   console.log(
     flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.words} words)`,
   );

@@ -6,20 +6,23 @@
 import type { Command } from "commander";
 import { BatchSampler, sequentialBatches } from "../data/tokens/batches.ts";
 import { createGptConfig, type GptConfig } from "../formats/gpt_config.ts";
+import { readConfig } from "../formats/huggingface_gpt2.ts";
 import { openDevice } from "../gpu/device.ts";
 import { generate } from "../generation/generate.ts";
 import { loadGpt } from "../models/files.ts";
 import { Gpt } from "../models/gpt.ts";
 import { freshWeights } from "../models/weights.ts";
+import { ghostWeights } from "../profiling/step_plan.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { languageModelling } from "../training/task.ts";
 import { checkChoice } from "./choices.ts";
+import { tellPlan } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
-import { addRunFlags, settle, trainSettings } from "./run_flags.ts";
+import { addDryRunFlags, addRunFlags, settle, trainSettings } from "./run_flags.ts";
 import { beginRun, runTask } from "./run_task.ts";
-import { checkData, datasetFor, tokenizerFor } from "./train_data.ts";
+import { checkData, datasetFor, tokenizerFor, vocabularyOf } from "./train_data.ts";
 import type { TrainFlags } from "./train_flags.ts";
 
 /** Adds the command to the program. */
@@ -42,13 +45,16 @@ export function addTrain(program: Command): void {
     .option("--checkpointing", "recompute blocks in the backward pass to save memory", false)
     .option("--text-field <name>", "field of a JSONL record with the text", "text")
     .option("--from <directory>", "begin with the weights and tokenizer of a model");
-  addRunFlags(command, { steps: 1000 }).action(async (_flags: TrainFlags, command: Command) => {
-    await runTrain(settle<TrainFlags>(command));
-  });
+  addDryRunFlags(addRunFlags(command, { steps: 1000 })).action(
+    async (_flags: TrainFlags, command: Command) => {
+      const flags = settle<TrainFlags>(command);
+      await (flags.dryRun ? planTrain(flags) : runTrain(flags));
+    },
+  );
 }
 
-/** Trains, or goes on training where there is a checkpoint to go on from. */
-export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
+/** The sizes that the flags ask for, and the model that they make with a vocabulary. */
+function sizesOf(asked: TrainFlags) {
   checkChoice("preset", asked.preset, Object.keys(PRESETS));
   const size = { ...PRESETS[asked.preset], ...defined(asked) };
   const configure = (vocabularySize: number, endOfText?: number): GptConfig =>
@@ -66,6 +72,37 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
       endOfTextId: endOfText,
       beginOfTextId: endOfText,
     });
+  return { size, configure };
+}
+
+/** Says what the run would take. */
+async function planTrain(flags: TrainFlags): Promise<void> {
+  const { size, configure } = sizesOf(flags);
+  const { sequence, batch, learningRate } = size;
+  const known = flags.resume ? flags.out : flags.from;
+  const config = known ? readConfig(known) : configure(await vocabularyOf(flags));
+  const { layers, heads, channels, vocabularySize } = config;
+  await tellPlan({
+    title: `GPT: ${layers} layers, C ${channels}, ${heads} heads, V ${vocabularySize}`,
+    batch,
+    sequence,
+    memory: flags.memory,
+    settings: trainSettings(flags, learningRate),
+    build: (ghost, batch) => {
+      const model = new Gpt(ghost, config, ghostWeights);
+      model.checkpointing = flags.checkpointing;
+      const places = batch * sequence;
+      return {
+        task: languageModelling(model, sequence),
+        batch: { inputs: new Uint32Array(places), targets: new Int32Array(places) },
+      };
+    },
+  });
+}
+
+/** Trains, or goes on training where there is a checkpoint to go on from. */
+export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
+  const { size, configure } = sizesOf(asked);
   // All that can be told is told now: what follows replaces files, and may take long.
   configure(asked.vocabulary);
   if (!asked.resume) await checkData(asked);

@@ -5,6 +5,7 @@
  */
 import { readDocuments } from "../data/sources/documents.ts";
 import { type Dataset, isDataset } from "../data/tokens/shards.ts";
+import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { chooseTokenizer, prepareTokens } from "./tokens.ts";
@@ -32,6 +33,23 @@ export async function tokenizerFor(flags: TrainFlags): Promise<Tokenizer> {
   const tokenizer = await chooseTokenizer(flags.data, choice);
   writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
   return tokenizer;
+}
+
+/**
+ * How many tokens the run's tokenizer has, or will have at most, with nothing written.
+ *
+ * @throws {VitrailError} if only a text can tell, and there is none
+ */
+export async function vocabularyOf(flags: TrainFlags): Promise<number> {
+  const { data, tokenizer: kind, vocabulary, textField } = flags;
+  if (data && isDataset(data)) return (await loadTokenizer(data)).vocabularySize;
+  if (kind === "bpe") return vocabulary;
+  if (kind === "characters" && !data) {
+    throw new VitrailError(
+      "Cannot count the characters of a text that is not given: give --data FILE",
+    );
+  }
+  return (await chooseTokenizer(data, { kind, textField })).vocabularySize;
 }
 
 /** The tokens of a run, tokenized if it has none of this text yet. */

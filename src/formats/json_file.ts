@@ -44,9 +44,21 @@ export function readJsonObject(
       cause: error,
     });
   }
+  return parseJsonObject(bytes, shown);
+}
+
+/**
+ * The JSON object that a text or its bytes hold.
+ *
+ * @param shown what to call it in errors
+ * @throws {VitrailError} when it is not UTF-8 or not a JSON object
+ */
+export function parseJsonObject(text: string | Uint8Array, shown: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    value = JSON.parse(
+      typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text),
+    );
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ");
     throw new VitrailError(`Cannot read ${shown}: it is not valid JSON (${reason})`, {

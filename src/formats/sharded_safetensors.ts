@@ -2,7 +2,8 @@
 
 import { VitrailError } from "../errors.ts";
 import { readJsonObject } from "./json_file.ts";
-import { quoteName, quoteValue } from "./messages.ts";
+import { quoteName, quoteValue, showPath } from "./messages.ts";
+import { ADAPTER_WEIGHTS } from "./peft.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors_reader.ts";
 import type { TensorInfo } from "./safetensors_header.ts";
 
@@ -11,7 +12,7 @@ import type { TensorInfo } from "./safetensors_header.ts";
  * `model.safetensors.index.json` names.
  *
  * @returns all tensors as though they were in one file; `metadata` is that of the first file
- * @throws {VitrailError} when neither file is there, when a shard is missing or damaged, or when a
+ * @throws {VitrailError} when neither file is there, or only an adapter's is, when a shard is missing or damaged, or when a
  * shard lacks a tensor that the index places in it
  *
  * @example
@@ -30,6 +31,14 @@ import type { TensorInfo } from "./safetensors_header.ts";
 export function openModelWeights(directory: string): SafetensorsFile {
   const single = `${directory}/model.safetensors`;
   const indexPath = `${directory}/model.safetensors.index.json`;
+  if (!exists(single) && exists(`${directory}/${ADAPTER_WEIGHTS}`)) {
+    throw new VitrailError(
+      `Cannot open ${
+        showPath(directory)
+      } as a model: it holds a LoRA adapter; give the model that it ` +
+        "is for as --model, and this directory as --adapter",
+    );
+  }
   if (exists(single) || !exists(indexPath)) return openSafetensors(single);
 
   const fault = (reason: string): VitrailError =>

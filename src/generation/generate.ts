@@ -1,15 +1,22 @@
 /**
  * Generation: tokens are drawn on the device and read back in chunks, because every read costs
- * 11 ms under Deno however little it reads.
+ * 11 ms under Deno however little it reads; and while the host waits for one chunk, the device writes
+ * the next.
  *
  * @module
  */
 import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import type { Device } from "../gpu/device.ts";
+import type { NumericArray, Tensor } from "../gpu/tensor.ts";
 import { sample, type SampleSettings } from "../kernels/sample.ts";
 import type { Gpt } from "../models/gpt.ts";
 import { lastRow } from "./last_row.ts";
+
+/** Chunks in flight, at most. */
+const MOST_AHEAD = 6;
+/** A wait for a read of more than so many milliseconds says that there could be more in flight. */
+const WAITED = 3;
 
 /** How to continue a prompt. */
 export interface GenerateOptions extends Partial<SampleSettings> {
@@ -52,8 +59,8 @@ export async function generate(
   const { device } = model;
   using _all = device.scope();
   const run = new Run(device);
-  const repeated = Array.from({ length: samples }, () => Array.from(prompt)).flat();
-  const cache = model.cache(samples, prompt.length + maxNewTokens);
+  const ids = model.ids(prompt, [1, prompt.length]);
+  using decoder = model.decoder({ batch: samples, capacity: prompt.length + maxNewTokens });
   const tensors = {
     seen: device.upload(seenIds(prompt, vocabularySize, samples), [samples, vocabularySize]),
     ids: device.tensor([samples, 1], "u32"),
@@ -61,26 +68,84 @@ export async function generate(
   };
   const out: number[][] = Array.from({ length: samples }, () => []);
   const ended = new Array<boolean>(samples).fill(false);
-  let input: Tensor = model.ids(repeated, [samples, prompt.length]);
-  for (let done = 0; done < maxNewTokens && !ended.every(Boolean);) {
-    const end = Math.min(done + chunk, maxNewTokens);
-    for (let position = done; position < end; position++) {
+  /** Records and submits the tokens from `begin` on, and sets them aside to be read. */
+  const write = (begin: number): Ahead => {
+    const end = Math.min(begin + chunk, maxNewTokens);
+    for (let position = begin; position < end; position++) {
       using _step = device.scope();
-      const hidden = lastRow(model.hidden(run, input, { cache })); // (B, 1, C)
-      const logits = model.unembed(run, hidden);
+      const logits = decoder.length === 0
+        ? repeated(model.unembed(run, lastRow(decoder.prefill(run, ids))), samples)
+        : decoder.step(tensors.ids);
       sample({ ...tensors, logits }, { ...settings, position });
-      input = tensors.ids;
     }
-    const read = await tensors.tokens.read();
+    const read = device.readLater(tensors.tokens);
+    device.commands.submit();
+    return { begin, end, read };
+  };
+  /** Tells the tokens that have come. */
+  const take = (tokens: NumericArray, { begin, end }: Ahead): void => {
     for (let s = 0; s < samples; s++) {
       if (ended[s]) continue;
-      const fresh = Array.from(read.slice(s * maxNewTokens + done, s * maxNewTokens + end));
+      const fresh = Array.from(tokens.slice(s * maxNewTokens + begin, s * maxNewTokens + end));
       const stop = fresh.findIndex((id) => stopIds.includes(id));
       const kept = stop < 0 ? fresh : fresh.slice(0, stop);
       out[s].push(...kept);
       ended[s] = (onTokens?.(s, kept) ?? false) || stop >= 0;
     }
-    done = end;
+  };
+  await inFlight({ count: maxNewTokens, write, take, done: () => ended.every(Boolean) });
+  return out;
+}
+
+/** A chunk of tokens that the device has been given to write. */
+interface Ahead {
+  /** Its first token. */
+  begin: number;
+  /** The token after its last. */
+  end: number;
+  /** Its tokens, to come. */
+  read: ReturnType<Device["readLater"]>;
+}
+
+/**
+ * Writes `count` tokens chunk by chunk, with always more than one in flight, so that the device writes one
+ * while the host waits for another. There are as few as that takes, since a sequence that ends throws
+ * away what was written ahead: as long as the host has to wait for a read, there is one more of them.
+ */
+async function inFlight(parts: {
+  count: number;
+  write: (begin: number) => Ahead;
+  take: (tokens: NumericArray, chunk: Ahead) => void;
+  done: () => boolean;
+}): Promise<void> {
+  const { count, write, take, done } = parts;
+  const ahead: Ahead[] = [];
+  let [written, depth] = [0, 2];
+  try {
+    while (!done() && (written < count || ahead.length > 0)) {
+      if (written < count && ahead.length < depth) {
+        ahead.push(write(written));
+        written = ahead.at(-1)!.end;
+      } else {
+        const begun = performance.now();
+        const chunk = ahead.shift()!;
+        const [tokens] = await chunk.read.numbers();
+        if (performance.now() - begun > WAITED) depth = Math.min(depth + 1, MOST_AHEAD);
+        take(tokens, chunk);
+      }
+    }
+  } finally {
+    ahead.forEach(({ read }) => read.cancel());
+  }
+}
+
+/** (1, …) as (count, …). */
+function repeated(x: Tensor, count: number): Tensor {
+  if (count === 1) return x;
+  const out = x.device.tensor([count, ...x.shape.slice(1)]);
+  const bytes = 4 * x.size;
+  for (let i = 0; i < count; i++) {
+    x.device.commands.copy(x.buffer, out.buffer, bytes, { target: i * bytes });
   }
   return out;
 }

@@ -18,6 +18,9 @@ export interface PooledBuffer {
   readonly byteLength: number;
 }
 
+/** What memory is for, where whoever allocates says so: all else is activations. */
+export type MemoryKind = "weights" | "gradients" | "optimizer state" | "activations" | "logits";
+
 /** What the pool holds, in buffers and bytes. */
 export interface MemoryReport {
   /** Buffers handed out at present. */
@@ -26,6 +29,10 @@ export interface MemoryReport {
   liveBytes: number;
   /** The most bytes that were ever handed out at once. */
   peakBytes: number;
+  /** What they were for, in bytes. */
+  peakByKind: Partial<Record<MemoryKind, number>>;
+  /** The most bytes of each kind, which need not be at that time. */
+  mostByKind: Partial<Record<MemoryKind, number>>;
   /** Bytes taken from the adapter, handed out or waiting. */
   reservedBytes: number;
 }
@@ -42,15 +49,30 @@ export class BufferPool {
   onDestroy: (buffer: PooledBuffer) => void = () => {};
   readonly #device: GPUDevice;
   readonly #waiting = new Map<number, PooledBuffer[]>();
-  readonly #live = new Set<PooledBuffer>();
+  readonly #live = new Map<PooledBuffer, MemoryKind>();
   readonly #slices = new Map<PooledBuffer, Map<string, PooledBuffer>>();
   readonly #scopes: Scope[] = [];
+  readonly #bytesByKind: MemoryReport["peakByKind"] = {};
+  #kind: MemoryKind = "activations";
   #nextId = 1;
-  #report: MemoryReport = { liveBuffers: 0, liveBytes: 0, peakBytes: 0, reservedBytes: 0 };
+  #report: MemoryReport = {
+    liveBuffers: 0,
+    liveBytes: 0,
+    peakBytes: 0,
+    peakByKind: {},
+    mostByKind: {},
+    reservedBytes: 0,
+  };
 
   /** A pool over one device. */
   constructor(device: GPUDevice) {
     this.#device = device;
+  }
+
+  /** The most bytes that one buffer may have on this adapter. */
+  get largest(): number {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
+    return Math.min(maxStorageBufferBindingSize, maxBufferSize);
   }
 
   /** A copy of the pool's figures. */
@@ -60,7 +82,9 @@ export class BufferPool {
 
   /** Starts the peak afresh from what is in use now. */
   resetPeak(): void {
-    this.#report.peakBytes = this.#report.liveBytes;
+    this.#report.peakBytes = -1;
+    this.#report.mostByKind = { ...this.#bytesByKind };
+    this.#notePeak();
   }
 
   /**
@@ -71,9 +95,9 @@ export class BufferPool {
    */
   allocate(byteLength: number, { exact = false }: { exact?: boolean } = {}): PooledBuffer {
     const size = exact ? Math.ceil(byteLength / 256) * 256 : sizeClass(byteLength);
-    const { maxStorageBufferBindingSize: binding, maxBufferSize } = this.#device.limits;
-    const limit = Math.min(binding, maxBufferSize);
+    const limit = this.largest;
     if (byteLength > limit) {
+      const { maxStorageBufferBindingSize: binding, maxBufferSize } = this.#device.limits;
       const name = binding <= maxBufferSize ? "maxStorageBufferBindingSize" : "maxBufferSize";
       throw new VitrailError(
         `Cannot allocate a buffer of ${byteLength} bytes: this adapter's ${name} is ${limit}; ` +
@@ -81,20 +105,25 @@ export class BufferPool {
       );
     }
     const buffer = this.#waiting.get(size)?.pop() ?? this.#create(Math.min(size, limit));
-    this.#live.add(buffer);
-    const report = this.#report;
-    report.liveBuffers++;
-    report.liveBytes += buffer.byteLength;
-    report.peakBytes = Math.max(report.peakBytes, report.liveBytes);
+    this.#live.set(buffer, this.#kind);
+    this.#report.liveBuffers++;
+    this.#report.liveBytes += buffer.byteLength;
+    const [kind, { mostByKind }] = [this.#kind, this.#report];
+    const bytes = this.#bytesByKind[kind] = (this.#bytesByKind[kind] ?? 0) + buffer.byteLength;
+    mostByKind[kind] = Math.max(bytes, mostByKind[kind] ?? 0);
+    this.#notePeak();
     this.#scopes.at(-1)?.adopt(buffer);
     return buffer;
   }
 
   /** Takes a buffer back. Work recorded before still sees it as it was. */
   release(buffer: PooledBuffer): void {
-    if (!this.#live.delete(buffer)) return;
+    const kind = this.#live.get(buffer);
+    if (!kind) return;
+    this.#live.delete(buffer);
     this.#report.liveBuffers--;
     this.#report.liveBytes -= buffer.byteLength;
+    this.#bytesByKind[kind]! -= buffer.byteLength;
     for (const scope of this.#scopes) scope.disown(buffer);
     const shelf = this.#waiting.get(buffer.byteLength) ?? [];
     shelf.push(buffer);
@@ -144,10 +173,28 @@ export class BufferPool {
     }
   }
 
+  /** Runs `make`; what it allocates counts as memory of that kind. */
+  as<T>(kind: MemoryKind, make: () => T): T {
+    const outer = this.#kind;
+    this.#kind = kind;
+    try {
+      return make();
+    } finally {
+      this.#kind = outer;
+    }
+  }
+
   /** Destroys every buffer. */
   destroy(): void {
-    for (const buffer of [...this.#live]) this.release(buffer);
+    for (const buffer of [...this.#live.keys()]) this.release(buffer);
     this.trim();
+  }
+
+  #notePeak(): void {
+    const report = this.#report;
+    if (report.liveBytes <= report.peakBytes) return;
+    report.peakBytes = report.liveBytes;
+    report.peakByKind = { ...this.#bytesByKind };
   }
 
   #create(size: number): PooledBuffer {

@@ -11,6 +11,7 @@ import type { Device } from "./device.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Overrides, Pipeline } from "./pipelines.ts";
 import type { Profiler } from "./profiler.ts";
+import { LaterRead, type ReadSource } from "./later_read.ts";
 import type { DType, NumericArray } from "./tensor.ts";
 import { type ScratchTexture, texelBytes, TEXELS_PER_ROW } from "./textures.ts";
 
@@ -56,6 +57,8 @@ export class Commands {
   readonly #keysOf = new Map<PooledBuffer | ScratchTexture, Set<string>>();
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
+  #recordedReads: LaterRead[] = [];
+  #submittedReads: LaterRead[] = [];
   #recorded = 0;
   #uploaded = 0;
 
@@ -191,40 +194,39 @@ export class Commands {
     if (this.#uploaded > 0) {
       queue.writeBuffer(this.#uploads, 0, this.#stagedUploads, 0, this.#uploaded);
     }
+    // Under Deno, to ask for a mapping polls the device, and to poll a processor that runs shaders is to
+    // wait for it. So what was set aside before is asked for now, and not while this submit runs.
+    for (const read of this.#submittedReads) read.map();
     this.profiler?.beginSubmit(this.#encoder);
     queue.submit([this.#encoder.finish()]);
     this.profiler?.endSubmit();
+    this.#submittedReads = this.#recordedReads;
+    this.#recordedReads = [];
     this.#encoder = undefined;
     this.#recorded = 0;
     this.#uploaded = 0;
   }
 
   /** Copies buffers to the host with a single wait. */
-  async read(sources: { buffer: PooledBuffer; byteLength: number }[]): Promise<ArrayBuffer[]> {
-    const total = sources.reduce((sum, s) => sum + s.byteLength, 0);
-    const staging = this.#device.raw.createBuffer({
-      label: "read-back",
-      size: Math.max(4, total),
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
-    try {
-      this.#endPass();
+  read(sources: readonly ReadSource[]): Promise<ArrayBuffer[]> {
+    return this.readLater(sources).bytes();
+  }
+
+  /**
+   * Sets copies of buffers aside, in order with what is recorded, to be waited for when the host has
+   * use for them: what is recorded in between runs meanwhile.
+   */
+  readLater(sources: readonly ReadSource[]): LaterRead {
+    this.#endPass();
+    const read = new LaterRead(this.#device, sources, (staging) => {
       let at = 0;
       for (const { buffer, byteLength } of sources) {
         this.#encode().copyBufferToBuffer(buffer.raw, buffer.offset, staging, at, byteLength);
         at += byteLength;
       }
-      this.submit();
-      await staging.mapAsync(GPUMapMode.READ);
-      const mapped = staging.getMappedRange();
-      at = 0;
-      return sources.map(({ byteLength }) => mapped.slice(at, at += byteLength));
-    } catch (cause) {
-      this.#device.check();
-      throw cause;
-    } finally {
-      staging.destroy();
-    }
+    });
+    this.#recordedReads.push(read);
+    return read;
   }
 
   /** Drops the bind groups that hold a buffer or texture which is about to be destroyed. */

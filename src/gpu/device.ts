@@ -148,21 +148,29 @@ export class Device {
    * Reads several tensors with a single wait, since every wait costs 11 ms under Deno; f16 comes as a
    * `Float32Array`.
    */
-  async read(...tensors: Tensor[]): Promise<NumericArray[]> {
-    const bytes = await this.commands.read(tensors.map((t) => ({
+  read(...tensors: Tensor[]): Promise<NumericArray[]> {
+    return this.readLater(...tensors).numbers();
+  }
+
+  /**
+   * Sets the present contents of tensors aside, to be waited for later: what is recorded and submitted in
+   * between runs while the host waits. Call one of the two functions, or its memory is never given back.
+   */
+  readLater(
+    ...tensors: Tensor[]
+  ): { numbers: () => Promise<NumericArray[]>; cancel: () => void } {
+    const read = this.commands.readLater(tensors.map((t) => ({
       buffer: t.buffer,
       byteLength: t.byteLength,
     })));
-    this.check();
-    return bytes.map((b, i) => {
-      const { dtype, size } = tensors[i];
-      if (dtype === "f16") return new Float32Array(new Float16Array(b, 0, size));
-      return dtype === "f32"
-        ? new Float32Array(b)
-        : dtype === "u32"
-        ? new Uint32Array(b)
-        : new Int32Array(b);
-    });
+    return {
+      numbers: async () => {
+        const bytes = await read.bytes();
+        this.check();
+        return bytes.map((b, i) => numbersOf(b, tensors[i]));
+      },
+      cancel: () => read.cancel(),
+    };
   }
 
   /** Submits what is recorded and waits until the device has run it. */
@@ -182,6 +190,19 @@ export class Device {
 
 function dtypeOf(data: NumericArray): DType {
   return data instanceof Float32Array ? "f32" : data instanceof Uint32Array ? "u32" : "i32";
+}
+
+function numbersOf(bytes: ArrayBuffer, { dtype, size }: Tensor): NumericArray {
+  switch (dtype) {
+    case "f16":
+      return new Float32Array(new Float16Array(bytes, 0, size));
+    case "f32":
+      return new Float32Array(bytes);
+    case "u32":
+      return new Uint32Array(bytes);
+    case "i32":
+      return new Int32Array(bytes);
+  }
 }
 
 function describeFault(error: GPUError): string {

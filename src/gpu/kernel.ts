@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { WgslReflect } from "npm:wgsl_reflect@1.6.0/wgsl_reflect.module.js";
+import { ResourceType, WgslReflect } from "npm:wgsl_reflect@1.6.0/wgsl_reflect.module.js";
 import { VitrailError } from "../errors.ts";
 
 /** One resource of an entry point. */
@@ -17,8 +17,11 @@ export interface Binding {
   name: string;
   /** Its `@binding` number; the group is always 0. */
   index: number;
-  /** How the shader may use it. */
-  kind: "uniform" | "read" | "read_write" | "texture" | "texture_write";
+  /**
+   * How the shader may use it. `uniform` is the struct of sizes, which travels with each dispatch;
+   * `uniform_buffer` is a `var<uniform>`, of which our own shaders have none.
+   */
+  kind: "uniform" | "uniform_buffer" | "read" | "read_write" | "texture" | "texture_write";
   /** The alias of its element type, where it may hold f16 as well as f32. */
   alias?: string;
 }
@@ -47,9 +50,12 @@ export interface EntryPoint {
 const ALIAS = /^alias (\w+) = f32;$/gm;
 /** A variable in storage, and the type of its elements or of their components. */
 const STORED = /var<storage[^>]*> (\w+): array<(?:vec4<)?(\w+)>/g;
+let kernels = 0;
 
 /** A named WGSL source, reflected when first used. */
 export class Kernel {
+  /** Unique in this process: two shaders may bear one name. */
+  readonly id: number = kernels++;
   /** The shader's file name without its ending. */
   readonly name: string;
   /** WGSL, exactly as in the file. */
@@ -106,13 +112,13 @@ export class Kernel {
     for (const fn of reflected.entry.compute) {
       // deno-lint-ignore no-explicit-any
       const resources = (fn.resources as any[]).toSorted((a, b) => a.binding - b.binding);
-      const uniform = resources.find((r) => r.type.isStruct);
+      const uniform = resources.find(isSizes);
       entries.set(fn.name, {
         name: fn.name,
         bindings: resources.map((r) => ({
           name: r.name,
           index: r.binding,
-          kind: r === uniform ? "uniform" : kindOf(r.type.name, r.access),
+          kind: r === uniform ? "uniform" : kindOf(r),
           alias: aliasOf(r.name),
         })),
         uniform: uniform && {
@@ -131,8 +137,22 @@ export class Kernel {
   }
 }
 
-function kindOf(type: string, access: string): Binding["kind"] {
-  if (type.startsWith("texture_storage")) return "texture_write";
-  if (type.startsWith("texture")) return "texture";
+/** A resource, as the parser tells it. */
+interface Resource {
+  resourceType: number;
+  access: string;
+  type: { name: string; isStruct: boolean; members?: { type: { name: string } }[] };
+}
+
+/** Whether it is a struct of single numbers that the shader only reads. */
+function isSizes({ resourceType, access, type }: Resource): boolean {
+  return resourceType === ResourceType.Storage && access === "read" && type.isStruct &&
+    type.members!.every((member) => ["u32", "i32", "f32"].includes(member.type.name));
+}
+
+function kindOf({ resourceType, access, type: { name } }: Resource): Binding["kind"] {
+  if (resourceType === ResourceType.Uniform) return "uniform_buffer";
+  if (name.startsWith("texture_storage")) return "texture_write";
+  if (name.startsWith("texture")) return "texture";
   return access === "read" ? "read" : "read_write";
 }

@@ -41,12 +41,62 @@ export class PipelineCache {
     overrides: Overrides = {},
     halves: readonly string[] = [],
   ): Pipeline {
-    const key = `${kernel.name}.${entryPoint} ${JSON.stringify(overrides)} ${halves}`;
+    const key = `${kernel.id}.${entryPoint} ${JSON.stringify(overrides)} ${halves}`;
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
       this.#pipelines.set(key, pipeline = this.#compile(kernel, entryPoint, overrides, halves));
     }
     return pipeline;
+  }
+
+  /**
+   * Reads a shader that nobody has tried yet.
+   *
+   * @throws {VitrailError} if it does not compile: what the compiler says, and of which line
+   */
+  async checkSource(kernel: Kernel): Promise<void> {
+    this.#device.pushErrorScope("validation");
+    const info = await this.#module(kernel).getCompilationInfo();
+    await this.#device.popErrorScope();
+    const error = info.messages.find(({ type }) => type === "error");
+    if (error) {
+      const { lineNum, linePos, message } = error;
+      throw new VitrailError(
+        `Cannot compile ${kernel.name}: line ${lineNum}, column ${linePos}: ${inWords(message)}`,
+      );
+    }
+  }
+
+  /**
+   * Compiles an entry point that nobody has tried yet.
+   *
+   * @throws {VitrailError} if it does not compile, with what the compiler says
+   */
+  async check(kernel: Kernel, entryPoint: string, overrides: Overrides = {}): Promise<void> {
+    this.#device.pushErrorScope("validation");
+    let failure: unknown;
+    try {
+      this.get(kernel, entryPoint, overrides);
+    } catch (cause) {
+      failure = cause;
+    }
+    const refused = await this.#device.popErrorScope();
+    if (failure) throw failure;
+    if (!refused) return;
+    throw new VitrailError(
+      `Cannot compile ${kernel.name}.${entryPoint}: ${inWords(refused.message)}`,
+    );
+  }
+
+  #module(kernel: Kernel, halves: readonly string[] = []): GPUShaderModule {
+    const text = `${kernel.id} ${halves}`;
+    let module = this.#modules.get(text);
+    if (!module) {
+      const code = kernel.sourceWith(halves);
+      module = this.#device.createShaderModule({ label: kernel.name, code });
+      this.#modules.set(text, module);
+    }
+    return module;
   }
 
   #compile(
@@ -62,13 +112,7 @@ export class PipelineCache {
         throw new VitrailError(`Cannot set override ${name} of ${label}: it declares no such name`);
       }
     }
-    const text = `${kernel.name} ${halves}`;
-    let module = this.#modules.get(text);
-    if (!module) {
-      const code = kernel.sourceWith(halves);
-      module = this.#device.createShaderModule({ label: kernel.name, code });
-      this.#modules.set(text, module);
-    }
+    const module = this.#module(kernel, halves);
     const layout = this.#device.createBindGroupLayout({
       label,
       entries: entry.bindings.map((binding) => ({
@@ -88,6 +132,17 @@ export class PipelineCache {
   }
 }
 
+/** A compiler's message without the drawing of the source around it. */
+function inWords(message: string): string {
+  const lines = message.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const told = lines.filter((line) => !/[┌│]/.test(line))
+    .map((line) =>
+      line.replace(/^Shader '.*?' (parsing|validation) error: /, "").replace(/^= /, "")
+    );
+  const marked = lines.flatMap((line) => line.match(/│.*\^+ (.+)$/)?.[1] ?? []);
+  return [...told, ...marked].join("; ");
+}
+
 /** What may be bound in a place. */
 function bindingLayout(binding: Binding, entry: EntryPoint): Partial<GPUBindGroupLayoutEntry> {
   switch (binding.kind) {
@@ -95,6 +150,8 @@ function bindingLayout(binding: Binding, entry: EntryPoint): Partial<GPUBindGrou
       const minBindingSize = entry.uniform!.byteLength;
       return { buffer: { type: "read-only-storage", hasDynamicOffset: true, minBindingSize } };
     }
+    case "uniform_buffer":
+      return { buffer: { type: "uniform" } };
     case "texture":
       return { texture: { sampleType: "unfilterable-float" } };
     case "texture_write":

@@ -4,7 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import type { PooledBuffer } from "./buffers.ts";
+import { type PooledBuffer, SLICE_ALIGNMENT } from "./buffers.ts";
 import type { Device } from "./device.ts";
 
 /** Element types: of four bytes each, but for f16, of two, which the host reads and writes as f32. */
@@ -64,6 +64,31 @@ export class Tensor {
       );
     }
     return new Tensor(this.device, this.buffer, shape, this.dtype);
+  }
+
+  /**
+   * Rows from `begin` up to `end` of a matrix, as a view of the same memory; leading dimensions count
+   * as rows, a vector as a column.
+   *
+   * @throws {VitrailError} unless they begin where the adapter can bind; multiples of 64, of 128 in f16, always do
+   */
+  rows(begin: number, end: number): Tensor {
+    const columns = this.shape.length > 1 ? this.shape.at(-1)! : 1;
+    const [from, to] = [begin, end].map((row) => bytesOf(row * columns, this.dtype));
+    if (from % SLICE_ALIGNMENT !== 0) {
+      throw new VitrailError(
+        `Cannot take rows of (${
+          this.shape.join(", ")
+        }) from ${begin} on: they begin at byte ${from}, ` +
+          `wanted a multiple of ${SLICE_ALIGNMENT}`,
+      );
+    }
+    // What lies behind the last element may be read, as it may in a buffer of its own.
+    const padded = Math.ceil(to / SLICE_ALIGNMENT) * SLICE_ALIGNMENT;
+    const bytes = Math.min(padded, this.buffer.byteLength) - from;
+    const slice = this.device.pool.slice(this.buffer, from, bytes);
+    const shape = this.shape.length > 1 ? [end - begin, columns] : [end - begin];
+    return new Tensor(this.device, slice, shape, this.dtype);
   }
 
   /** Copies the contents to the host. Each call waits for the device: see `Device.read`. */

@@ -3,7 +3,7 @@
  *
  * llvmpipe turns a load from a storage buffer into a loop over the lanes of a vector, with a branch
  * for each; a texel comes by straight vector code. A few textures serve all dispatches in turn,
- * since the stream runs them in order.
+ * since the stream runs them in order; what is read again and again has one of its own.
  *
  * @module
  */
@@ -30,12 +30,13 @@ export function texelBytes(format: string): number {
   return format === "rgba16float" ? 8 : 16;
 }
 
-/** Numbered textures that grow with what is put into them. */
+/** Numbered textures that grow with what is put into them, and textures that are owned. */
 export class ScratchTextures {
   /** Called before a texture is destroyed. */
   onDestroy: (texture: ScratchTexture) => void = () => {};
   readonly #device: GPUDevice;
   readonly #slots = new Map<string, ScratchTexture>();
+  readonly #owned = new Set<ScratchTexture>();
   #nextId = 1;
 
   /** No texture is made before it is asked for. */
@@ -45,7 +46,7 @@ export class ScratchTextures {
 
   /** Bytes taken from the adapter. */
   get bytes(): number {
-    return [...this.#slots.values()].reduce((sum, { texture }) => {
+    return [...this.#slots.values(), ...this.#owned].reduce((sum, { texture }) => {
       return sum + texture.width * texture.height * texelBytes(texture.format);
     }, 0);
   }
@@ -56,34 +57,62 @@ export class ScratchTextures {
    * @throws {VitrailError} if the adapter has no texture of that height.
    */
   get(slot: number, texels: number, format: TexelFormat = "rgba32float"): ScratchTexture {
-    const rows = Math.max(1, Math.ceil(texels / TEXELS_PER_ROW));
+    const rows = this.#rowsOf(texels);
     const key = `${format} ${slot}`;
     const present = this.#slots.get(key);
     if (present && present.texture.height >= rows) return present;
-    const limit = this.#device.limits.maxTextureDimension2D;
-    if (rows > limit) {
-      throw new VitrailError(
-        `Cannot copy ${texels * 4} numbers into a texture: ${limit} rows of ` +
-          `${TEXELS_PER_ROW * 4} are this adapter's most; use a smaller batch or vocabulary`,
-      );
-    }
     if (present) this.#destroy(key);
-    const texture = this.#device.createTexture({
-      label: `scratch ${slot}`,
-      // Powers of two, so that growing is rare.
-      size: [TEXELS_PER_ROW, Math.min(limit, 2 ** Math.ceil(Math.log2(rows)))],
-      format,
-      usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING |
-        GPUTextureUsage.COPY_DST,
-    });
-    const made = { id: this.#nextId++, texture, view: texture.createView() };
+    // Powers of two, so that growing is rare.
+    const limit = this.#device.limits.maxTextureDimension2D;
+    const height = Math.min(limit, 2 ** Math.ceil(Math.log2(rows)));
+    const made = this.#create(`scratch ${slot}`, height, format);
     this.#slots.set(key, made);
     return made;
+  }
+
+  /**
+   * A texture of its own with room for `texels`, zeros at first, until it is released.
+   *
+   * @throws {VitrailError} if the adapter has no texture of that height.
+   */
+  own(texels: number, format: TexelFormat = "rgba32float"): ScratchTexture {
+    const made = this.#create(`own of ${texels} texels`, this.#rowsOf(texels), format);
+    this.#owned.add(made);
+    return made;
+  }
+
+  /** Destroys a texture of its own. What is recorded still sees it. */
+  release(owned: ScratchTexture): void {
+    if (!this.#owned.delete(owned)) return;
+    this.onDestroy(owned);
+    owned.texture.destroy();
   }
 
   /** Destroys every texture. */
   destroy(): void {
     for (const key of [...this.#slots.keys()]) this.#destroy(key);
+    this.#owned.forEach((owned) => this.release(owned));
+  }
+
+  #rowsOf(texels: number): number {
+    const rows = Math.max(1, Math.ceil(texels / TEXELS_PER_ROW));
+    const limit = this.#device.limits.maxTextureDimension2D;
+    if (rows <= limit) return rows;
+    throw new VitrailError(
+      `Cannot copy ${texels * 4} numbers into a texture: ${limit} rows of ` +
+        `${TEXELS_PER_ROW * 4} are this adapter's most; use a smaller batch or vocabulary`,
+    );
+  }
+
+  #create(label: string, rows: number, format: TexelFormat): ScratchTexture {
+    const texture = this.#device.createTexture({
+      label,
+      size: [TEXELS_PER_ROW, rows],
+      format,
+      usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING |
+        GPUTextureUsage.COPY_DST,
+    });
+    return { id: this.#nextId++, texture, view: texture.createView() };
   }
 
   #destroy(key: string): void {

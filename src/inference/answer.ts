@@ -4,15 +4,16 @@
  * @module
  */
 import { Run } from "../autograd/run.ts";
+import { type AnswerScores, scoreAnswers } from "../data/answers/answer_scores.ts";
 import { bestSpans, type SpanOptions, type WindowLogits } from "../data/answers/answer_spans.ts";
 import { answerWindows } from "../data/answers/answer_windows.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
-import type { Question } from "../data/answers/question_answers.ts";
+import type { Question, QuestionAnswers } from "../data/answers/question_answers.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
+import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { answerLogits } from "../models/bert_tasks.ts";
-import { loadBert } from "../models/files.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
@@ -56,6 +57,8 @@ export interface AnswerOptions extends SpanOptions {
   threshold?: number;
   /** Told how many windows are done, of how many. */
   onProgress?: (windows: number, total: number) => void;
+  /** Told how many questions were too long and lost their ends, if any did. */
+  onCut?: (questions: number) => void;
 }
 
 /** Batches whose logits are read with one wait. */
@@ -109,10 +112,16 @@ export class QuestionAnswerer {
   ): Promise<Answered[]> {
     const { model, tokenizer } = this;
     const { batch = 8, stride, contextLength = model.config.contextLength } = options;
-    const { windows } = answerWindows(questions, { tokenizer, contextLength, stride });
+    const { windows, cutQuestions } = answerWindows(questions, {
+      tokenizer,
+      contextLength: Math.min(contextLength, model.config.contextLength),
+      stride,
+    });
+    if (cutQuestions > 0) options.onCut?.(cutQuestions);
     const said: WindowLogits[][] = questions.map(() => []);
     const batches = byLength(windows.map(({ ids }) => ids.length), batch);
     let done = 0;
+    options.onProgress?.(done, windows.length);
     for (let from = 0; from < batches.length; from += READ_TOGETHER) {
       using _scope = model.device.scope();
       const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
@@ -140,6 +149,23 @@ export class QuestionAnswerer {
       options.onProgress?.(done, windows.length);
     }
     return questions.map((question, q) => judge(question, said[q], options));
+  }
+
+  /**
+   * How good the answers are, beside those that are known. Where some questions have none, no answer is
+   * given where `threshold`, 0 if absent, is exceeded.
+   *
+   * @returns exact match and F1, as SQuAD's scripts have them
+   * @throws {VitrailError} as `answer`
+   */
+  async evaluate(
+    questions: readonly QuestionAnswers[],
+    options: AnswerOptions = {},
+  ): Promise<AnswerScores> {
+    const silent = questions.some(({ answers }) => answers.length === 0);
+    const { threshold = silent ? 0 : undefined } = options;
+    const answered = await this.answer(questions, { ...options, threshold });
+    return scoreAnswers(questions, new Map(answered.map(({ id, best }) => [id, best.text])));
   }
 }
 
@@ -178,12 +204,14 @@ function judge(
 /**
  * Opens the directory of a BERT that was fine-tuned to answer.
  *
+ * @param options.adapter directory of a LoRA adapter, which brings its head to any BERT of its size
  * @throws {VitrailError} if a file is missing or broken, or the model is for something else
  */
 export async function loadQuestionAnswerer(
   device: Device,
   directory: string,
+  options: { adapter?: string } = {},
 ): Promise<QuestionAnswerer> {
   const tokenizer = await loadTokenizer(directory);
-  return new QuestionAnswerer(loadBert(device, directory), tokenizer);
+  return new QuestionAnswerer(loadAdaptedBert(device, directory, options.adapter).model, tokenizer);
 }

@@ -9,8 +9,8 @@ import { byLength, padSequences } from "../data/length_batches.ts";
 import { VitrailError } from "../errors.ts";
 import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
+import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
-import { loadBert } from "../models/files.ts";
 import { type EncodedPair, encodePair } from "../tokenizers/bert_encoder.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 
@@ -194,9 +194,14 @@ function fillIn(text: string, masks: readonly FilledMask[]): string {
 /**
  * Opens the directory of a BERT with a head for tokens.
  *
+ * @param options.adapter directory of a LoRA adapter of it
  * @throws {VitrailError} if a file is missing or broken, or the model is for something else
  */
-export async function loadMaskFiller(device: Device, directory: string): Promise<MaskFiller> {
+export async function loadMaskFiller(
+  device: Device,
+  directory: string,
+  options: { adapter?: string } = {},
+): Promise<MaskFiller> {
   const tokenizer = await loadTokenizer(directory);
-  return new MaskFiller(loadBert(device, directory), tokenizer);
+  return new MaskFiller(loadAdaptedBert(device, directory, options.adapter).model, tokenizer);
 }

@@ -6,13 +6,15 @@
 import { Run } from "../autograd/run.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
 import { splitSentences } from "../data/sources/sentences.ts";
-import { tagSequences } from "../data/tags/tag_sequences.ts";
+import { scoreTags, type TagScores } from "../data/tags/tag_scores.ts";
+import { tagNumbers, tagSequences } from "../data/tags/tag_sequences.ts";
+import type { TaggedSentence } from "../data/tags/tagged_sentences.ts";
 import { splitWords } from "../data/words.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
+import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { tagLogits } from "../models/bert_tasks.ts";
-import { loadBert } from "../models/files.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
@@ -36,8 +38,12 @@ export interface TagOptions {
   batch?: number;
   /** Tags of each word to tell, the likeliest first; default 1. */
   topK?: number;
+  /** Ids of a sequence, at most; the model's context by default. */
+  contextLength?: number;
   /** Told how many sentences, or parts of them, are done, of how many. */
   onProgress?: (done: number, total: number) => void;
+  /** Told how many words alone are longer than the context and lost their ends, if any did. */
+  onCut?: (words: number) => void;
 }
 
 /** Batches between two reads, each of which waits for the device. */
@@ -97,11 +103,14 @@ export class Tagger {
   ): Promise<TaggedWord[][]> {
     const { model, tokenizer, tags } = this;
     const { batch = 16, topK = 1 } = options;
-    const { contextLength } = model.config;
-    const { sequences } = tagSequences(sentences, { tokenizer, contextLength });
+    const most = model.config.contextLength;
+    const contextLength = Math.min(options.contextLength ?? most, most);
+    const { sequences, cutWords } = tagSequences(sentences, { tokenizer, contextLength });
+    if (cutWords > 0) options.onCut?.(cutWords);
     const found: TaggedWord[][] = sentences.map(() => []);
     const batches = byLength(sequences.map(({ ids }) => ids.length), batch);
     let done = 0;
+    options.onProgress?.(done, sequences.length);
     for (let from = 0; from < batches.length; from += READ_TOGETHER) {
       using _scope = model.device.scope();
       const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
@@ -136,6 +145,23 @@ export class Tagger {
   }
 
   /**
+   * How many of the tags that are known are found, by the word and by the entity.
+   *
+   * @throws {VitrailError} at a tag that the model does not know, or as `tagWords`
+   */
+  async evaluate(
+    sentences: readonly TaggedSentence[],
+    options: Omit<TagOptions, "topK"> = {},
+  ): Promise<TagScores> {
+    tagNumbers(sentences, this.tags);
+    const tagged = await this.tagWords(sentences.map(({ tokens }) => tokens), options);
+    return scoreTags(
+      sentences.map(({ tags }) => tags),
+      tagged.map((words) => words.map(({ tag }) => tag)),
+    );
+  }
+
+  /**
    * Tags texts: each is cut into sentences, and these into words with punctuation apart.
    *
    * @returns for each text its sentences, for each of these its words, with their places in the text
@@ -163,11 +189,16 @@ export class Tagger {
 /**
  * Opens the directory of a BERT that was fine-tuned to tag.
  *
+ * @param options.adapter directory of a LoRA adapter, which brings its head to any BERT of its size
  * @throws {VitrailError} if a file is missing or broken, or the model is for something else
  */
-export async function loadTagger(device: Device, directory: string): Promise<Tagger> {
+export async function loadTagger(
+  device: Device,
+  directory: string,
+  options: { adapter?: string } = {},
+): Promise<Tagger> {
   const tokenizer = await loadTokenizer(directory);
-  return new Tagger(loadBert(device, directory), tokenizer);
+  return new Tagger(loadAdaptedBert(device, directory, options.adapter).model, tokenizer);
 }
 
 /** Words of each sentence of a text. */

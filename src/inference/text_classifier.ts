@@ -4,11 +4,17 @@
  * @module
  */
 import { Run } from "../autograd/run.ts";
+import { type ClassificationFigures, measureLabels } from "../data/labels/label_scores.ts";
+import { labelTargets } from "../data/labels/labelled_batches.ts";
+import type { LabelledText } from "../data/labels/labelled_texts.ts";
 import { byLength, encodeTexts, padBatch, sequenceFormat } from "../data/padded_sequences.ts";
+import { VitrailError } from "../errors.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
+import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { loadSequenceClassifier, type SequenceClassifier } from "../models/sequence_classifier.ts";
+import { loadAdaptedClassifier } from "../models/adapted_models.ts";
+import type { SequenceClassifier } from "../models/sequence_classifier.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /** A label and how much speaks for it. */
@@ -35,6 +41,8 @@ export interface ClassifyOptions {
   batch?: number;
   /** Most tokens of a text; the model's context by default. */
   limit?: number;
+  /** Told how many texts are done, of how many. */
+  onProgress?: (done: number, total: number) => void;
 }
 
 /** Batches between two reads, each of which waits for the device. */
@@ -76,13 +84,56 @@ export class TextClassifier {
     texts: readonly string[],
     options: ClassifyOptions = {},
   ): Promise<ClassifiedText[]> {
+    const { labels: names, labelKind } = this.model;
+    const { topK = names.length } = options;
+    const { scores, cut } = await this.#scores(texts, options);
+    return scores.map((own, i) => {
+      const labels = own.map((score, k) => ({ label: names[k], score }));
+      if (labelKind !== "number") labels.sort((a, b) => b.score - a.score);
+      return { labels: labels.slice(0, topK), truncated: cut[i] };
+    });
+  }
+
+  /**
+   * How good the labels are, beside those that are known.
+   *
+   * @returns accuracy, macro F1, confusion and calibration of classes; what there is to tell of several
+   * labels at once, or of numbers; the classes' numbers; and how many texts lost their ends
+   * @throws {VitrailError} at a label that the model does not know, or as `classify`
+   */
+  async evaluate(
+    examples: readonly LabelledText[],
+    options: Omit<ClassifyOptions, "topK"> = {},
+  ): Promise<{ figures: ClassificationFigures; targets: number[][]; truncated: number }> {
+    const { labels: names, labelKind: kind } = this.model;
+    for (const { labels, place } of kind === "number" ? [] : examples) {
+      const wrong = (labels as string[]).find((label) => !names.includes(label));
+      if (wrong === undefined) continue;
+      throw new VitrailError(
+        `Cannot evaluate on ${place}: it has the label ${quoteName(wrong)}, the model knows ` +
+          names.map(quoteName).join(", "),
+      );
+    }
+    const targets = labelTargets(examples.map(({ labels }) => labels), { names, kind });
+    const { scores, cut } = await this.#scores(examples.map(({ text }) => text), options);
+    const figures = measureLabels(targets, scores, { kind, labels: [...names] });
+    return { figures, targets, truncated: cut.filter(Boolean).length };
+  }
+
+  /** Scores of all labels for each text, in the model's order. */
+  async #scores(
+    texts: readonly string[],
+    options: ClassifyOptions,
+  ): Promise<{ scores: number[][]; cut: boolean[] }> {
     const { model } = this;
-    const { topK = model.labels.length, batch = 16 } = options;
+    const { batch = 16 } = options;
     const limit = Math.min(options.limit ?? model.contextLength, model.contextLength);
     const format = sequenceFormat(this.tokenizer, { ...model, limit });
     const { sequences, cut } = encodeTexts(texts, this.tokenizer, format);
-    const found = new Array<ClassifiedText>(texts.length);
+    const found = new Array<number[]>(texts.length);
     const batches = byLength(sequences, batch);
+    let done = 0;
+    options.onProgress?.(done, texts.length);
     for (let from = 0; from < batches.length; from += READ_EVERY) {
       using _scope = model.device.scope();
       const some = batches.slice(from, from + READ_EVERY);
@@ -96,14 +147,13 @@ export class TextClassifier {
         numbers.forEach((i, row) => {
           const size = model.labels.length;
           const own = Array.from(read[b].subarray(row * size, (row + 1) * size));
-          const scores = scoresOf(own, model.labelKind);
-          const labels = scores.map((score, k) => ({ label: model.labels[k], score }));
-          if (model.labelKind !== "number") labels.sort((a, b) => b.score - a.score);
-          found[i] = { labels: labels.slice(0, topK), truncated: cut[i] };
+          found[i] = scoresOf(own, model.labelKind);
         })
       );
+      done += some.reduce((sum, numbers) => sum + numbers.length, 0);
+      options.onProgress?.(done, texts.length);
     }
-    return found;
+    return { scores: found, cut };
   }
 }
 
@@ -120,12 +170,15 @@ export function scoresOf(logits: readonly number[], kind: LabelKind): number[] {
 /**
  * Opens a classifier's directory: a BERT or a GPT-2 that was fine-tuned for sequences.
  *
+ * @param options.adapter directory of a LoRA adapter, which brings its labels to any model of its kind
  * @throws {VitrailError} if a file is missing or broken, or the model is for something else.
  */
 export async function loadTextClassifier(
   device: Device,
   directory: string,
+  options: { adapter?: string } = {},
 ): Promise<TextClassifier> {
   const tokenizer = await loadTokenizer(directory);
-  return new TextClassifier(loadSequenceClassifier(device, directory), tokenizer);
+  const { model } = loadAdaptedClassifier(device, directory, options.adapter);
+  return new TextClassifier(model, tokenizer);
 }

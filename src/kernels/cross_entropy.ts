@@ -26,50 +26,92 @@ export interface CrossEntropyResult {
 /** Mean cross-entropy of logits (…, V) against targets (…), in nats. */
 export function crossEntropy(logits: Tensor, targets: Tensor): CrossEntropyResult {
   const { device } = logits;
-  const columns = logits.shape.at(-1)!;
-  const rows = logits.size / columns;
-  const uniforms = { row_count: rows, columns, ignore: IGNORE_INDEX, scale: 0 };
-  const losses = device.tensor([rows]);
-  const logSumExp = device.tensor([rows]);
-  const result = device.tensor([2]);
-  device.dispatch(kernel, "forward", {
-    bindings: { logits, targets, losses, log_sum_exp: logSumExp },
-    uniforms,
-    ...perRow(device, rows),
+  const rows = targets.size;
+  const saved = {
+    losses: device.tensor([rows]),
+    logSumExp: device.tensor([rows]),
+    result: device.tensor([2]),
+  };
+  crossEntropyRows(logits, targets, saved);
+  crossEntropyMean(targets, saved);
+  return saved;
+}
+
+/** The loss of each row, and its log Σ exp, of logits (…, V) against targets (…). */
+export function crossEntropyRows(
+  logits: Tensor,
+  targets: Tensor,
+  out: Pick<CrossEntropyResult, "losses" | "logSumExp">,
+): void {
+  const [columns, rows] = [logits.shape.at(-1)!, targets.size];
+  logits.device.dispatch(kernel, "forward", {
+    bindings: { logits, targets, losses: out.losses, log_sum_exp: out.logSumExp },
+    uniforms: { row_count: rows, columns, ignore: IGNORE_INDEX, scale: 0 },
+    ...perRow(logits.device, rows),
   });
-  device.dispatch(kernel, "mean", {
-    bindings: { targets, losses, result },
-    uniforms,
+}
+
+/** (mean of the losses, number of targets that count), into `out.result`. */
+export function crossEntropyMean(
+  targets: Tensor,
+  out: Pick<CrossEntropyResult, "losses" | "result">,
+): void {
+  targets.device.dispatch(kernel, "mean", {
+    bindings: { targets, losses: out.losses, result: out.result },
+    ...oneTeam(targets),
+  });
+}
+
+/** The number of targets that count alone, into the second place of `result`: for gradients ahead of the mean. */
+export function countTargets(targets: Tensor, result: Tensor): void {
+  targets.device.dispatch(kernel, "count", { bindings: { targets, result }, ...oneTeam(targets) });
+}
+
+function oneTeam({ device, size }: Tensor) {
+  return {
+    uniforms: { row_count: size, columns: 0, ignore: IGNORE_INDEX, scale: 0 },
     overrides: { lanes: lanesOf(device), rows: 1 },
-    workgroups: [1],
-  });
-  return { result, losses, logSumExp };
+    workgroups: [1] as const,
+  };
 }
 
 /**
- * The gradient of `scale` times the mean loss with respect to the logits; times the first number of
- * `lossScale` as well, where gradients are f16.
+ * The gradient of `scale` times the mean loss with respect to the logits. `dLogits` may be the logits
+ * themselves: it then takes their place.
+ *
+ * @param options.saved.result its second number divides; the first is not looked at
+ * @param options.lossScale its first number multiplies as well, where gradients are f16
  */
 export function crossEntropyBackward(
   logits: Tensor,
   targets: Tensor,
-  options: { saved: CrossEntropyResult; scale: number; dLogits: Tensor; lossScale?: Tensor },
+  options: {
+    saved: Pick<CrossEntropyResult, "logSumExp" | "result">;
+    scale: number;
+    dLogits: Tensor;
+    lossScale?: Tensor;
+  },
 ): void {
   const { saved, scale, dLogits, lossScale } = options;
   const { device } = logits;
-  const columns = logits.shape.at(-1)!;
-  const rows = logits.size / columns;
-  const { overrides, workgroups } = perRow(device, rows);
+  const [columns, rows] = [logits.shape.at(-1)!, targets.size];
+  const inPlace = dLogits.buffer === logits.buffer;
+  const launch = perRow(device, rows);
   device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
     bindings: {
-      ...both({ logits, d_logits: dLogits }),
+      // A buffer that is written cannot be bound a second time: something stands in, unread.
+      ...both({ logits: inPlace ? device.nothing : logits, d_logits: dLogits }),
       targets,
       log_sum_exp: saved.logSumExp,
       result: saved.result,
       loss_scale: lossScale ?? device.nothing,
     },
     uniforms: { row_count: rows, columns, ignore: IGNORE_INDEX, scale },
-    overrides: { ...overrides, has_loss_scale: lossScale !== undefined },
-    workgroups,
+    ...launch,
+    overrides: {
+      ...launch.overrides,
+      in_place: inPlace,
+      has_loss_scale: lossScale !== undefined,
+    },
   });
 }

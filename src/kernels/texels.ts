@@ -12,7 +12,7 @@ import { perElement } from "./launch.ts";
 
 const kernel = new Kernel("pack_rows", source);
 
-/** A texture that holds a matrix until the next call with the same slot. */
+/** A texture that holds a matrix until the next call with the same slot, or until it is released. */
 export interface TexelMatrix {
   /** What a shader binds. */
   texture: ScratchTexture;
@@ -22,18 +22,22 @@ export interface TexelMatrix {
 
 /**
  * Copies `x`, taken as rows of `columns` (its last dimension by default), into scratch texture number
- * `slot`. Rows are filled up with zeros to `stride` texels, or to as few as hold them.
+ * `slot`, or into one of its own. Rows are filled up with zeros to `stride` texels, or to as few as hold
+ * them.
  */
 export function texels(
   x: Tensor,
-  slot: number,
+  slot: number | "own",
   { columns = x.shape.at(-1)!, stride = Math.ceil(columns / 4) } = {},
 ): TexelMatrix {
   const { device } = x;
   const rows = x.size / columns;
+  const count = rows * stride;
   const whole = columns === 4 * stride;
   const format = whole && x.dtype === "f16" ? "rgba16float" : "rgba32float";
-  const texture = device.textures.get(slot, rows * stride, format);
+  const texture = slot === "own"
+    ? device.textures.own(count, format)
+    : device.textures.get(slot, count, format);
   if (whole) {
     device.commands.copyToTexture(x.buffer, texture, rows * stride);
   } else {

@@ -128,6 +128,17 @@ const chunksAdded: Count = ({ bound: { partial_odd, out, scaled = 0 }, overrides
   return { flops: (partial_odd + again) / WORD, bytes: partial_odd + out + scaled + again };
 };
 
+/** Softmax less one-hot, scaled. In place, the gradient's tensor is read as well, and what is bound as logits is not. */
+const distance: Count = (d) => {
+  const { flops, bytes } = each("d_logits", 3)(d);
+  const { bound } = d;
+  const [logits, dLogits] = [
+    bound.logits ?? bound.logits_odd,
+    bound.d_logits ?? bound.d_logits_odd,
+  ];
+  return { flops, bytes: d.overrides.in_place ? bytes - logits + dLogits : bytes };
+};
+
 /** Kernels whose arithmetic is on integers, or none. */
 const bytesOnly: Count = (d) => ({ flops: 0, bytes: boundOnce(d) });
 
@@ -138,11 +149,31 @@ const COUNTS: Record<string, Count> = {
   "matmul_texels.forward": matmul,
   "matmul_texels.forward_odd": matmul,
 
+  // The product; and norm and GELU as below, once for each number that they are applied to.
+  "linear_row.forward": (d) => {
+    const { uniforms: { m, n, k }, overrides: { normalize, gelu, exact } } = d;
+    const product = matmul(d);
+    return {
+      flops: product.flops + (normalize ? 8 * m * k : 0) + (gelu ? (exact ? 5 : 9) * m * n : 0),
+      bytes: product.bytes + (normalize ? 2 * WORD * k : 0),
+    };
+  },
+
   // S = Q·Kᵀ and P·V. Then S again, dP = dO·Vᵀ, dQ; and of `keys`, which finds S and dP once more,
   // only dK and dV.
   "attention.forward": attention(2, 4, 1),
   "attention.queries": attention(3, 6, 2),
   "attention.keys": attention(2, 6, 2),
+  // q·k and p·v for each place; the places before the newest come from the cache.
+  "attention_decode.forward": ({ uniforms: { batch, heads, head_size, past } }) => ({
+    flops: 4 * (past + 1) * batch * heads * head_size,
+    bytes: WORD * batch * heads * head_size * (2 * past + 4),
+  }),
+  "attention_decode.append": ({ uniforms }) => {
+    const { batch, sources, layers, heads, head_size, time } = uniforms;
+    const numbers = layers * time * heads * head_size;
+    return { flops: 0, bytes: WORD * 2 * numbers * (sources + batch) };
+  },
   "attention_pattern.scores": pattern,
   "attention_pattern.mix": pattern,
   "attention_pattern.mix_transposed": pattern,
@@ -166,8 +197,9 @@ const COUNTS: Record<string, Count> = {
   "softmax.backward": each("d_x", 4),
   "cross_entropy.forward": each("logits", 4),
   "cross_entropy.mean": each("losses", 1),
-  "cross_entropy.backward": each("d_logits", 3),
-  "cross_entropy.backward_odd": each("d_logits", 3),
+  "cross_entropy.count": each("targets", 1),
+  "cross_entropy.backward": distance,
+  "cross_entropy.backward_odd": distance,
   "pointwise_loss.forward": (d) => each("x", d.overrides.logistic ? 8 : 3)(d),
   "pointwise_loss.backward": (d) => each("d_x", d.overrides.logistic ? 6 : 3)(d),
 

@@ -102,6 +102,10 @@ export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
     if (found.length === 0) throw noSuchLayer(target, places);
     found.forEach((place) => chosen.add(place));
   }
+  const inWhole = (name: string): boolean =>
+    trainedWhole.some((pattern) => matchesName(name, pattern, "anywhere"));
+  // As PEFT does: what is trained whole needs no adaptation.
+  for (const place of chosen) if (inWhole(place.name)) chosen.delete(place);
   if (chosen.size === 0) throw new VitrailError("Cannot add LoRA: give at least one target");
   const config: PeftConfig = {
     rank,

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import type { Loss } from "../autograd/ops/cross_entropy.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import { gatherRows } from "../autograd/ops/gather_rows.ts";
 import { gelu } from "../autograd/ops/gelu.ts";
 import { linear } from "../autograd/ops/linear.ts";
+import { linearCrossEntropy } from "../autograd/ops/linear_cross_entropy.ts";
 import { tanh } from "../autograd/ops/tanh.ts";
 import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
@@ -66,8 +68,18 @@ export class MaskedLanguageHead {
 
   /** (…, C) to logits (…, V). */
   forward(run: Run, hidden: Tensor): Tensor {
+    return linear(run, this.#transform(run, hidden), this.#decoder);
+  }
+
+  /** Mean cross-entropy of (…, C) against token ids (…), without logits that outlive it. */
+  loss(run: Run, hidden: Tensor, options: { targets: Tensor; scale?: number }): Loss {
+    const x = this.#transform(run, hidden);
+    return linearCrossEntropy(run, x, { ...this.#decoder, ...options });
+  }
+
+  #transform(run: Run, hidden: Tensor): Tensor {
     const transformed = gelu(run, this.#dense.forward(run, hidden), this.#activation);
-    return linear(run, this.#norm.forward(run, transformed), this.#decoder);
+    return this.#norm.forward(run, transformed);
   }
 }
 

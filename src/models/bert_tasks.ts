@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { crossEntropy } from "../autograd/ops/cross_entropy.ts";
+import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
 import { gatherRows } from "../autograd/ops/gather_rows.ts";
 import { pointwiseLoss } from "../autograd/ops/pointwise_loss.ts";
 import type { Run } from "../autograd/run.ts";
@@ -45,7 +45,8 @@ function missing(model: Bert, task: string): VitrailError {
 /**
  * Masked language modelling and next sentence prediction (Devlin et al. 2019, section 3.1).
  *
- * Logits of tokens are computed only where one is asked for: (asked, V).
+ * Logits of tokens are computed only where one is asked for: (asked, V). A recorded pass does not keep
+ * them: they become their own gradient.
  *
  * @param task.tokens the token at each place (B·T), -100 where nothing is asked
  * @param task.follows for each sequence 0 if its second segment followed the first, else 1 (B)
@@ -64,10 +65,16 @@ export function preTrain(
   const asked = Array.from(tokens.keys()).filter((i) => tokens[i] !== IGNORED);
   const rows = Uint32Array.from(asked.length > 0 ? asked : [0]);
   const targets = model.device.upload(Int32Array.from(rows, (r) => tokens[r]));
-  const guesses = masked.forward(run, gatherRows(run, hidden, model.device.upload(rows)));
-  const first = crossEntropy(run, guesses, { targets, scale });
+  const places = gatherRows(run, hidden, model.device.upload(rows));
+  const logits: Record<string, Tensor> = {};
+  let first: Loss;
+  if (run.tape) {
+    first = masked.loss(run, places, { targets, scale });
+  } else {
+    logits.tokens = masked.forward(run, places);
+    first = crossEntropy(run, logits.tokens, { targets });
+  }
   const losses = [{ name: "maskedLoss", result: first.result, scale: 1 }];
-  const logits: Record<string, Tensor> = { tokens: guesses };
   if (follows) {
     logits.follows = classifier!.forward(run, pooler!.forward(run, hidden));
     const labels = model.device.upload(Int32Array.from(follows));

@@ -72,7 +72,10 @@ export function loadBert(
     heads: options.heads,
     source: (name, shape, initial) => {
       const inEncoder = name.startsWith("bert.embeddings.") || name.startsWith("bert.encoder.");
-      const known = file.has(name) && file.info(name).shape.join() === shape.join();
+      // A file of the encoder alone names its pooler without the prefix.
+      const known = [name, name.replace(/^bert\./, "")].some((n) =>
+        file.has(n) && file.info(n).shape.join() === shape.join()
+      );
       return (inEncoder || known ? stored : fresh)(name, shape, initial);
     },
   });

@@ -4,10 +4,11 @@
  * @module
  */
 import { checkpoint } from "../autograd/ops/checkpoint.ts";
-import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
+import type { Loss } from "../autograd/ops/cross_entropy.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
 import { linear } from "../autograd/ops/linear.ts";
+import { linearCrossEntropy, LOGIT_BYTES } from "../autograd/ops/linear_cross_entropy.ts";
 import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
 import { type GptConfig, validateGptConfig } from "../formats/gpt_config.ts";
@@ -15,10 +16,11 @@ import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { Attention } from "../nn/attention.ts";
 import { Block } from "../nn/block.ts";
-import { LayerCache } from "../nn/cache.ts";
+import { type AttentionCache, LayerCache } from "../nn/cache.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
+import { type Decoder, GptDecoder } from "./gpt_decoder.ts";
 import { checkIds, checkLength } from "./ids.ts";
 import { sinusoids } from "./initialize.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
@@ -35,6 +37,8 @@ export class Gpt {
   readonly linears: Linear[] = [];
   /** Run each block again in the backward pass in place of keeping what it computed. */
   checkpointing = false;
+  /** Bytes of logits that a loss may hold at once: see `linearCrossEntropy`. */
+  logitBytes: number = LOGIT_BYTES;
   readonly #token: Parameter; // (V, C)
   readonly #position: Tensor | undefined; // (context, C)
   readonly #blocks: Block[];
@@ -76,7 +80,10 @@ export class Gpt {
       this.#position = list.make("transformer.wpe.weight", [contextLength, C], usual);
     } else if (config.positions === "sinusoidal") {
       const table = sinusoids(contextLength, C);
-      this.#position = device.pool.persistent(() => device.upload(table, [contextLength, C]));
+      const { pool } = device;
+      this.#position = pool.persistent(() =>
+        pool.as("weights", () => device.upload(table, [contextLength, C]))
+      );
     }
     this.#blocks = Array.from({ length: layers }, (_, i) => {
       const h = `transformer.h.${i}`;
@@ -121,7 +128,12 @@ export class Gpt {
   }
 
   /** Ids (B, T) to the normalized residual stream (B, T, C), which the head reads. */
-  hidden(run: Run, ids: Tensor, options: { cache?: GptCache; mask?: Tensor } = {}): Tensor {
+  hidden(
+    run: Run,
+    ids: Tensor,
+    options: { cache?: Pick<GptCache, "length"> & { layers: AttentionCache[] }; mask?: Tensor } =
+      {},
+  ): Tensor {
     const { cache, mask } = options;
     const offset = cache?.length ?? 0;
     checkLength(offset + ids.shape[1], this.config.contextLength);
@@ -143,7 +155,23 @@ export class Gpt {
 
   /** Mean cross-entropy of predicting targets (B, T), in nats; -100 is ignored. */
   loss(run: Run, ids: Tensor, options: { targets: Tensor; scale?: number; mask?: Tensor }): Loss {
-    return crossEntropy(run, this.forward(run, ids, { mask: options.mask }), options);
+    const { targets, scale, mask } = options;
+    const { logitBytes } = this;
+    const hidden = this.hidden(run, ids, { mask });
+    return linearCrossEntropy(run, hidden, { weight: this.#head, targets, scale, logitBytes });
+  }
+
+  /** What continues `batch` sequences to up to `capacity` places, several times as fast as a cache. */
+  decoder(size: { batch: number; capacity: number }): Decoder {
+    return new GptDecoder(this.device, {
+      config: this.config,
+      token: this.#token,
+      position: this.#position,
+      blocks: this.#blocks,
+      norm: this.#norm,
+      head: this.#head,
+      hidden: (...pass) => this.hidden(...pass),
+    }, size);
   }
 
   /** An empty cache for `batch` sequences of up to `capacity` places. */

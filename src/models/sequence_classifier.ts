@@ -9,11 +9,14 @@ import { weightedCrossEntropy } from "../autograd/ops/weighted_cross_entropy.ts"
 import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
-import type { LabelKind } from "../formats/huggingface_bert.ts";
+import { type LabelKind, writeBertConfig } from "../formats/huggingface_bert.ts";
+import { writeGptClassifierConfig } from "../formats/huggingface_gpt2_classifier.ts";
+import { parseLabels } from "../formats/huggingface_labels.ts";
 import { readJsonObject } from "../formats/json_file.ts";
 import { quoteValue, showPath } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import type { Linear } from "../nn/linear.ts";
 import type { Bert } from "./bert.ts";
 import { classLogits } from "./bert_tasks.ts";
 import { loadBert, saveBert } from "./files.ts";
@@ -37,6 +40,8 @@ export interface SequenceClassifier {
   readonly device: Device;
   /** All that is trained. */
   readonly parameters: Parameter[];
+  /** The linear layers that LoRA can adapt. */
+  readonly linears: readonly Linear[];
   /** Names of its outputs. */
   readonly labels: readonly string[];
   /** What they mean. */
@@ -51,6 +56,8 @@ export interface SequenceClassifier {
   logits(run: Run, batch: PaddedIds): Tensor;
   /** Writes the model's directory. */
   save(directory: string): Promise<void>;
+  /** Writes of it only config.json, which names its labels: what an adapter's directory needs. */
+  describe(directory: string): void;
 }
 
 /** A BERT made for sequence classification, as a classifier. */
@@ -62,11 +69,12 @@ export function bertSequenceClassifier(model: Bert): SequenceClassifier {
         "with `vitrail finetune classify` first",
     );
   }
-  const { device, parameters, config } = model;
+  const { device, parameters, linears, config } = model;
   return {
     family: "bert",
     device,
     parameters,
+    linears,
     config,
     labels: settings.labels,
     labelKind: settings.labelKind,
@@ -84,6 +92,7 @@ export function bertSequenceClassifier(model: Bert): SequenceClassifier {
       });
     },
     save: (directory) => saveBert(model, directory),
+    describe: (directory) => writeBertConfig(directory, { config, heads: settings }),
   };
 }
 
@@ -94,6 +103,7 @@ export function gptSequenceClassifier(model: GptClassifier): SequenceClassifier 
     family: "gpt2",
     device: gpt.device,
     parameters,
+    linears: gpt.linears,
     config: gpt.config,
     ...settings,
     contextLength: gpt.config.contextLength,
@@ -101,6 +111,8 @@ export function gptSequenceClassifier(model: GptClassifier): SequenceClassifier 
       return model.logits(run, gpt.ids(ids, [lengths.length, time]), { lengths });
     },
     save: (directory) => saveGptClassifier(model, directory),
+    describe: (directory) =>
+      writeGptClassifierConfig(directory, { config: gpt.config, ...settings }),
   };
 }
 
@@ -114,6 +126,16 @@ export function modelFamily(directory: string): "bert" | "gpt2" {
   throw new VitrailError(
     `Cannot use ${showPath(path)}: model_type is ${quoteValue(type)}, wanted "bert" or "gpt2"`,
   );
+}
+
+/**
+ * Labels that the config.json of a directory names.
+ *
+ * @throws {VitrailError} if it is missing, or of neither family
+ */
+export function modelLabels(directory: string): string[] {
+  modelFamily(directory);
+  return parseLabels(readJsonObject(`${directory}/config.json`));
 }
 
 /**

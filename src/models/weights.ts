@@ -74,7 +74,8 @@ export class ParameterList {
     parts?: readonly string[],
   ): Parameter {
     const data = parts ? this.#assemble(parts, shape, initial) : this.#source(name, shape, initial);
-    const value = this.#device.pool.persistent(() => this.#device.upload(data, shape));
+    const { pool } = this.#device;
+    const value = pool.persistent(() => pool.as("weights", () => this.#device.upload(data, shape)));
     const parameter = new Parameter(name, value, parts);
     this.all.push(parameter);
     return parameter;

@@ -7,7 +7,7 @@ import { attention, attentionWithPattern } from "../autograd/ops/attention.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import type { Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { LayerCache } from "./cache.ts";
+import type { AttentionCache } from "./cache.ts";
 import type { Linear } from "./linear.ts";
 
 /** How an attention layer is made. */
@@ -42,7 +42,7 @@ export class Attention {
   forward(
     run: Run,
     x: Tensor,
-    options: { name: string; mask?: Tensor; cache?: LayerCache },
+    options: { name: string; mask?: Tensor; cache?: AttentionCache },
   ): Tensor {
     const { name, mask, cache } = options;
     const { heads, causal, attentionDropout, residualDropout } = this.config;

@@ -7,7 +7,7 @@ import { add } from "../autograd/ops/add.ts";
 import type { Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { Attention } from "./attention.ts";
-import type { LayerCache } from "./cache.ts";
+import type { AttentionCache } from "./cache.ts";
 import type { LayerNorm } from "./layer_norm.ts";
 import type { Mlp } from "./mlp.ts";
 
@@ -34,7 +34,7 @@ export class Block {
   }
 
   /** (B, T, C) to (B, T, C). */
-  forward(run: Run, x: Tensor, options: { mask?: Tensor; cache?: LayerCache } = {}): Tensor {
+  forward(run: Run, x: Tensor, options: { mask?: Tensor; cache?: AttentionCache } = {}): Tensor {
     const { name } = this;
     const before = run.hook(`${name}hook_resid_pre`, x);
     const attended = this.attention.forward(run, this.norm1.forward(run, before), {

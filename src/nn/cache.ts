@@ -10,8 +10,14 @@ import { attentionMix, attentionScores, part, whole } from "../kernels/attention
 import { cacheAppend } from "../kernels/cache_append.ts";
 import { softmax } from "../kernels/softmax.ts";
 
+/** What keeps the keys and values of one layer. */
+export interface AttentionCache {
+  /** Appends the keys and values of qkv (B, T, 3·C) and attends causally over all: (B, T, C). */
+  attend(qkv: Tensor, options: { heads: number }): Tensor;
+}
+
 /** Keys and values of the places seen so far, so that a new place costs one row. */
-export class LayerCache {
+export class LayerCache implements AttentionCache {
   /** (B, capacity, C). */
   readonly keys: Tensor;
   /** (B, capacity, C). */

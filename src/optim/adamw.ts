@@ -92,15 +92,15 @@ export class AdamW {
       }])
     ));
     this.moments = this.parameters.map((p) => moments.get(p)!);
-    this.norm = device.pool.persistent(() =>
-      createGradientNorm(
-        groups.map(({ gradients, parts, parameters }) => ({
-          flat: gradients,
-          parts,
-          indices: parameters.map((p) => this.parameters.indexOf(p)),
-        })),
-        half && { state: half.lossScale, growth: half.growth },
-      )
+    const { pool } = device;
+    const measured = groups.map(({ gradients, parts, parameters }) => ({
+      flat: gradients,
+      parts,
+      indices: parameters.map((p) => this.parameters.indexOf(p)),
+    }));
+    const scale = half && { state: half.lossScale, growth: half.growth };
+    this.norm = pool.persistent(() =>
+      pool.as("optimizer state", () => createGradientNorm(measured, scale))
     );
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Parameter, ParameterHome } from "../autograd/parameter.ts";
-import { SLICE_ALIGNMENT } from "../gpu/buffers.ts";
+import { type MemoryKind, SLICE_ALIGNMENT } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import { bytesOf, type DType, Tensor } from "../gpu/tensor.ts";
 import { cast } from "../kernels/cast.ts";
@@ -46,12 +46,13 @@ export class FlatGroup implements ParameterHome {
       return { begin, size: p.size };
     });
     this.#tenants = new Set(parameters);
-    [this.values, this.gradients] = [0, 0].map(() => flat(device, size));
+    this.values = flat(device, size, { kind: "weights" });
+    this.gradients = flat(device, size, { kind: "gradients" });
     parameters.forEach((p, i) => {
       const [value, gradient] = [this.values, this.gradients].map((t) => this.part(t, i).buffer);
       p.move(this, { value, gradient });
     });
-    [this.m, this.v] = [0, 0].map(() => flat(device, size));
+    [this.m, this.v] = [0, 0].map(() => flat(device, size, { kind: "optimizer state" }));
   }
 
   /** What a flat tensor of this group holds for its i-th parameter. */
@@ -65,7 +66,7 @@ export class FlatGroup implements ParameterHome {
   /** All values rounded to f16, as they were when this was first asked for or last refreshed. */
   get halves(): Tensor {
     if (!this.#halves) {
-      this.#halves = flat(this.values.device, this.values.size, "f16");
+      this.#halves = flat(this.values.device, this.values.size, { kind: "weights", dtype: "f16" });
       this.refreshHalves();
     }
     return this.#halves;
@@ -87,13 +88,17 @@ export class FlatGroup implements ParameterHome {
 }
 
 /** Zeros that outlive all scopes. */
-function flat(device: Device, size: number, dtype: DType = "f32"): Tensor {
-  return device.pool.persistent(() => {
-    const buffer = device.pool.allocate(bytesOf(size, dtype), { exact: true });
-    const out = new Tensor(device, buffer, [size], dtype);
-    device.commands.clear(out.buffer);
-    return out;
-  });
+function flat(
+  device: Device,
+  size: number,
+  { kind, dtype = "f32" }: { kind: MemoryKind; dtype?: DType },
+): Tensor {
+  const { pool } = device;
+  const buffer = pool.persistent(() =>
+    pool.as(kind, () => pool.allocate(bytesOf(size, dtype), { exact: true }))
+  );
+  device.commands.clear(buffer);
+  return new Tensor(device, buffer, [size], dtype);
 }
 
 /**
@@ -104,8 +109,7 @@ export function flatGroups(
   parameters: readonly Parameter[],
   key: (parameter: Parameter) => string,
 ): FlatGroup[] {
-  const { maxStorageBufferBindingSize, maxBufferSize } = parameters[0].device.raw.limits;
-  const most = Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4;
+  const most = parameters[0].device.pool.largest / 4;
   const open = new Map<string, { members: Parameter[]; size: number }>();
   const all: Parameter[][] = [];
   for (const p of parameters) {

@@ -29,12 +29,13 @@ const REPLAY_MOST = 256;
 /**
  * Runs `work` under a profiler.
  *
- * @param options `replay: false` leaves a recording without timestamps without times, too
+ * @param options `replay: false` leaves a recording without timestamps without times, too; `again` gives
+ * the call that a replay repeats, in place of the same dispatch over zeros
  */
 export async function record(
   device: Device,
   work: (profiler: Profiler) => void | Promise<void>,
-  options: { replay?: boolean } = {},
+  options: { replay?: boolean; again?: (event: ProfiledEvent) => () => void } = {},
 ): Promise<TimedRecording> {
   const profiler = attachProfiler(device);
   let recording: Recording;
@@ -46,7 +47,7 @@ export async function record(
   }
   if (recording.timed) return { ...recording, timing: "timestamps" };
   if (options.replay === false) return { ...recording, timing: "counts" };
-  await replay(device, recording.events);
+  await replay(device, recording.events, options.again ?? ((event) => prepare(device, event)));
   return { ...recording, timing: "replay" };
 }
 
@@ -64,8 +65,12 @@ export async function waitFloor(device: Device): Promise<number> {
   return Math.min(...times);
 }
 
-/** Gives each event the mean time of its kind, measured on zeros in buffers of the same sizes. */
-async function replay(device: Device, events: ProfiledEvent[]): Promise<void> {
+/** Gives each event the mean time of its kind. */
+async function replay(
+  device: Device,
+  events: ProfiledEvent[],
+  again: (event: ProfiledEvent) => () => void,
+): Promise<void> {
   const floor = await waitFloor(device);
   const kinds = Map.groupBy(
     events,
@@ -74,7 +79,7 @@ async function replay(device: Device, events: ProfiledEvent[]): Promise<void> {
   );
   for (const alike of kinds.values()) {
     using _operands = device.scope();
-    const call = prepare(device, alike[0]);
+    const call = again(alike[0]);
     const timed = async (calls: number): Promise<number> => {
       const begun = performance.now();
       for (let i = 0; i < calls; i++) call();

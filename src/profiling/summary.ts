@@ -4,7 +4,7 @@
  * @module
  */
 import type { ProfiledEvent } from "../gpu/profiler.ts";
-import { workOf } from "../kernels/work.ts";
+import { type Work, workOf } from "../kernels/work.ts";
 import type { TimedRecording, Timing } from "./record.ts";
 import { leastMilliseconds, type Roof } from "./roof.ts";
 import { type ShaderFacts, shaderFacts } from "./shader_facts.ts";
@@ -13,10 +13,14 @@ import { type ShaderFacts, shaderFacts } from "./shader_facts.ts";
 export interface KernelRow {
   /** `shader.entry`, the name of a copy, or what the caller called it. */
   kernel: string;
+  /** For what it was called, where a profile holds several cases: a name, and sizes in words. */
+  case?: string;
   /** Calls in one unit of the workload. */
   calls: number;
   /** Milliseconds in one unit. */
   milliseconds?: number;
+  /** Milliseconds of one unit in which the host encoded it, the profiler's own share among them. */
+  host: number;
   /** Part of the time of all kernels. */
   share?: number;
   /** Operations in one unit. */
@@ -79,8 +83,10 @@ export interface SummaryOptions {
   wall?: number;
   /** Milliseconds of these in which the host worked. */
   host?: number;
-  /** By what events are gathered to rows; by their names if absent. */
-  by?: (event: ProfiledEvent) => string;
+  /** Whether rows are told apart by the span, too, in which the host called them. */
+  bySpan?: boolean;
+  /** What a dispatch must do; of the project's kernels, if absent, what `work.ts` says. */
+  work?: (event: ProfiledEvent) => Partial<Work> | undefined;
 }
 
 /** Milliseconds from the first beginning to the last end of each submit, summed. */
@@ -101,23 +107,29 @@ function total(values: (number | undefined)[]): number | undefined {
   return values.reduce((sum, n) => sum === undefined || n === undefined ? undefined : sum + n, 0);
 }
 
-function rowOf(
-  kernel: string,
-  events: ProfiledEvent[],
-  { units, roof, all }: { units: number; roof?: Roof; all: number | undefined },
-): KernelRow {
+/** What a row needs beside its events. */
+interface RowOptions extends Pick<SummaryOptions, "units" | "roof" | "work" | "bySpan"> {
+  /** Milliseconds of all kernels. */
+  all: number | undefined;
+}
+
+function rowOf(events: ProfiledEvent[], options: RowOptions): KernelRow {
+  const { units, roof, all, bySpan } = options;
+  const { work = (event: ProfiledEvent) => workOf(event.name, event) } = options;
   const each = (n: number | undefined): number | undefined => n === undefined ? n : n / units;
-  const works = events.map((event) => workOf(event.name, event));
+  const works = events.map(work);
   const spent = total(events.map(({ milliseconds }) => milliseconds));
   const flops = total(works.map((work) => work?.flops));
   const bytes = total(works.map((work) => work?.bytes));
   const rate = (n: number | undefined) => n === undefined || !spent ? undefined : n / spent / 1e6;
   const known = flops !== undefined && bytes !== undefined;
-  const { kernel: shader, entryPoint, overrides } = events[0];
+  const { name, span, kernel: shader, entryPoint, overrides } = events[0];
   return {
-    kernel,
+    kernel: name,
+    ...bySpan && { case: span },
     calls: events.length / units,
     milliseconds: each(spent),
+    host: events.reduce((sum, { host }) => sum + host.end - host.begin, 0) / units,
     share: spent === undefined || !all ? undefined : spent / all,
     flops: each(flops),
     bytes: each(bytes),
@@ -125,7 +137,7 @@ function rowOf(
     gigabytes: rate(bytes),
     intensity: known && bytes > 0 ? flops / bytes : undefined,
     roofShare: known && roof && spent
-      ? works.reduce((sum, work) => sum + leastMilliseconds(work!, roof), 0) / spent
+      ? works.reduce((sum, work) => sum + leastMilliseconds(work as Work, roof), 0) / spent
       : undefined,
     shader: shader && shaderFacts(shader, entryPoint, overrides),
   };
@@ -133,13 +145,14 @@ function rowOf(
 
 /** Gathers a recording's events into rows, the slowest first. */
 export function summarize(recording: TimedRecording, options: SummaryOptions): Profile {
-  const { by = ({ name }) => name, ...given } = options;
+  const { bySpan, work, ...given } = options;
   const { events, timing, submits } = recording;
   const { units, roof } = options;
   const all = total(events.map(({ milliseconds }) => milliseconds));
   const gpu = deviceMilliseconds(events);
-  const kernels = [...Map.groupBy(events, by)]
-    .map(([name, alike]) => rowOf(name, alike, { units, roof, all }))
+  const kinds = Map.groupBy(events, ({ name, span }) => bySpan ? `${name} ${span}` : name);
+  const kernels = [...kinds.values()]
+    .map((alike) => rowOf(alike, { units, roof, all, work, bySpan }))
     .sort((a, b) => (b.milliseconds ?? b.calls) - (a.milliseconds ?? a.calls));
   return {
     ...given,

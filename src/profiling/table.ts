@@ -29,30 +29,38 @@ export function groupSize({ shader }: KernelRow): string {
   return size.join("×");
 }
 
-/** Headings and the cells under them. */
+/** Headings and the cells under them; where kernels are of several cases, the case comes first. */
 export function cells(profile: Profile): { heads: string[]; rows: string[][] } {
+  const several = profile.kernels.some((row) => row.case !== undefined);
   const heads = [
+    ...several ? ["case"] : [],
     "kernel",
     "calls",
     "ms",
-    "share",
+    "host ms",
+    // A part of unlike things' sum says nothing.
+    ...several ? [] : ["share"],
     "GFLOP/s",
     "GB/s",
     "FLOP/byte",
     "of roof",
     "workgroup",
+    "bindings",
     "memory",
   ];
   const rows = profile.kernels.map((row) => [
+    ...several ? [row.case ?? ""] : [],
     row.kernel,
     times(row.calls),
     figure(row.milliseconds),
-    percent(row.share),
+    figure(row.host),
+    ...several ? [] : [percent(row.share)],
     figure(row.gflops),
     figure(row.gigabytes),
     figure(row.intensity),
     percent(row.roofShare),
     groupSize(row),
+    row.shader ? String(row.shader.bindings.length) : "–",
     row.shader ? `${row.shader.workgroupBytes} B` : "–",
   ]);
   return { heads, rows };
@@ -77,7 +85,7 @@ export function remarks(profile: Profile): string[] {
   } else if (timing === "counts") {
     lines.push("this adapter has no timestamps: calls are counted, not timed");
   }
-  const parts = [`${times(profile.dispatches)} dispatches`];
+  const parts = [`${times(profile.dispatches)} dispatch${profile.dispatches === 1 ? "" : "es"}`];
   if (timing !== "counts") parts.push(`kernels ${figure(busy)} ms`);
   if (gpu !== undefined) parts.push(`device ${figure(gpu)} ms`);
   if (wall !== undefined) parts.push(`wall without the profiler ${figure(wall)} ms`);
@@ -96,7 +104,9 @@ export function profileTable(profile: Profile): string {
     Math.max(head.length, ...rows.map((row) => [...row[c]].length))
   );
   const line = (row: string[]): string =>
-    row.map((cell, c) => c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c])).join("  ");
+    row.map((cell, c) =>
+      ["case", "kernel"].includes(heads[c]) ? cell.padEnd(widths[c]) : cell.padStart(widths[c])
+    ).join("  ");
   return [
     profile.title,
     ...remarks(profile),

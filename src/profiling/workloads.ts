@@ -60,7 +60,7 @@ function randomIds(count: number, limit: number): Uint32Array {
 }
 
 /** A GPT's or BERT's trainer and the batch that it is given again and again. */
-function trainerOf(
+export function trainerOf(
   device: Device,
   family: "gpt" | "bert",
   sizes: WorkloadSizes,

@@ -10,6 +10,7 @@ import type { Tensor } from "../gpu/tensor.ts";
 import type { Bert } from "../models/bert.ts";
 import { type LabelledLoss, preTrain } from "../models/bert_tasks.ts";
 import { saveBert } from "../models/files.ts";
+import { evaluate } from "./evaluate.ts";
 import type { Task } from "./task.ts";
 
 /**
@@ -81,6 +82,70 @@ export async function pretrainingAccuracy(
     nextSentenceAccuracy: counts.pairsRight / counts.pairs,
     nextSentenceBaseline: Math.max(counts.elsewhere, counts.pairs - counts.elsewhere) /
       counts.pairs,
+  };
+}
+
+/** How well a model does what it was pre-trained for. */
+export interface PretrainingEvaluation {
+  /** Mean cross-entropy of a masked token, in nats. */
+  maskedLoss: number;
+  /** Part of the masked tokens that are guessed. */
+  maskedAccuracy: number;
+  /** Masked tokens. */
+  tokens: number;
+  /** Of pairs of segments, where the model has a head for them. */
+  nextSentence?: {
+    /** Mean cross-entropy, in nats. */
+    loss: number;
+    /** Part that is right. */
+    accuracy: number;
+    /** Part of the commoner label: what a constant guess reaches. */
+    baseline: number;
+    /** Pairs. */
+    pairs: number;
+  };
+}
+
+/**
+ * Losses and accuracies over batches, each token and pair counting once.
+ *
+ * @param batches gives them anew each time: they are looked at twice
+ * @throws {VitrailError} if the model lacks the head, or nothing is masked
+ *
+ * @example
+ * ```ts
+ * import { type Bert, evaluatePretraining, type PretrainingSampler } from "../../mod.ts";
+ *
+ * async function print(model: Bert, heldOut: PretrainingSampler) {
+ *   const { maskedLoss } = await evaluatePretraining(model, () => heldOut.first());
+ *   console.log(Math.exp(maskedLoss)); // perplexity
+ * }
+ * ```
+ */
+export async function evaluatePretraining(
+  model: Bert,
+  batches: () => Iterable<PretrainingBatch>,
+): Promise<PretrainingEvaluation> {
+  let pairs = 0;
+  const counted = function* (): Generator<PretrainingBatch> {
+    for (const batch of batches()) {
+      pairs += batch.follows?.length ?? 0;
+      yield batch;
+    }
+  };
+  const { loss, terms, tokens } = await evaluate(bertPretraining(model), counted());
+  const accuracy = await pretrainingAccuracy(model, batches());
+  const { maskedAccuracy, nextSentenceAccuracy, nextSentenceBaseline } = accuracy;
+  const found = { maskedLoss: terms?.maskedLoss ?? loss, maskedAccuracy, tokens };
+  if (!terms) return found;
+  return {
+    ...found,
+    nextSentence: {
+      loss: terms.nextSentenceLoss,
+      accuracy: nextSentenceAccuracy!,
+      baseline: nextSentenceBaseline!,
+      pairs,
+    },
   };
 }
 

@@ -1,10 +1,9 @@
 /**
- * Fine-tuning a language model: on completions alone, and with an adapter in place of its weights.
+ * Fine-tuning a language model on completions alone.
  *
  * @module
  */
 import type { CompletionBatch } from "../data/completions/completion_batches.ts";
-import { type LoraAdapter, saveAdapter } from "../models/adapters.ts";
 import { saveGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
 import type { Task } from "./task.ts";
@@ -24,22 +23,5 @@ export function completing(model: Gpt): Task<CompletionBatch> {
       return [{ result, scale: 1 }];
     },
     save: (directory) => saveGpt(model, directory),
-  };
-}
-
-/**
- * The same task, of which only the adapter is trained, saved and kept in checkpoints.
- *
- * @param options.base the model that the adapter is for, and `taskType`, PEFT's word for its use
- */
-export function adapted<B>(
-  task: Task<B>,
-  adapter: LoraAdapter,
-  options: { base?: string; taskType?: string } = {},
-): Task<B> {
-  return {
-    ...task,
-    parameters: adapter.parameters,
-    save: (directory) => saveAdapter(adapter, directory, options),
   };
 }

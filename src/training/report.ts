@@ -1,13 +1,10 @@
 /** The report of a run: one HTML file that opens from the disk and asks the network for nothing. @module */
 
-import { createHash } from "node:crypto";
-import uplotStyle from "npm:uplot@1.6.32/dist/uPlot.min.css" with { type: "text" };
-import uplotScript from "npm:uplot@1.6.32/dist/uPlot.iife.min.js" with { type: "text" };
 import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { escapeHtml, flatten, showValue, table } from "../formats/page/html.ts";
+import { chartPage } from "../formats/page/page.ts";
 import type { MetricsRecord } from "./metrics.ts";
-import pageStyle from "./report_page.css" with { type: "text" };
 import pageScript from "./report_page.js" with { type: "text" };
-import { escapeHtml, flatten, jsonForScript, showValue, table } from "./report_html.ts";
 import { type ComparedRun, comparisonCharts, differences } from "./report_comparison.ts";
 import { type Chart, chartsOf, type Curve } from "./report_series.ts";
 
@@ -32,12 +29,6 @@ export interface ReportOptions {
 
 /** Rows of the table that stands for a chart. */
 const MOST_ROWS = 40;
-
-/** A script or style cannot end its own element, whatever text it holds. */
-const inline = (source: string): string => source.replace(/<\/(script|style)/gi, "<\\/$1");
-
-const hash = (script: string): string =>
-  `'sha256-${createHash("sha256").update(script).digest("base64")}'`;
 
 /** About `count` of the indices below `length`, first and last among them. */
 function spread(length: number, count: number): number[] {
@@ -125,50 +116,23 @@ function configSection(heads: string[], rows: string[][]): string {
   }</div></section>`;
 }
 
-function page({ title, notice, figures, charts, sections }: Page): string {
-  const scripts = [uplotScript, pageScript].map(inline);
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; ` +
-    `form-action 'none'; script-src ${scripts.map(hash).join(" ")}`;
-  const cards = Object.entries(figures).map(([name, value]) =>
-    `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(showValue(value))}</dd></div>`
-  );
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${escapeHtml(title)}</title>
-<link rel="icon" href="data:,">
-<style>${inline(uplotStyle)}
-${inline(pageStyle)}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
-${notice ? `<p class="notice">${escapeHtml(notice)}</p>` : ""}
-${cards.length > 0 ? `<dl class="figures">${cards.join("\n")}</dl>` : ""}
-${
-    charts.length > 0
-      ? '<p class="hint script" id="keys">Point at a chart, or focus it and press the arrow ' +
-        "keys, to read values. Drag, or press + and −, to zoom; double-click or press 0 to zoom " +
-        "out.</p>"
-      : "<p>No numbers were recorded.</p>"
-  }
-<noscript><p>The charts need JavaScript; the same values stand in the tables.</p></noscript>
-<div class="charts">
-${charts.map(chartSection).join("\n")}
-</div>
-${sections.join("\n")}
-</main>
-<footer>Written by Vitrail. Charts by uPlot, MIT licence, © Leon Sorokin.</footer>
-<script type="application/json" id="charts">${jsonForScript(charts)}</script>
-<script>${scripts[0]}</script>
-<script>${scripts[1]}</script>
-</body>
-</html>
-`;
+function page({ charts, sections, ...page }: Page): string {
+  const hint = charts.length > 0
+    ? '<p class="hint script" id="keys">Point at a chart, or focus it and press the arrow ' +
+      "keys, to read values. Drag, or press + and −, to zoom; double-click or press 0 to zoom " +
+      "out.</p>"
+    : "<p>No numbers were recorded.</p>";
+  return chartPage({
+    ...page,
+    data: charts,
+    script: pageScript,
+    body: [
+      hint,
+      "<noscript><p>The charts need JavaScript; the same values stand in the tables.</p></noscript>",
+      `<div class="charts">\n${charts.map(chartSection).join("\n")}\n</div>`,
+      ...sections,
+    ],
+  });
 }
 
 /**

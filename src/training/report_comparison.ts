@@ -2,7 +2,7 @@
 
 import { VitrailError } from "../errors.ts";
 import type { MetricsRecord } from "./metrics.ts";
-import { flatten } from "./report_html.ts";
+import { flatten } from "../formats/page/html.ts";
 import {
   type Chart,
   type Curve,

@@ -1,12 +1,10 @@
 /** Draws the charts of a report, in the browser. uPlot stands in the page before this script. */
 "use strict";
-/* global uPlot */
+/* global uPlot, chartTools */
 
 (() => {
+  const { dark, colour, height, short, axis } = chartTools;
   const charts = JSON.parse(document.getElementById("charts").textContent);
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-  const height = (width) => Math.round(Math.min(Math.max(width * 0.5, 220), 360));
   /** Distances between steps that an axis may have. */
   const WHOLE = Array.from({ length: 27 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
   /** Lines differ by more than their colour. */
@@ -18,28 +16,6 @@
     "run-5": [12, 4, 2, 4],
     "run-6": [2, 2],
   };
-  document.documentElement.classList.add("scripted");
-
-  /** A number for an axis or the readout, in few characters. */
-  const short = (value, digits = 5) => {
-    if (value == null) return "–";
-    const size = Math.abs(value);
-    if (value !== 0 && (size < 1e-3 || size >= 1e9)) {
-      return value.toExponential(digits - 1).replace(/\.?0+e/, "e").replace("e+", "e");
-    }
-    return value.toLocaleString("en-US", {
-      maximumSignificantDigits: Number.isInteger(value) ? 21 : digits,
-    });
-  };
-
-  /** What the axis of values looks like; a compact one for millions. */
-  const tick = (value) => {
-    if (value == null) return "";
-    return Math.abs(value) >= 1e5
-      ? value.toLocaleString("en-US", { notation: "compact" })
-      : short(value, 4);
-  };
-
   /** The curves over one row of steps, without what a logarithm does not know. */
   const align = (curves, logarithmic) =>
     uPlot.join(
@@ -60,27 +36,6 @@
     const gap = (at) => known[at]?.[1] == null;
     return known.filter(([, v], at) => v !== null && gap(at - 1) && gap(at + 1)).map(([i]) => i);
   };
-
-  const axis = (side, values) => ({
-    side,
-    values,
-    stroke: () => colour("--quiet"),
-    grid: { stroke: () => colour("--rule"), width: 1 },
-    ticks: { stroke: () => colour("--rule"), width: 1, size: 4 },
-    font: "12px system-ui, sans-serif",
-    // Wide enough for its longest label, and no wider.
-    ...(side === 3
-      ? {
-        size: (_, labels) => 14 + 7 * Math.max(3, ...(labels ?? []).map((l) => l?.length ?? 0)),
-      }
-      : {
-        size: 26,
-        label: "Step",
-        labelSize: 16,
-        labelGap: 0,
-        labelFont: "12px system-ui, sans-serif",
-      }),
-  });
 
   for (const section of document.querySelectorAll("[data-chart]")) {
     const { curves, fromZero } = charts[section.dataset.chart];
@@ -138,8 +93,8 @@
             },
           },
           axes: [
-            { ...axis(2, (_, splits) => splits.map(tick)), incrs: WHOLE },
-            { ...axis(3, (_, splits) => splits.map(tick)) },
+            { ...axis(2, { label: "Step" }), incrs: WHOLE },
+            axis(3),
           ],
           series: [
             {},

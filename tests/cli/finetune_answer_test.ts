@@ -70,6 +70,10 @@ Deno.test("answers are learnt, kept beside baselines, and given to new questions
   assert.deepEqual(await said(["--context-file", "-"], context), found);
   Deno.writeTextFileSync(made.at("context.txt"), context);
   assert.deepEqual(await said(["--context-file", "context.txt"]), found);
+  const asked = ["who ?", "where ?"].map((question) => JSON.stringify({ question, context }));
+  const piped = ["answer", "--model", "m", "--data", "-", "--json"];
+  const answers = (await run(piped, cwd, asked.join("\n"))).stdout.trim().split("\n");
+  assert.deepEqual(answers.map((line) => JSON.parse(line)), found);
   const [none] = await said(["--context", context, "--threshold", "-1000", "--top-k", "2"]);
   assert.deepEqual([none.text, none.answers.length], ["", 2]);
   const lines = (await run(["answer", "--model", "m", "--data", "x.json"], cwd)).stdout;

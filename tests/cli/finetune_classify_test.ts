@@ -52,6 +52,7 @@ for (const family of ["bert", "gpt2"]) {
 
     const lines = "puddle rain day 98\n\nbright blue sun day 99\n";
     const given = await run("classify --model m --data - --top-k 1 --json", cwd, lines);
+    assert.match(given.stderr, /^Left out 1 empty text of standard input$/m);
     const found = given.stdout.trim().split("\n").map((line) => JSON.parse(line));
     assert.deepEqual(found.map(({ text, labels }) => [text, labels.length, labels[0].label]), [
       ["puddle rain day 98", 1, "wet"],

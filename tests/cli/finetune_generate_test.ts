@@ -41,7 +41,7 @@ const weightsOf = (path: string): Record<string, Float32Array> => {
 };
 
 Deno.test("completions are learnt by an adapter, which generates as the merged model does", async () => {
-  using made = await place({ "pairs.jsonl": PAIRS });
+  using made = await place({ "pairs.jsonl": PAIRS, "pairs.txt": "1 is odd. 2 is even." });
   const cwd = made.path;
   const before = snapshot(made.at("base"));
   const { stderr } = await run(
@@ -80,6 +80,18 @@ Deno.test("completions are learnt by an adapter, which generates as the merged m
   const adapted = await write("--model base --adapter out");
   assert.equal(await write("--model merged"), adapted);
   assert.notEqual(await write("--model base"), adapted, "the adapter says something else");
+  const lossOf = async (flags: string): Promise<number> =>
+    JSON.parse((await run(`evaluate ${flags} --data pairs.txt --json`, cwd)).stdout).loss;
+  const loss = await lossOf("--model base --adapter out");
+  assert.ok(Math.abs(await lossOf("--model merged") - loss) < 1e-5 * loss);
+  assert.ok(loss < await lossOf("--model base"));
+  // Of examples, what is written behind the prompt counts: 3 characters or 4, and the end of text.
+  const learnt = JSON.parse(
+    (await run("evaluate --model base --adapter out --data pairs.jsonl --json", cwd)).stdout,
+  );
+  assert.deepEqual([learnt.examples, learnt.shortened, learnt.cut], [23, 0, 0]);
+  assert.equal(learnt.tokens, 11 * 4 + 12 * 5);
+  assert.ok(learnt.loss < 0.8 * lost, `${learnt.loss}`);
 });
 
 Deno.test("a text trains all weights but the frozen ones, and goes on after an interruption", async () => {

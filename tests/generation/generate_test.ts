@@ -81,12 +81,61 @@ Deno.test("no tokens asked for are none; the last place of the context is used",
   assert.equal(ids.length, T - prompt.length);
 });
 
-Deno.test("nothing stays behind on the device", async () => {
-  const before = device.pool.memory.liveBuffers;
+Deno.test("what was written ahead of an end is never told", async () => {
+  const options = { maxNewTokens: 56, samples: 2, seed: 4, topK: 30 };
+  const free = await generate(model, prompt, options);
+  for (const chunk of [1, 2, 5]) {
+    const told: number[][] = [[], []];
+    const found = await generate(model, prompt, {
+      ...options,
+      chunk,
+      onTokens: (sequence, ids) => {
+        told[sequence].push(...ids);
+        return told[sequence].length >= [3, 11][sequence];
+      },
+    });
+    const ends = [3, 11].map((n) => chunk * Math.ceil(n / chunk));
+    assert.deepEqual(found, free.map((ids, s) => ids.slice(0, ends[s])), `chunks of ${chunk}`);
+    assert.deepEqual(told, found);
+  }
+});
+
+Deno.test("two generations at once do not disturb each other", async () => {
+  const options = { maxNewTokens: 29, samples: 2, chunk: 3 };
+  const apart = [await generate(model, prompt, { ...options, seed: 1 })];
+  apart.push(await generate(model, [7], { ...options, seed: 2 }));
+  const together = await Promise.all([
+    generate(model, prompt, { ...options, seed: 1 }),
+    generate(model, [7], { ...options, seed: 2 }),
+  ]);
+  assert.deepEqual(together, apart);
+});
+
+Deno.test("nothing stays behind on the device, however it ends", async () => {
+  const held = () => [
+    device.pool.memory.liveBuffers,
+    device.pool.memory.liveBytes,
+    device.textures.bytes,
+  ];
   await generate(model, prompt, { maxNewTokens: 9, samples: 3 });
-  assert.equal(device.pool.memory.liveBuffers, before);
+  const before = held();
+  await generate(model, prompt, { maxNewTokens: 9, samples: 3 });
+  assert.deepEqual(held(), before);
   await assert.rejects(generate(model, [V], { maxNewTokens: 9 }));
-  assert.equal(device.pool.memory.liveBuffers, before);
+  assert.deepEqual(held(), before);
+  await generate(model, prompt, { maxNewTokens: 56, chunk: 2, onTokens: () => true });
+  assert.deepEqual(held(), before);
+  const told = new Error("told");
+  const failing = generate(model, prompt, {
+    maxNewTokens: 56,
+    chunk: 2,
+    onTokens: () => {
+      throw told;
+    },
+  });
+  await assert.rejects(failing, told);
+  assert.deepEqual(held(), before);
+  await device.finish();
 });
 
 Deno.test("what cannot be generated is said", async () => {

@@ -36,6 +36,33 @@ Deno.test("what is written may change at once: the stream has its own copy", asy
   assert.deepEqual(await x.read(), of(3, 4));
 });
 
+Deno.test("a later read sees what was there when it was asked for, whatever comes between", async () => {
+  using _scope = device.scope();
+  const x = device.upload(of(1, 29));
+  const reads = Array.from({ length: 5 }, (_, i) => {
+    const read = device.readLater(x, add(x, x));
+    device.write(x, of(i + 2, 29));
+    if (i % 2 === 0) device.commands.submit();
+    return read;
+  });
+  // Nobody waits for the second; the last is still to be submitted.
+  reads[1].cancel();
+  for (const i of [4, 0, 3, 2]) {
+    const [own, twice] = await reads[i].numbers();
+    assert.deepEqual([own, twice], [of(i + 1, 29), of(2 * i + 2, 29)]);
+  }
+  assert.deepEqual(await x.read(), of(6, 29));
+  device.check();
+});
+
+Deno.test("what is set aside and not submitted may be cancelled", async () => {
+  using _scope = device.scope();
+  const x = device.upload(of(3, 4));
+  device.readLater(x).cancel();
+  assert.deepEqual(await x.read(), of(3, 4));
+  device.check();
+});
+
 Deno.test("many writes in one submit overflow into the next, in order", async () => {
   using _scope = device.scope();
   const size = 50_000;

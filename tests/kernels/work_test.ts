@@ -8,11 +8,17 @@ import { openDevice } from "../../src/gpu/device.ts";
 import { adamw } from "../../src/kernels/adamw.ts";
 import { attention, attentionBackward } from "../../src/kernels/attention.ts";
 import { attentionMix, attentionScores, whole } from "../../src/kernels/attention_pattern.ts";
+import { attentionDecode, decodeAppend, decodeCache } from "../../src/kernels/attention_decode.ts";
 import { normalizedColumnSums } from "../../src/kernels/column_sum.ts";
 import { cast } from "../../src/kernels/cast.ts";
-import { crossEntropy, crossEntropyBackward } from "../../src/kernels/cross_entropy.ts";
+import {
+  countTargets,
+  crossEntropy,
+  crossEntropyBackward,
+} from "../../src/kernels/cross_entropy.ts";
 import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
 import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
+import { linearRow, rowNorm, rowWeight } from "../../src/kernels/linear_row.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
 import { type Work, workOf } from "../../src/kernels/work.ts";
 import { record } from "../../src/profiling/record.ts";
@@ -96,6 +102,41 @@ Deno.test("attention against a cache: one query sees what is past and itself", a
   assert.deepEqual(found["attention_pattern.mix"], { flops: 2 * 14 * 5 * 6, bytes });
 });
 
+Deno.test("a step of generation: products with what is done beside them, and one query", async () => {
+  using _scope = device.scope();
+  // (3, 7)·(7, 5), as above; 21 numbers normalized and 15 activated.
+  const [x, bias, norm] = [zeros(3, 7), zeros(5), zeros(7)];
+  const weight = rowWeight(zeros(7, 5), { transposed: false });
+  const norms = rowNorm({ weight: norm, bias: norm, epsilon: 1e-5 });
+  const plain = await works(() => void linearRow(x, weight));
+  assert.deepEqual(plain["linear_row.forward"], { flops: 210, bytes: 4 * (21 + 35 + 15) });
+  const whole = await works(() => {
+    linearRow(x, weight, { norm: norms, bias, gelu: "tanh", out: zeros(3, 5), accumulate: true });
+  });
+  assert.deepEqual(whole["linear_row.forward"], {
+    flops: 210 + 30 + 8 * 21 + 9 * 15,
+    bytes: 4 * (21 + 35 + 15 + 5 + 15 + 14),
+  });
+  device.textures.release(weight.texture);
+  // B 3, NH 2, HS 5: six heads, each with nine places before its own.
+  const cache = decodeCache(device, { layers: 2, batch: 3, heads: 2, headSize: 5, capacity: 12 });
+  const decoded = await works(() => {
+    decodeAppend(zeros(1, 9, 30), cache, { past: 0, sources: 1, time: 9, layer: 1 });
+    attentionDecode(zeros(3, 1, 30), cache, { past: 9, layer: 1 });
+  });
+  // Keys and values of one sequence, written for three.
+  assert.deepEqual(decoded["attention_decode.append"], {
+    flops: 0,
+    bytes: 4 * 2 * 9 * 10 * (1 + 3),
+  });
+  assert.deepEqual(decoded["attention_decode.forward"], {
+    flops: 6 * 10 * (2 * 5 + 2 * 5),
+    // Nine keys and values from the cache; its own, the query and the result.
+    bytes: 4 * 6 * 5 * (9 * 2 + 4),
+  });
+  [cache.keys, cache.values].forEach((texture) => device.textures.release(texture));
+});
+
 Deno.test("layer norm: eight for each number forward, ten backward", async () => {
   using _scope = device.scope();
   for (const columns of [12, 13]) {
@@ -150,6 +191,13 @@ Deno.test("cross-entropy: four for each logit forward, three backward", async ()
     flops: 3 * 985,
     bytes: 4 * (2 * 985 + 12),
   });
+  const inPlace = await works(() => {
+    const saved = { logSumExp: zeros(5), result: zeros(2) };
+    countTargets(targets, saved.result);
+    crossEntropyBackward(logits, targets, { saved, scale: 1, dLogits: logits });
+  });
+  assert.deepEqual(inPlace["cross_entropy.count"], { flops: 5, bytes: 4 * 7 });
+  assert.deepEqual(inPlace["cross_entropy.backward_odd"], found["cross_entropy.backward_odd"]);
 });
 
 Deno.test("GELU: by its form, five or nine forward, eleven or eighteen backward", async () => {

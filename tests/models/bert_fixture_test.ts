@@ -71,7 +71,9 @@ for (const [name, lossOf] of Object.entries(TASKS)) {
     using _scope = device.scope();
     const model = loadBert(device, `${FIXTURE}/${name}`);
     const run = new Run(device, { record: true });
-    const { losses, logits, rows } = lossOf(run, model);
+    const { losses, ...recorded } = lossOf(run, model);
+    // A recorded pass keeps no logits of tokens.
+    const { logits, rows } = recorded.rows ? lossOf(new Run(device), model) : recorded;
     let loss = 0;
     for (const { result, scale } of losses) loss += (await result.read())[0] * scale;
     assertClose([loss], file.read(`${name}.loss`), { bound: 1e-5, label: "loss" });

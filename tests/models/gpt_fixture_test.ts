@@ -20,22 +20,34 @@ const file = openSafetensors(`${FIXTURE}/fixture.safetensors`);
 const integers = (name: string) => new Int32Array(file.readRaw(name).buffer);
 const listen: Hook = () => {};
 
-for (const mode of ["fused", "with its pattern", "checkpointed"]) {
-  Deno.test(`logits and every gradient equal PyTorch's, attention ${mode}`, async () => {
+const MODES = [
+  "attention fused",
+  "attention with its pattern",
+  "attention checkpointed",
+  "its loss in chunks",
+];
+for (const mode of MODES) {
+  Deno.test(`logits and every gradient equal PyTorch's, ${mode}`, async () => {
     using _scope = device.scope();
     const model = loadGpt(device, `${FIXTURE}/model`);
-    model.checkpointing = mode === "checkpointed";
+    model.checkpointing = mode === "attention checkpointed";
+    // Twice the same sequences have the same mean loss, and rows enough for three chunks of 64.
+    const times = mode === "its loss in chunks" ? 2 : 1;
+    if (times === 2) model.logitBytes = 1;
+    const twice = (x: Int32Array): Int32Array<ArrayBuffer> =>
+      Int32Array.from({ length: times * x.length }, (_, i) => x[i % x.length]);
     const hooks = new Map(
-      mode === "with its pattern"
+      mode === "attention with its pattern"
         ? [0, 1].map((i) => [`blocks.${i}.attn.hook_pattern`, listen])
         : [],
     );
     const run = new Run(device, { record: true, hooks });
     const ids = model.ids(integers("ids"), [3, 29]);
-    const targets = device.upload(integers("targets"), [3, 29]);
     const logits = await model.forward(new Run(device, { hooks }), ids).read();
     assertClose(logits, file.read("logits"), { bound: 1e-4, label: "logits" });
-    const { result } = model.loss(run, ids, { targets });
+    const shape = [times * 3, 29];
+    const targets = device.upload(twice(integers("targets")), shape);
+    const { result } = model.loss(run, model.ids(twice(integers("ids")), shape), { targets });
     run.tape!.backward(result);
     assertClose((await result.read()).slice(0, 1), file.read("loss"), {
       bound: 1e-5,

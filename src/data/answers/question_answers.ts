@@ -4,8 +4,9 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
-import { readJsonObject } from "../../formats/json_file.ts";
+import { parseJsonObject } from "../../formats/json_file.ts";
 import { quoteName, quoteValue, showPath } from "../../formats/messages.ts";
+import { readText, sourceName } from "../sources/text_stream.ts";
 
 /** A part of a context that answers a question. */
 export interface AnswerText {
@@ -34,7 +35,7 @@ export interface QuestionAnswers extends Question {
 }
 
 /**
- * Reads a file as SQuAD 1.1 and 2.0 have it (Rajpurkar et al. 2016, arXiv:1606.05250; 2018,
+ * Reads a file, or `-`, standard input, as SQuAD 1.1 and 2.0 have it (Rajpurkar et al. 2016, arXiv:1606.05250; 2018,
  * arXiv:1806.03822): `{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question",
  * "answers": [{"text", "answer_start"}], "is_impossible"}]}]}]}`. Its `answer_start` counts Unicode's
  * characters, as Python does.
@@ -42,11 +43,44 @@ export interface QuestionAnswers extends Question {
  * @throws {VitrailError} if the file is no such JSON or has no question, if an answer is not in its
  * context at its place, or a question has none and is not said to be impossible; the message names it
  */
-export function readQuestionAnswers(path: string): QuestionAnswers[] {
-  const json = readJsonObject(path, {
-    wanted: "SQuAD's JSON: data, paragraphs, qas",
+export async function readQuestionAnswers(source: string): Promise<QuestionAnswers[]> {
+  const name = sourceName(source);
+  return parseQuestionAnswers(parseJsonObject(await readText(source), name), { source: name });
+}
+
+/**
+ * Reads questions whose answers nobody need know: a record `{"question", "context"}` a line, with an
+ * optional `"id"`, or SQuAD's JSON with or without answers; from a file, or `-`, standard input.
+ *
+ * @throws {VitrailError} if it cannot be read, holds no question, or lacks one's text or context
+ */
+export async function readQuestions(source: string): Promise<Question[]> {
+  const name = sourceName(source);
+  const content = await readText(source);
+  const lines = content.split("\n").map((line, i) => ({ line, place: `line ${i + 1}` }))
+    .filter(({ line }) => line.trim() !== "");
+  if (!/\.(jsonl|ndjson)$/i.test(source) && !isQuestion(lines[0]?.line)) {
+    const json = parseJsonObject(content, name);
+    return parseQuestionAnswers(json, { source: name, unanswered: true });
+  }
+  return lines.map(({ line, place }, i) => {
+    const refuse: Refuse = (reason) => new VitrailError(`Cannot read ${name}: ${place}, ${reason}`);
+    const record = parseJsonObject(line, `${name}, ${place}`);
+    return {
+      id: String(record.id ?? i + 1),
+      question: text(record, "question", refuse),
+      context: text(record, "context", refuse),
+    };
   });
-  return parseQuestionAnswers(json, { source: path });
+}
+
+/** Whether a line alone is a record with a question. */
+function isQuestion(line = ""): boolean {
+  try {
+    return typeof JSON.parse(line).question === "string";
+  } catch {
+    return false;
+  }
 }
 
 /** What is wrong, and with what. */
@@ -66,10 +100,14 @@ function text(from: Record<string, unknown>, key: string, refuse: Refuse): strin
   throw refuse(`${key} is ${quoteValue(value)}, wanted a text`);
 }
 
-/** The questions of SQuAD's JSON, as `readQuestionAnswers` reads them from a file. */
+/**
+ * The questions of SQuAD's JSON, as `readQuestionAnswers` reads them from a file.
+ *
+ * @param options.unanswered whether questions may come without answers
+ */
 export function parseQuestionAnswers(
   json: Record<string, unknown>,
-  options: { source?: string } = {},
+  options: { source?: string; unanswered?: boolean } = {},
 ): QuestionAnswers[] {
   const source = showPath(options.source ?? "these questions");
   const refuse: Refuse = (reason) => new VitrailError(`Cannot read ${source}: ${reason}`);
@@ -86,8 +124,9 @@ export function parseQuestionAnswers(
         const inQuestion: Refuse = (reason) => refuse(`in question ${quoteName(id)}, ${reason}`);
         const question = text(qa, "question", inQuestion);
         // Impossible questions of SQuAD 2.0 have plausible answers, under another name.
-        const answers = qa.is_impossible === true ? [] : list(qa, "answers", inQuestion);
-        if (answers.length === 0 && qa.is_impossible !== true) {
+        const silent = qa.is_impossible === true || (options.unanswered && !qa.answers);
+        const answers = silent ? [] : list(qa, "answers", inQuestion);
+        if (answers.length === 0 && !silent && !options.unanswered) {
           throw inQuestion("there is no answer; wanted one, or is_impossible: true");
         }
         found.push({

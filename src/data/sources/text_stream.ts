@@ -109,14 +109,19 @@ function placeToCut(text: string, begin: number): number | undefined {
   return code >= 0xd800 && code < 0xdc00 ? most - 1 : most;
 }
 
-/** The whole of a text file, checked to be UTF-8. */
+/** What to call a source in messages: `-` is standard input. */
+export function sourceName(source: string): string {
+  return source === "-" ? "standard input" : showPath(source);
+}
+
+/** The whole of a text file, or of standard input for `-`, checked to be UTF-8. */
 export async function readText(path: string): Promise<string> {
-  let file: Deno.FsFile;
+  let stream = Deno.stdin.readable;
   try {
-    file = await Deno.open(path);
+    if (path !== "-") stream = (await Deno.open(path)).readable;
   } catch (cause) {
     throw new VitrailError(`Cannot read ${showPath(path)}: ${describeIoError(cause)}`, { cause });
   }
-  const pieces = withPlainLines(decoded(showPath(path), file.readable));
+  const pieces = withPlainLines(decoded(sourceName(path), stream));
   return (await Array.fromAsync(pieces)).join("");
 }

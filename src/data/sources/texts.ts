@@ -12,15 +12,19 @@ import { decoded, readText, withPlainLines } from "./text_stream.ts";
  * The texts of a source: a field of each record of `.jsonl`, a column of `.csv` or `.tsv`, or each line
  * of any other file; `-` is standard input, a line each. Empty ones are left out.
  *
+ * @param options.onEmpty told of each text that is left out
  * @throws {VitrailError} if it cannot be read, or holds no text.
  */
 export async function* readTexts(
   source: string,
-  options: { textField?: string } = {},
+  options: { textField?: string; onEmpty?: () => void } = {},
 ): AsyncGenerator<string> {
   let some = false;
   for await (const text of textsOf(source, options.textField ?? "text")) {
-    if (text.trim() === "") continue;
+    if (text.trim() === "") {
+      options.onEmpty?.();
+      continue;
+    }
     some = true;
     yield text;
   }
@@ -56,5 +60,6 @@ async function* textsOf(source: string, field: string): AsyncGenerator<string> {
     pending = lines.pop()!;
     yield* lines;
   }
-  yield pending;
+  // What a last line break ends was a line already.
+  if (pending !== "") yield pending;
 }

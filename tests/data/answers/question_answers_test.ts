@@ -1,9 +1,11 @@
 /** SQuAD's JSON: both versions, places in Unicode's characters, and what is broken. @module */
 
 import assert from "node:assert/strict";
+import { folder, rejects } from "../files.ts";
 import {
   parseQuestionAnswers,
   readQuestionAnswers,
+  readQuestions,
 } from "../../../src/data/answers/question_answers.ts";
 
 /** A set of one question on one context. */
@@ -18,7 +20,7 @@ const refused = (json: Record<string, unknown>, message: RegExp) =>
     message,
   });
 
-Deno.test("questions with their answers, in the order of the file", () => {
+Deno.test("questions with their answers, in the order of the file", async () => {
   const path = Deno.makeTempFileSync({ suffix: ".json" });
   const json = squad("Birds sing.", { answers: [{ text: "Birds", answer_start: 0 }] });
   const qas: Record<string, unknown>[] = json.data[0].paragraphs[0].qas;
@@ -28,7 +30,7 @@ Deno.test("questions with their answers, in the order of the file", () => {
     answers: [{ text: "sing", answer_start: 6 }, { text: "sing.", answer_start: 6 }],
   });
   Deno.writeTextFileSync(path, JSON.stringify(json));
-  assert.deepEqual(readQuestionAnswers(path), [
+  assert.deepEqual(await readQuestionAnswers(path), [
     {
       id: "q",
       question: "Who?",
@@ -90,4 +92,21 @@ Deno.test("what is broken is told with its question", () => {
   refused({ data: [{ paragraphs: [] }] }, /it holds no question/);
   refused({ data: 3 }, /data is 3, wanted a list of objects/);
   refused({}, /data is absent/);
+});
+
+Deno.test("questions that only are asked need no answers, in SQuAD's JSON or a record a line", async () => {
+  using made = folder({
+    "a.json": JSON.stringify(squad("Birds sing.", {})),
+    "a.jsonl": '{"question": "Who?", "context": "Birds sing."}\n\n' +
+      '{"id": 7, "question": "Where?", "context": "In Rome."}\n',
+    "broken.jsonl": '{"question": "Who?", "context": "Birds sing."}\n{"question": "Where?"}\n',
+  });
+  const [{ question, context, id }] = await readQuestions(made.at("a.json"));
+  assert.deepEqual([id, question, context], ["q", "Who?", "Birds sing."]);
+  await rejects(readQuestionAnswers(made.at("a.json")), /in question "q", answers is absent/);
+  assert.deepEqual(await readQuestions(made.at("a.jsonl")), [
+    { id: "1", question: "Who?", context: "Birds sing." },
+    { id: "7", question: "Where?", context: "In Rome." },
+  ]);
+  await rejects(readQuestions(made.at("broken.jsonl")), /broken\.jsonl: line 2, context is absent/);
 });

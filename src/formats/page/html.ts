@@ -1,4 +1,4 @@
-/** Pieces of HTML for a report, made from text that nobody vouches for. @module */
+/** Pieces of HTML for a page, made from text that nobody vouches for. @module */
 
 const ENTITIES: Record<string, string> = {
   "&": "&amp;",
@@ -17,7 +17,7 @@ const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
  *
  * @example
  * ```ts
- * import { escapeHtml } from "./report_html.ts";
+ * import { escapeHtml } from "./html.ts";
  *
  * console.log(escapeHtml("</script>")); // "&lt;/script&gt;"
  * ```

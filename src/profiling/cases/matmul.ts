@@ -4,18 +4,15 @@
  *
  * @module
  */
-import type { Device } from "../../src/gpu/device.ts";
-import { matmul, type MatmulOptions } from "../../src/kernels/matmul.ts";
-import type { Case } from "../harness.ts";
-import { random, sizesFor } from "./operands.ts";
+import type { Device } from "../../gpu/device.ts";
+import { matmul, type MatmulOptions } from "../../kernels/matmul.ts";
+import { type Case, random, sizesFor } from "./operands.ts";
 
 function product(name: string, [m, n, k]: number[], options: MatmulOptions = {}): Case {
   const { transposeA, transposeB } = options;
   return {
     name: `matmul ${name}`,
     shape: `${m}×${k} · ${k}×${n}`,
-    flops: 2 * m * n * k,
-    bytes: 4 * (m * k + k * n + m * n),
     prepare: (device) => {
       const a = random(device, transposeA ? [k, m] : [m, k], 1);
       const b = random(device, transposeB ? [n, k] : [k, n], 2);
@@ -34,6 +31,9 @@ export function cases(device: Device): Case[] {
     product("linear forward", [rows, 4 * C, C]),
     product("linear dX", [rows, C, 4 * C], { transposeB: true }),
     product("linear dWeight", [C, 4 * C, rows], { transposeA: true }),
+    // Rows that are no multiple of four: GPT-2's vocabulary is one.
+    product("linear odd", [rows, C + 1, C], {}),
     product("one row", [1, V, C], { transposeB: true }),
+    product("linear shared", [rows, C, C], { variant: "shared" }),
   ];
 }

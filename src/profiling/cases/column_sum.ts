@@ -3,22 +3,18 @@
  *
  * @module
  */
-import type { Device } from "../../src/gpu/device.ts";
-import { columnSum, normalizedColumnSums } from "../../src/kernels/column_sum.ts";
-import type { Case } from "../harness.ts";
-import { random, sizesFor } from "./operands.ts";
+import type { Device } from "../../gpu/device.ts";
+import { columnSum, normalizedColumnSums } from "../../kernels/column_sum.ts";
+import { type Case, random, sizesFor } from "./operands.ts";
 
 /** All cases. */
 export function cases(device: Device): Case[] {
   const { batch, time, channels: C } = sizesFor(device);
   const rows = batch * time;
-  const size = rows * C;
   const shape = `${rows}×${C}`;
   return [{
     name: "column_sum",
     shape,
-    flops: size,
-    bytes: 4 * (size + C),
     prepare: (device) => {
       const dOut = random(device, [rows, C]);
       const out = device.tensor([C]);
@@ -27,8 +23,6 @@ export function cases(device: Device): Case[] {
   }, {
     name: "column_sum normalized",
     shape,
-    flops: 5 * size,
-    bytes: 4 * (2 * size + 2 * rows + 2 * C),
     prepare: (device) => {
       const dOut = random(device, [rows, C]);
       const [bias, weight] = [0, 1].map(() => ({ tensor: device.tensor([C]), accumulate: false }));

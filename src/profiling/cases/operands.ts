@@ -1,11 +1,20 @@
 /**
- * Operands of a bench and the sizes that they come in.
+ * What a case is, its operands, and the sizes that they come in.
  *
  * @module
  */
-import type { Device } from "../../src/gpu/device.ts";
-import type { Tensor } from "../../src/gpu/tensor.ts";
-import { seededNumbers } from "../harness.ts";
+import type { Device } from "../../gpu/device.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+
+/** One kernel, or a few that belong together, in one shape. What they must do, `work.ts` counts. */
+export interface Case {
+  /** Kernel and pass, such as `layer_norm forward`. */
+  name: string;
+  /** Sizes in words. */
+  shape: string;
+  /** Allocates the operands and returns the call. */
+  prepare: (device: Device) => () => void;
+}
 
 /** Sizes of the rows that kernels work on: (B·T, C), V tokens. */
 export interface Sizes {
@@ -31,15 +40,28 @@ export function sizesFor(device: Device): Sizes {
     : { batch: 16, time: 1024, channels: 1024, vocabulary: 50257, heads: 16 };
 }
 
+/** Numbers in [-0.5, 0.5) that a seed decides (xorshift32, Marsaglia 2003). */
+export function seededNumbers(size: number, seed: number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(size);
+  let x = Math.imul(seed, 0x9e3779b1) | 1;
+  for (let i = 0; i < size; i++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    out[i] = (x >>> 0) / 2 ** 32 - 0.5;
+  }
+  return out;
+}
+
 /** A tensor of numbers in [-0.5, 0.5). */
-export function random(device: Device, shape: number[], seed = 1): Tensor {
+export function random(device: Device, shape: readonly number[], seed = 1): Tensor {
   return device.upload(seededNumbers(shape.reduce((a, b) => a * b, 1), seed), shape);
 }
 
 /** A tensor of whole numbers from 0 to `limit - 1`: token ids, or targets, which are signed. */
 export function randomIds(
   device: Device,
-  shape: number[],
+  shape: readonly number[],
   limit: number,
   type: typeof Uint32Array | typeof Int32Array = Uint32Array,
 ): Tensor {

@@ -1,13 +1,11 @@
 /**
- * Drawing a token, greedily and with every filter on. One comparison a logit is all that greedy needs;
- * the filters walk the row again and again, which the figure of operations leaves out.
+ * Drawing a token, greedily and with every filter on, which walks the row again and again.
  *
  * @module
  */
-import type { Device } from "../../src/gpu/device.ts";
-import { sample } from "../../src/kernels/sample.ts";
-import type { Case } from "../harness.ts";
-import { random, sizesFor } from "./operands.ts";
+import type { Device } from "../../gpu/device.ts";
+import { sample } from "../../kernels/sample.ts";
+import { type Case, random, sizesFor } from "./operands.ts";
 
 /** All cases. */
 export function cases(device: Device): Case[] {
@@ -20,8 +18,6 @@ export function cases(device: Device): Case[] {
   return Object.entries(settings).map(([name, how]) => ({
     name: `sample ${name}`,
     shape: `${B}×${V}`,
-    flops: B * V,
-    bytes: 8 * B * V,
     prepare: (device) => {
       const tensors = {
         logits: random(device, [B, V]),

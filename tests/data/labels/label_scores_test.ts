@@ -8,10 +8,10 @@ import {
   multipleLabelFigures,
   numberFigures,
   singleLabelFigures,
-} from "../../src/training/metrics_classification.ts";
+} from "../../../src/data/labels/label_scores.ts";
 
 const fixture = JSON.parse(
-  Deno.readTextFileSync(new URL("../fixtures/gpt2_classifier/figures.json", import.meta.url)),
+  Deno.readTextFileSync(new URL("../../fixtures/gpt2_classifier/figures.json", import.meta.url)),
 );
 const near = (found: number, wanted: number) =>
   assert.ok(Math.abs(found - wanted) < 1e-12, `${found}, wanted ${wanted}`);

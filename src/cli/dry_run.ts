@@ -1,0 +1,87 @@
+/**
+ * `--dry-run`: what a run would take, in words.
+ *
+ * @module
+ */
+import { openDevice } from "../gpu/device.ts";
+import { largestBatch, planStep, type StepBuilder, type StepPlan } from "../profiling/step_plan.ts";
+import { figure } from "../profiling/table.ts";
+import type { TrainSettings } from "../training/loop.ts";
+
+/** A run that is only looked at. */
+export interface PlannedRun<B> {
+  /** The model's sizes in words. */
+  title: string;
+  /** Sequences in a micro-step. */
+  batch: number;
+  /** Tokens in a sequence. */
+  sequence: number;
+  /** Bytes that it may take, where the user knows. */
+  memory?: number;
+  /** Rates and rhythm. */
+  settings: TrainSettings;
+  /** Makes model and batch on a device. */
+  build: StepBuilder<B>;
+}
+
+const number = (n: number): string => n.toLocaleString("en");
+const megabytes = (bytes: number): string => `${number(Number((bytes / 1e6).toFixed(1)))} MB`;
+
+/** Lines of a name and a figure, the figures one below the other. */
+function columns(rows: readonly (readonly [name: string, value: string])[]): string {
+  const [names, values] = [0, 1].map((i) => Math.max(...rows.map((row) => row[i].length)));
+  return rows.map(([name, value]) => `${name.padEnd(names)}  ${value.padStart(values)}`).join("\n");
+}
+
+/** Prints what a step takes, and how large a batch may be; the exit code is 1 if the run does not fit. */
+export async function tellPlan<B>(run: PlannedRun<B>): Promise<void> {
+  const { title, batch, sequence, memory, settings, build } = run;
+  const { accumulation } = settings;
+  const device = await openDevice();
+  try {
+    console.log(`${title}, T ${sequence}, on ${device.description}`);
+    const micro = accumulation === 1 ? "" : `${accumulation} micro-steps of `;
+    const tokens = number(accumulation * batch * sequence);
+    console.log(`${tokens} tokens a step: ${micro}${batch} sequences of ${sequence}\n`);
+    const plan = await planStep(device, build, { ...settings, batch });
+    console.log(describe(plan));
+    const tooMuch = memory !== undefined && plan.reserved > memory;
+    if (plan.obstacle ?? tooMuch) {
+      console.log(`\nDoes not fit: ${plan.obstacle ?? `more than ${megabytes(memory!)}`}`);
+      Deno.exitCode = 1;
+    }
+    const most = await largestBatch(device, build, { ...settings, memory });
+    console.log(
+      most.plan
+        ? `\nLargest batch: ${most.batch}, which takes ${megabytes(most.plan.reserved)}. ` +
+          `One more: ${most.reason}`
+        : `\nNot even one sequence fits: ${most.reason}`,
+    );
+    if (memory === undefined) {
+      console.log(
+        "What limits it is the adapter's largest buffer; WebGPU does not tell how much memory there " +
+          "is: say so with --memory GB",
+      );
+    }
+  } finally {
+    device.destroy();
+  }
+}
+
+function describe(plan: StepPlan): string {
+  const { parameters, trained, flops, dispatches, memory, logits, reserved } = plan;
+  const { total, ...kinds } = memory;
+  const words = (kind: string, bytes: number): string =>
+    kind === "logits" && bytes < logits ? `logits (${megabytes(logits)} at another time)` : kind;
+  return columns([
+    ["parameters", number(parameters)],
+    ...trained === parameters ? [] : [["  trained", number(trained)] as const],
+    ["a step, forward, backward and update", `${figure(flops / 1e9)} GFLOP`],
+    ["  dispatches", number(dispatches)],
+    ["memory, when most is in use", megabytes(total)],
+    ...Object.entries(kinds).map(([kind, bytes]) =>
+      [`  ${words(kind, bytes)}`, megabytes(bytes)] as const
+    ),
+    ["taken from the adapter, for use again", megabytes(reserved)],
+  ]);
+}

@@ -1,0 +1,78 @@
+/**
+ * How good a model is at the task that it was fine-tuned for.
+ *
+ * @module
+ */
+import { readQuestionAnswers } from "../data/answers/question_answers.ts";
+import { readLabelledTexts } from "../data/labels/labelled_texts.ts";
+import { readTaggedSentences } from "../data/tags/tagged_sentences.ts";
+import type { Device } from "../gpu/device.ts";
+import { loadQuestionAnswerer } from "../inference/answer.ts";
+import { loadTagger } from "../inference/tag.ts";
+import { loadTextClassifier } from "../inference/text_classifier.ts";
+import { ProgressBar } from "../training/progress.ts";
+import type { EvaluateFlags, Found } from "./evaluate_command.ts";
+import { scoresText as answerText, tellCutQuestions } from "./finetune_answer.ts";
+import { summary } from "./finetune_classify.ts";
+import { scoresText as tagText, tellCutWords } from "./finetune_tag.ts";
+import { tellEmpty } from "./given_texts.ts";
+
+/** Shows a bar while something is measured; it begins when it is known how much there is to do. */
+async function measured<Result>(
+  unit: string,
+  measure: (onProgress: (done: number, total: number) => void) => Promise<Result>,
+): Promise<Result> {
+  let bar: ProgressBar | undefined;
+  try {
+    return await measure((done, total) => {
+      bar ??= new ProgressBar({ total, label: "evaluate", unit });
+      bar.update(done, {});
+    });
+  } finally {
+    bar?.finish();
+  }
+}
+
+/** Accuracy, macro F1, confusion and calibration; or what is told of several labels or of numbers. */
+export async function evaluateClassifier(device: Device, flags: EvaluateFlags): Promise<Found> {
+  const { data, batch, sequence: limit } = flags;
+  const classifier = await loadTextClassifier(device, flags.model, flags);
+  const { labels, labelKind: kind, contextLength } = classifier.model;
+  const { examples, empty } = await readLabelledTexts(data, { ...flags, kind, known: labels });
+  tellEmpty(empty, data);
+  const { figures, truncated, targets } = await measured(
+    "text",
+    (onProgress) => classifier.evaluate(examples, { batch, limit, onProgress }),
+  );
+  if (truncated > 0) {
+    const most = Math.min(limit ?? Infinity, contextLength);
+    console.error(`${truncated} texts are longer than ${most} tokens: cut there`);
+  }
+  return { figures: { ...figures, truncated, empty }, text: summary(figures, targets, labels) };
+}
+
+/** Accuracy by the word, and precision, recall and F1 by the entity. */
+export async function evaluateTagger(device: Device, flags: EvaluateFlags): Promise<Found> {
+  const tagger = await loadTagger(device, flags.model, flags);
+  const sentences = await readTaggedSentences(flags.data, flags);
+  const { batch, sequence: contextLength } = flags;
+  const figures = await measured(
+    "sentence",
+    (onProgress) =>
+      tagger.evaluate(sentences, { batch, contextLength, onCut: tellCutWords, onProgress }),
+  );
+  return { figures, text: `${tagText(figures)} (${figures.words} words)` };
+}
+
+/** Exact match and F1. */
+export async function evaluateAnswerer(device: Device, flags: EvaluateFlags): Promise<Found> {
+  const answerer = await loadQuestionAnswerer(device, flags.model, flags);
+  const questions = await readQuestionAnswers(flags.data);
+  const { batch, stride, longest, threshold, sequence: contextLength } = flags;
+  const options = { batch, stride, longest, threshold, contextLength, onCut: tellCutQuestions };
+  const figures = await measured(
+    "window",
+    (onProgress) => answerer.evaluate(questions, { ...options, onProgress }),
+  );
+  return { figures, text: `${answerText(figures)} (${figures.questions} questions)` };
+}

@@ -1,0 +1,66 @@
+/**
+ * Texts that a command works on: those of the command line, then those of `--data`.
+ *
+ * @module
+ */
+import { readTexts } from "../data/sources/texts.ts";
+import { sourceName } from "../data/sources/text_stream.ts";
+import { VitrailError } from "../errors.ts";
+
+/** Texts that are read and worked on together, so that the first results come early. */
+const TOGETHER = 256;
+
+/** Where texts are. */
+export interface TextFlags {
+  /** A file, or `-`. */
+  data?: string;
+  /** Field or column of the text. */
+  textField: string;
+}
+
+/**
+ * Checks that there is something to work on, before a model is opened.
+ *
+ * @param action what is done, such as `tag`
+ * @throws {VitrailError} if there is no text, or one of the command line is empty
+ */
+export function checkGiven(texts: readonly string[], { data }: TextFlags, action: string): void {
+  if (texts.length === 0 && data === undefined) {
+    throw new VitrailError(`Cannot ${action} nothing: give texts, or --data FILE, or --data -`);
+  }
+  const empty = texts.findIndex((text) => text.trim() === "");
+  if (empty >= 0) throw new VitrailError(`Cannot ${action} text ${empty + 1}: it is empty`);
+}
+
+/**
+ * All texts, in groups. Empty ones of `--data` are left out, and how many is told at the end.
+ *
+ * @throws {VitrailError} if `--data` cannot be read or holds no text
+ */
+export async function* givenTexts(
+  texts: readonly string[],
+  { data, textField }: TextFlags,
+  together = TOGETHER,
+): AsyncGenerator<string[]> {
+  for (let from = 0; from < texts.length; from += together) {
+    yield texts.slice(from, from + together);
+  }
+  if (data === undefined) return;
+  let waiting: string[] = [];
+  let empty = 0;
+  for await (const text of readTexts(data, { textField, onEmpty: () => empty++ })) {
+    waiting.push(text);
+    if (waiting.length < together) continue;
+    yield waiting;
+    waiting = [];
+  }
+  if (waiting.length > 0) yield waiting;
+  tellEmpty(empty, data);
+}
+
+/** Says how many texts of a source were left out because there is nothing in them. */
+export function tellEmpty(empty: number, source: string): void {
+  if (empty === 0) return;
+  const texts = empty === 1 ? "text" : "texts";
+  console.error(`Left out ${empty} empty ${texts} of ${sourceName(source)}`);
+}

@@ -1,0 +1,124 @@
+/**
+ * Attention of the newest place to those before it, whose keys and values lie in textures.
+ *
+ * @module
+ */
+import source from "../../shaders/attention_decode.wgsl" with { type: "text" };
+import type { Device } from "../gpu/device.ts";
+import { Kernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { type ScratchTexture, TEXELS_PER_ROW } from "../gpu/textures.ts";
+import { lanesOf } from "./launch.ts";
+
+const kernel = new Kernel("attention_decode", source);
+
+/** Sizes of a cache. */
+export interface DecodeCacheSize {
+  /** Layers. */
+  layers: number;
+  /** B. */
+  batch: number;
+  /** NH. */
+  heads: number;
+  /** HS. */
+  headSize: number;
+  /** Places. */
+  capacity: number;
+}
+
+/** Keys and values of some layers, which live until their textures are released. */
+export interface DecodeCache extends DecodeCacheSize {
+  /** The keys of a channel are neighbours. */
+  keys: ScratchTexture;
+  /** The channels of a value are neighbours. */
+  values: ScratchTexture;
+}
+
+const quadsOf = (headSize: number): number => Math.ceil(headSize / 4);
+
+/**
+ * An empty cache. Its capacity grows to a multiple of four.
+ *
+ * @throws {VitrailError} if the adapter has no texture of that size
+ */
+export function decodeCache(device: Device, size: DecodeCacheSize): DecodeCache {
+  const capacity = 4 * Math.ceil(size.capacity / 4);
+  const { layers, batch, heads, headSize } = size;
+  const texels = layers * batch * heads * quadsOf(headSize) * capacity;
+  const [keys, values] = [0, 1].map(() => device.textures.own(texels));
+  return { ...size, capacity, keys, values };
+}
+
+/** How many of `size.layers` one cache can hold on this adapter; at least one. */
+export function layersThatFit(device: Device, size: DecodeCacheSize): number {
+  const { layers, batch, heads, headSize, capacity } = size;
+  const layer = batch * heads * quadsOf(headSize) * 4 * Math.ceil(capacity / 4);
+  const limit = device.raw.limits.maxTextureDimension2D * TEXELS_PER_ROW;
+  return Math.max(1, Math.min(layers, Math.floor(limit / layer)));
+}
+
+function uniformsOf(cache: DecodeCache, rest: Record<string, number>): Record<string, number> {
+  const { batch, heads, headSize, capacity } = cache;
+  const scale = 1 / Math.sqrt(headSize);
+  const none = { sources: batch, time: 1, layer: 0, layers: 1, layer_stride: 0 };
+  return { batch, heads, head_size: headSize, capacity, scale, ...none, ...rest };
+}
+
+/** Lanes of a workgroup: a head's channels, four to a lane, must find room in it. */
+function lanesFor(device: Device, quads: number): number {
+  const lanes = lanesOf(device);
+  return 2 ** Math.ceil(Math.log2(Math.max(lanes, quads)));
+}
+
+/**
+ * Writes the keys and values of qkv into the cache, `past` places from its beginning: of all its layers,
+ * (layers, at least sources·T·3·C), or of the one that is named, (sources, T, 3·C). Where qkv has fewer
+ * sequences (`sources`) than the cache, they are repeated.
+ */
+export function decodeAppend(
+  qkv: Tensor,
+  cache: DecodeCache,
+  options: { past: number; sources?: number; time?: number; layer?: number },
+): void {
+  const { past, sources = cache.batch, time = 1, layer } = options;
+  const { device } = qkv;
+  const quads = quadsOf(cache.headSize);
+  const layers = layer === undefined ? cache.layers : 1;
+  const lanes = lanesFor(device, quads);
+  device.dispatch(kernel, "append", {
+    bindings: { qkv, new_keys: cache.keys, new_values: cache.values },
+    uniforms: uniformsOf(cache, {
+      past,
+      sources,
+      time,
+      layers,
+      layer: layer ?? 0,
+      layer_stride: layer === undefined ? qkv.size / layers : 0,
+    }),
+    overrides: { quads, lanes },
+    workgroups: [Math.ceil(layers * cache.batch * cache.heads * quads / lanes), time],
+  });
+}
+
+/**
+ * Attention of one query a sequence, in qkv (B, 1, 3·C), to `past` places of a layer of the cache and to its
+ * own, which need not be in the cache: (B, 1, C).
+ */
+export function attentionDecode(
+  qkv: Tensor,
+  cache: DecodeCache,
+  options: { past: number; layer: number; out?: Tensor },
+): Tensor {
+  const { past, layer } = options;
+  const { device } = qkv;
+  const { batch, heads, headSize } = cache;
+  const quads = quadsOf(headSize);
+  const out = options.out ?? device.tensor([batch, 1, heads * headSize]);
+  device.dispatch(kernel, "forward", {
+    bindings: { qkv, keys: cache.keys, values: cache.values, out },
+    uniforms: uniformsOf(cache, { past, layer }),
+    overrides: { quads, lanes: lanesFor(device, quads) },
+    workgroups: [heads, batch],
+  });
+  return out;
+}

@@ -1,0 +1,232 @@
+/**
+ * GPT-2 one token further: what `Gpt.forward` computes, in a third of its dispatches, for generation.
+ *
+ * @module
+ */
+import type { Parameter } from "../autograd/parameter.ts";
+import type { Run } from "../autograd/run.ts";
+import { VitrailError } from "../errors.ts";
+import type { GptConfig } from "../formats/gpt_config.ts";
+import type { Device } from "../gpu/device.ts";
+import { Tensor } from "../gpu/tensor.ts";
+import { attention } from "../kernels/attention.ts";
+import {
+  attentionDecode,
+  decodeAppend,
+  type DecodeCache,
+  decodeCache,
+  type DecodeCacheSize,
+  layersThatFit,
+} from "../kernels/attention_decode.ts";
+import { embedding } from "../kernels/embedding.ts";
+import {
+  linearRow,
+  type RowNorm,
+  rowNorm,
+  type RowWeight,
+  rowWeight,
+} from "../kernels/linear_row.ts";
+import type { Block } from "../nn/block.ts";
+import type { AttentionCache } from "../nn/cache.ts";
+import type { LayerNorm } from "../nn/layer_norm.ts";
+import type { Linear } from "../nn/linear.ts";
+
+/** The layers of a model, and how it takes a prompt in; `Gpt.decoder` has them. */
+export interface DecoderParts {
+  /** Sizes. */
+  config: GptConfig;
+  /** (V, C). */
+  token: Parameter;
+  /** (context, C). */
+  position: Tensor | undefined;
+  /** The blocks. */
+  blocks: readonly Block[];
+  /** Before the head. */
+  norm: LayerNorm;
+  /** (V, C). */
+  head: Parameter;
+  /** Ids (B, T) to the normalized residual stream, by way of a cache. */
+  hidden: (
+    run: Run,
+    ids: Tensor,
+    options: { cache: { length: number; layers: AttentionCache[] } },
+  ) => Tensor;
+}
+
+/** A linear layer, ready to be applied to a few rows. */
+interface RowLinear {
+  weight: RowWeight;
+  bias: Tensor | undefined;
+}
+
+/** A block, ready to be applied to one place. */
+interface RowBlock {
+  norms: [RowNorm, RowNorm];
+  layers: Record<"qkv" | "projection" | "up" | "down", RowLinear>;
+  gelu: "erf" | "tanh";
+  /** (B, 1, 3·C), part of the cache's `fresh`. */
+  qkv: Tensor;
+  /** Where its keys and values are, and as which layer. */
+  cache: LayerGroup;
+  layer: number;
+}
+
+/** Layers whose keys and values lie in one pair of textures. */
+interface LayerGroup {
+  cache: DecodeCache;
+  /** (layers, padded B·3·C): queries, keys and values of the newest place. */
+  fresh: Tensor;
+}
+
+/** Numbers after which a slice of a buffer may begin. */
+const SLICE = 64;
+
+/**
+ * Continues sequences through copies of a model's weights as they were when it was made, with
+ * adaptations merged. It must be disposed of; its buffers belong to the scope in which it was made.
+ */
+export interface Decoder extends Disposable {
+  /** Places filled so far. */
+  readonly length: number;
+
+  /**
+   * Takes a prompt in, in one pass: ids (1, T) are the prompt of all sequences, ids (B, T) have one for
+   * each. Returns the normalized residual stream, (1, T, C) or (B, T, C).
+   *
+   * @throws {VitrailError} if there has been a prompt before
+   */
+  prefill(run: Run, ids: Tensor): Tensor;
+
+  /** The next ids (B, 1) to logits (B, 1, V), which the next call overwrites. */
+  step(ids: Tensor): Tensor;
+}
+
+/** The decoder of a GPT. */
+export class GptDecoder implements Decoder {
+  /** Places filled so far. */
+  length = 0;
+  readonly #device: Device;
+  readonly #parts: DecoderParts;
+  readonly #batch: number;
+  readonly #groups: LayerGroup[] = [];
+  readonly #blocks: RowBlock[];
+  readonly #norm: RowNorm;
+  readonly #head: RowWeight;
+  readonly #z: Tensor; // (B, 1, C)
+  readonly #thought: Tensor; // (B, 1, 4C)
+  readonly #logits: Tensor; // (B, 1, V)
+
+  /** `Gpt.decoder` is the usual way in. */
+  constructor(
+    device: Device,
+    parts: DecoderParts,
+    { batch, capacity }: { batch: number; capacity: number },
+  ) {
+    const { channels: C, heads, mlpChannels, vocabularySize } = parts.config;
+    this.#device = device;
+    this.#parts = parts;
+    this.#batch = batch;
+    const layers = parts.blocks.length;
+    const size = { layers, batch, heads, headSize: C / heads, capacity };
+    const perGroup = layersThatFit(device, size);
+    for (let first = 0; first < layers; first += perGroup) {
+      this.#groups.push(this.#group({ ...size, layers: Math.min(perGroup, layers - first) }));
+    }
+    this.#blocks = parts.blocks.map((block, i) => {
+      const group = this.#groups[Math.floor(i / perGroup)];
+      return rowBlock(block, group, i % perGroup);
+    });
+    this.#norm = rowNorm(parts.norm);
+    this.#head = rowWeight(parts.head, { transposed: true });
+    this.#z = device.tensor([batch, 1, C]);
+    this.#thought = device.tensor([batch, 1, mlpChannels]);
+    this.#logits = device.tensor([batch, 1, vocabularySize]);
+  }
+
+  /** Takes a prompt in, in one pass, as `Decoder` says. */
+  prefill(run: Run, ids: Tensor): Tensor {
+    if (this.length > 0) {
+      throw new VitrailError(
+        `Cannot take in a prompt: ${this.length} places are filled, wanted an empty decoder`,
+      );
+    }
+    const [sources, time] = ids.shape;
+    const layers = this.#blocks.map(({ cache: { cache }, layer }): AttentionCache => ({
+      attend: (qkv, { heads }) => {
+        decodeAppend(qkv, cache, { past: 0, sources, time, layer });
+        return attention(qkv, { heads, causal: true }).out;
+      },
+    }));
+    const hidden = this.#parts.hidden(run, ids, { cache: { length: 0, layers } });
+    this.length = time;
+    return hidden;
+  }
+
+  /** The next ids (B, 1) to logits (B, 1, V). */
+  step(ids: Tensor): Tensor {
+    const { token, position } = this.#parts;
+    const past = this.length;
+    const x = embedding(ids, { token, position, offset: past }); // (B, 1, C)
+    for (const { norms, layers, gelu, qkv, cache, layer } of this.#blocks) {
+      linearRow(x, layers.qkv.weight, { norm: norms[0], bias: layers.qkv.bias, out: qkv });
+      attentionDecode(qkv, cache.cache, { past, layer, out: this.#z });
+      const { projection, up, down } = layers;
+      linearRow(this.#z, projection.weight, { bias: projection.bias, out: x, accumulate: true });
+      linearRow(x, up.weight, { norm: norms[1], bias: up.bias, gelu, out: this.#thought });
+      linearRow(this.#thought, down.weight, { bias: down.bias, out: x, accumulate: true });
+    }
+    for (const { cache, fresh } of this.#groups) decodeAppend(fresh, cache, { past });
+    this.length++;
+    return linearRow(x, this.#head, { norm: this.#norm, out: this.#logits });
+  }
+
+  /** Gives the textures back. */
+  [Symbol.dispose](): void {
+    const { textures } = this.#device;
+    for (const { cache } of this.#groups) {
+      [cache.keys, cache.values].forEach((t) => textures.release(t));
+    }
+    for (const { layers } of this.#blocks) {
+      for (const { weight } of Object.values(layers)) textures.release(weight.texture);
+    }
+    textures.release(this.#head.texture);
+  }
+
+  #group(size: DecodeCacheSize): LayerGroup {
+    const row = SLICE * Math.ceil(3 * size.batch * size.heads * size.headSize / SLICE);
+    const fresh = this.#device.tensor([size.layers, row]);
+    return { cache: decodeCache(this.#device, size), fresh };
+  }
+}
+
+function rowBlock(block: Block, cache: LayerGroup, layer: number): RowBlock {
+  const { fresh, cache: { batch, heads, headSize } } = cache;
+  const { device, buffer } = fresh;
+  const shape = [batch, 1, 3 * heads * headSize];
+  const slice = device.pool.slice(buffer, 4 * layer * fresh.shape[1], 4 * batch * shape[2]);
+  const { attention, mlp } = block;
+  return {
+    norms: [rowNorm(block.norm1), rowNorm(block.norm2)],
+    layers: {
+      qkv: rowLinear(attention.qkv),
+      projection: rowLinear(attention.projection),
+      up: rowLinear(mlp.up),
+      down: rowLinear(mlp.down),
+    },
+    gelu: mlp.config.activation,
+    qkv: new Tensor(device, slice, shape, "f32"),
+    cache,
+    layer,
+  };
+}
+
+function rowLinear(linear: Linear): RowLinear {
+  const { weight, bias, transposed, adaptations } = linear;
+  if (adaptations.length === 0) return { weight: rowWeight(weight, { transposed }), bias };
+  const { device } = weight;
+  using _scope = device.scope();
+  const merged = device.tensor(weight.shape);
+  device.commands.copy(weight.buffer, merged.buffer, 4 * weight.size);
+  for (const lora of adaptations) lora.mergeInto(merged, { transposed });
+  return { weight: rowWeight(merged, { transposed }), bias };
+}
