@@ -80,7 +80,7 @@ export class Commands {
   /** Records one dispatch. */
   dispatch(kernel: Kernel, entryPoint: string, args: DispatchArguments): void {
     const { raw } = this.#device;
-    const halves = halvesOf(kernel, entryPoint, args.bindings);
+    const halves = halvesOf(kernel, entryPoint, args.bindings, this.#device.nothing);
     const pipeline = this.#device.pipelines.get(kernel, entryPoint, args.overrides, halves);
     const [x, y = 1, z = 1] = args.workgroups;
     const limit = raw.limits.maxComputeWorkgroupsPerDimension;
@@ -309,6 +309,7 @@ function halvesOf(
   kernel: Kernel,
   entryPoint: string,
   bindings: DispatchArguments["bindings"],
+  nothing: Bindable,
 ): readonly string[] {
   const half = (name: string): boolean => (bindings[name] as { dtype?: DType })?.dtype === "f16";
   const all = kernel.entry(entryPoint).bindings;
@@ -324,7 +325,8 @@ function halvesOf(
     halves.add(alias);
   }
   for (const { name, alias } of all) {
-    if (alias === undefined || !halves.has(alias) || half(name)) continue;
+    // What is not read is of every type.
+    if (!alias || !halves.has(alias) || half(name) || bindings[name] === nothing) continue;
     throw new VitrailError(
       `Cannot dispatch ${kernel.name}.${entryPoint}: its ${name} is bound to f32 ` +
         "beside others that are f16, wanted one type",
