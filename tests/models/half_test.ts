@@ -5,13 +5,16 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { Parameter } from "../../src/autograd/parameter.ts";
+import { cast } from "../../src/autograd/ops/cast.ts";
+import { linear } from "../../src/autograd/ops/linear.ts";
+import { linearCrossEntropy } from "../../src/autograd/ops/linear_cross_entropy.ts";
+import { Parameter } from "../../src/autograd/parameter.ts";
 import { type Hook, Run, type RunOptions } from "../../src/autograd/run.ts";
 import { createBertConfig } from "../../src/formats/bert_config.ts";
 import { createGptConfig } from "../../src/formats/gpt_config.ts";
 import type { BertHeadsSettings, LabelKind } from "../../src/formats/huggingface_bert.ts";
 import { openDevice } from "../../src/gpu/device.ts";
-import type { Tensor } from "../../src/gpu/tensor.ts";
+import { sizeOf, type Tensor } from "../../src/gpu/tensor.ts";
 import { addLora } from "../../src/models/adapters.ts";
 import { Bert } from "../../src/models/bert.ts";
 import { answer, preTrain, tag } from "../../src/models/bert_tasks.ts";
@@ -103,6 +106,36 @@ const CASES: Record<string, () => Case> = {
       device.write(p, numbers(p.size, i).map((v) => 0.2 * v));
     }
     return { parameters: [...model.parameters, ...adapter.parameters], losses: gptLosses(model) };
+  },
+  // V is odd, and so is C: the second chunk begins where an adapter can bind all the same.
+  "a head in chunks of rows"() {
+    const make = (name: string, shape: number[], seed: number) =>
+      new Parameter(
+        name,
+        device.pool.persistent(() => device.upload(numbers(sizeOf(shape), seed), shape)),
+      );
+    const [x, weight, bias] = [
+      make("x", [300, 37], 1),
+      make("weight", [V, 37], 2),
+      make("bias", [V], 3),
+    ];
+    const targets = Int32Array.from({ length: 300 }, (_, i) => i % 7 === 3 ? -100 : i * 31 % V);
+    const identity = Float32Array.from({ length: 37 * 37 }, (_, i) => Number(i % 38 === 0));
+    const eye = new Parameter(
+      "eye",
+      device.pool.persistent(() => device.upload(identity, [37, 37])),
+    );
+    return {
+      parameters: [weight, bias, eye],
+      losses: (run) => [
+        linearCrossEntropy(run, linear(run, cast(run, x, run.dtype), { weight: eye }), {
+          weight,
+          bias,
+          targets: device.upload(targets),
+          logitBytes: 1,
+        }).result,
+      ],
+    };
   },
   "gpt, its pattern hooked"() {
     const model = makeGpt();
