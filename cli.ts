@@ -19,10 +19,12 @@ import { addMerge } from "./src/cli/merge_command.ts";
 import { addPipeline } from "./src/cli/pipeline_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
 import { addProfile } from "./src/cli/profile_command.ts";
+import { addQuantize } from "./src/cli/quantize_command.ts";
 import { addReport } from "./src/cli/report_command.ts";
 import { addTag } from "./src/cli/tag_command.ts";
 import { addTokenizer } from "./src/cli/tokenizer_command.ts";
 import { addTrain } from "./src/cli/train_command.ts";
+import { addTune } from "./src/cli/tune_command.ts";
 
 const program = new Command("vitrail")
   .description("train, run and open up Transformers on WebGPU")
@@ -43,11 +45,13 @@ const commands = [
   addAnswer,
   addMerge,
   addPipeline,
+  addQuantize,
   addEvaluate,
   addReport,
   addTokenizer,
   addData,
   addProfile,
+  addTune,
   addDoctor,
 ];
 for (const add of commands) add(program);

@@ -37,6 +37,10 @@ export type { LaterRead, ReadSource } from "./src/gpu/later_read.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
 export { type ScratchTexture, ScratchTextures, type TexelFormat } from "./src/gpu/textures.ts";
+export { type NotedCall, type Trial, type Tunable, VariantTable } from "./src/gpu/variants.ts";
+
+// Which variants of kernels are fast on this adapter.
+export * from "./src/tuning/mod.ts";
 
 // Forward passes, hooks and gradients.
 export { type HalfPrecision, type Hook, Run, type RunOptions } from "./src/autograd/run.ts";
@@ -49,6 +53,10 @@ export type { DropoutKey } from "./src/kernels/dropout.ts";
 export { Gpt, GptCache } from "./src/models/gpt.ts";
 export type { Decoder } from "./src/models/gpt_decoder.ts";
 export { loadGpt, saveGpt } from "./src/models/files.ts";
+export { quantizeGpt, type QuantizeOptions } from "./src/models/quantize.ts";
+export { QuantizedWeight } from "./src/autograd/quantized_weight.ts";
+export type { QuantizedMatrix } from "./src/kernels/quantized.ts";
+export type { PackedFormat, PackedMatrix, Packing } from "./src/formats/quantized_matrix.ts";
 export { type AttentionCache, LayerCache } from "./src/nn/cache.ts";
 export {
   type Adaptable,
@@ -109,16 +117,10 @@ export {
   type PipelineParts,
   type PipelineResult,
 } from "./src/generation/pipeline.ts";
-export {
-  fillTemplate,
-  type PromptTemplates,
-  type PromptValues,
-  readPromptTemplates,
-  templateFor,
-} from "./src/data/completions/prompt_templates.ts";
 export type { SampleSettings } from "./src/kernels/sample.ts";
 
-// Text.
+// Text, and what is made of it.
+export * from "./src/data/mod.ts";
 export { loadTokenizer, type Tokenizer } from "./src/tokenizers/tokenizer.ts";
 export type { DecodeStream } from "./src/tokenizers/decode_stream.ts";
 export { trainBytePairTokenizer, type TrainTokenizerOptions } from "./src/tokenizers/train_bpe.ts";
@@ -136,48 +138,8 @@ export {
 } from "./src/tokenizers/bert_encoder.ts";
 export type { Pieces } from "./src/tokenizers/word_piece.ts";
 export { trainCharacterTokenizer } from "./src/tokenizers/train_characters.ts";
-export {
-  type Document,
-  type DocumentOptions,
-  readDocuments,
-} from "./src/data/sources/documents.ts";
-export {
-  type Dataset,
-  type DatasetIndex,
-  type Encoder,
-  openDataset,
-  type StreamIndex,
-  tokenizeCorpus,
-  type TokenizeOptions,
-} from "./src/data/tokens/shards.ts";
-export type { Shard, TokenStream } from "./src/data/tokens/token_stream.ts";
-export type { Side } from "./src/data/split.ts";
-export {
-  BatchSampler,
-  type BatchSize,
-  sequentialBatches,
-  type TokenBatch,
-  type Tokens,
-} from "./src/data/tokens/batches.ts";
 
 // Fine-tuning of language models.
-export {
-  CHAT_TEMPLATE,
-  chatPieces,
-  type Example,
-  type Message,
-  parseExample,
-  type Piece,
-  readExamples,
-} from "./src/data/completions/completions.ts";
-export {
-  type CompletionBatch,
-  completionBatch,
-  type EncodedExample,
-  type EncodedExamples,
-  encodeExamples,
-  encodeTurns,
-} from "./src/data/completions/completion_batches.ts";
 export { completing } from "./src/training/completion_task.ts";
 export { adapted } from "./src/training/adapted_task.ts";
 
@@ -194,43 +156,8 @@ export type { BertHeadsSettings, LabelKind } from "./src/formats/huggingface_ber
 export { loadBert, saveBert } from "./src/models/files.ts";
 
 // Tagging and answering.
-export {
-  readTaggedSentences,
-  type TaggedSentence,
-  type TaggedSentenceOptions,
-  tagsOf,
-} from "./src/data/tags/tagged_sentences.ts";
-export { holdOut } from "./src/data/hold_out.ts";
-export {
-  type TagBatch,
-  tagBatch,
-  tagNumbers,
-  type TagSequence,
-  type TagSequences,
-  tagSequences,
-} from "./src/data/tags/tag_sequences.ts";
-export { LengthSampler, type Sequence, type SequenceBatch } from "./src/data/length_batches.ts";
-export { type EntityScore, scoreTags, type TagScores } from "./src/data/tags/tag_scores.ts";
-export { mostFrequentTags } from "./src/data/tags/tag_baseline.ts";
 export { tokenClassification } from "./src/training/token_classification.ts";
 export { loadTagger, type TaggedWord, Tagger, type TagOptions } from "./src/inference/tag.ts";
-export {
-  type AnswerText,
-  parseQuestionAnswers,
-  type Question,
-  type QuestionAnswers,
-  readQuestionAnswers,
-  readQuestions,
-} from "./src/data/answers/question_answers.ts";
-export {
-  type AnswerBatch,
-  answerBatch,
-  type AnswerWindow,
-  type AnswerWindows,
-  answerWindows,
-  type WindowOptions,
-} from "./src/data/answers/answer_windows.ts";
-export { type AnswerScores, scoreAnswers } from "./src/data/answers/answer_scores.ts";
 export { questionAnswering } from "./src/training/question_answering.ts";
 export {
   type Answer,
@@ -239,7 +166,6 @@ export {
   loadQuestionAnswerer,
   QuestionAnswerer,
 } from "./src/inference/answer.ts";
-export type { SpanOptions } from "./src/data/answers/answer_spans.ts";
 
 // Pre-training of BERT, and its use.
 export { attentionMask } from "./src/models/attention_mask.ts";
@@ -248,27 +174,6 @@ export {
   type LossTerm as NamedLossTerm,
   preTrain,
 } from "./src/models/bert_tasks.ts";
-export { type SentenceRule, splitSentences } from "./src/data/sources/sentences.ts";
-export {
-  encodeSentences,
-  type SentenceCorpora,
-  type SentenceCorpus,
-  type SentenceCorpusOptions,
-} from "./src/data/pretraining/sentence_corpus.ts";
-export {
-  drawPairs,
-  type PairOptions,
-  type PairPlan,
-} from "./src/data/pretraining/sentence_pairs.ts";
-export { Masking, type MaskOptions, type MaskVocabulary } from "./src/data/pretraining/masking.ts";
-export { maskVocabularyOf } from "./src/data/pretraining/mask_vocabulary.ts";
-export type { Random } from "./src/data/random.ts";
-export {
-  type EpochFigures,
-  type PretrainingBatch,
-  type PretrainingOptions,
-  PretrainingSampler,
-} from "./src/data/pretraining/pretraining_batches.ts";
 export {
   bertPretraining,
   evaluatePretraining,
@@ -286,30 +191,6 @@ export {
 } from "./src/inference/fill_mask.ts";
 
 // Labels for whole texts, by BERT or GPT.
-export {
-  type LabelledText,
-  type LabelledTextOptions,
-  type LabelledTexts,
-  readLabelledTexts,
-} from "./src/data/labels/labelled_texts.ts";
-export { readTexts } from "./src/data/sources/texts.ts";
-export { type LabelledSplit, stratifiedSplit } from "./src/data/labels/stratified_split.ts";
-export {
-  byLength,
-  type EncodedTexts,
-  encodeTexts,
-  padBatch,
-  type PaddedBatch,
-  type SequenceFormat,
-  sequenceFormat,
-} from "./src/data/padded_sequences.ts";
-export {
-  type LabelledBatch,
-  labelledBatch,
-  LabelledSampler,
-  type LabelledSequences,
-  labelTargets,
-} from "./src/data/labels/labelled_batches.ts";
 export {
   GptClassifier,
   loadGptClassifier,
@@ -329,19 +210,6 @@ export {
   HeldOutLogits,
   sequenceClassification,
 } from "./src/training/sequence_classification.ts";
-export {
-  calibrationError,
-  type ClassFigures,
-  type ClassificationFigures,
-  figuresText,
-  measureLabels,
-  type MultipleLabelFigures,
-  multipleLabelFigures,
-  type NumberFigures,
-  numberFigures,
-  type SingleLabelFigures,
-  singleLabelFigures,
-} from "./src/data/labels/label_scores.ts";
 export {
   type ClassifiedText,
   type ClassifyOptions,
@@ -364,47 +232,4 @@ export { evaluate, type Evaluation } from "./src/training/evaluate.ts";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./src/training/checkpoint.ts";
 
 // Where the time goes.
-export {
-  attachProfiler,
-  type ProfiledEvent,
-  Profiler,
-  type Recording,
-  type Stretch,
-} from "./src/gpu/profiler.ts";
-export type { BufferFill, Given } from "./src/profiling/own_shader.ts";
-export { type KernelProfileOptions, profileKernels } from "./src/profiling/kernel_profile.ts";
-export type { Case } from "./src/profiling/cases/operands.ts";
-export { profilePage } from "./src/profiling/profile_page.ts";
-export {
-  profileShader,
-  type ShaderOutput,
-  type ShaderProfileOptions,
-} from "./src/profiling/shader_profile.ts";
-export {
-  type Profiled,
-  profileGenerate,
-  profileStep,
-  type WorkloadSizes,
-} from "./src/profiling/workloads.ts";
-export type { Work } from "./src/kernels/work.ts";
-export { record, type TimedRecording, type Timing } from "./src/profiling/record.ts";
-export { measureRoof, type Roof } from "./src/profiling/roof.ts";
-export type { ShaderFacts } from "./src/profiling/shader_facts.ts";
-export {
-  type KernelRow,
-  type Profile,
-  summarize,
-  type SummaryOptions,
-} from "./src/profiling/summary.ts";
-export {
-  type BatchLimit,
-  ghostWeights,
-  largestBatch,
-  type PlanOptions,
-  planStep,
-  type StepBuilder,
-  type StepMemory,
-  type StepPlan,
-} from "./src/profiling/step_plan.ts";
-export { profileTable } from "./src/profiling/table.ts";
-export { type Trace, type TraceEvent, traceOf } from "./src/profiling/trace.ts";
+export * from "./src/profiling/mod.ts";

@@ -39,6 +39,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ["shaders"],
   ["gpu"],
   ["kernels"],
+  ["tuning"],
   ["autograd"],
   ["nn"],
   ["optim", "models"],

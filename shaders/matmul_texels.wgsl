@@ -1,6 +1,7 @@
 // out = op(a) · op(b) [+ bias] [+ out], row-major: op(a) is (m, k), op(b) is (k, n), out is (m, n).
 //
-// One invocation computes a 16×16 tile of out, held in registers as 4×4 matrices of 4×4. The
+// One invocation computes a tile of out, 4·strips rows by 4·blocks columns, 16×16 at most, held in
+// registers as matrices of 4×4. The
 // operands are textures of four numbers to a texel: on adapters that run on a processor a texel
 // comes by straight vector code, where a load from a buffer is a loop with a branch for each lane.
 //
@@ -10,18 +11,21 @@
 // a: (m, k), or (k, m) if transpose_a; b: (k, n), or (n, k) if transpose_b; their rows lie a_stride
 // and b_stride texels apart. bias: (n). A ragged k sets odd_k; for a ragged n there is forward_odd.
 // A workgroup has lanes_x tiles side by side, lanes in all; it is laid out in one dimension, because
-// llvmpipe fills its vectors along x only.
+// llvmpipe fills its vectors along x only. Workgroups along z share out the inner dimension, k_part of
+// it (a multiple of four) each: part z of their products lies m·n numbers after part z - 1.
 
 /// out: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
 alias real = f32;
 
-struct Shape { m: u32, n: u32, k: u32, a_stride: u32, b_stride: u32 }
+struct Shape { m: u32, n: u32, k: u32, k_part: u32, a_stride: u32, b_stride: u32 }
 
 override transpose_a: bool = false;
 override transpose_b: bool = false;
 override odd_k: bool = false;
 override has_bias: bool = false;
 override accumulate: bool = false;
+override strips: u32 = 4;
+override blocks: u32 = 4;
 override lanes_x: u32 = 8;
 override lanes: u32 = 8;
 
@@ -33,9 +37,9 @@ override lanes: u32 = 8;
 @group(0) @binding(3) var<storage, read> bias_odd: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out_odd: array<real>;
 
-/// Four rows of out, 16 columns wide.
+/// Four rows of out, 16 columns wide at most.
 struct Strip { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
-/// 16 rows.
+/// 16 rows at most.
 struct Tile { s0: Strip, s1: Strip, s2: Strip, s3: Strip }
 
 fn texel_a(i: u32) -> vec4f { return textureLoad(a, vec2u(i & 2047u, i >> 11u), 0); }
@@ -70,85 +74,102 @@ fn block_b(k: u32, column: u32, size: Shape) -> mat4x4f {
   return t;
 }
 
-fn multiply_add(c: Strip, b: Strip, a: mat4x4f) -> Strip {
-  return Strip(c.c0 + b.c0 * a, c.c1 + b.c1 * a, c.c2 + b.c2 * a, c.c3 + b.c3 * a);
+/// Four rows of op(b), as wide as the tile.
+fn strip_b(k: u32, column: u32, size: Shape) -> Strip {
+  var strip = Strip();
+  strip.c0 = block_b(k, column, size);
+  if (blocks > 1u) { strip.c1 = block_b(k, column + 4u, size); }
+  if (blocks > 2u) { strip.c2 = block_b(k, column + 8u, size); }
+  if (blocks > 3u) { strip.c3 = block_b(k, column + 12u, size); }
+  return strip;
 }
 
-fn product(row: u32, column: u32, size: Shape) -> Tile {
+fn multiply_add(c: Strip, b: Strip, a: mat4x4f) -> Strip {
+  var sum = c;
+  sum.c0 += b.c0 * a;
+  if (blocks > 1u) { sum.c1 += b.c1 * a; }
+  if (blocks > 2u) { sum.c2 += b.c2 * a; }
+  if (blocks > 3u) { sum.c3 += b.c3 * a; }
+  return sum;
+}
+
+fn product(row: u32, column: u32, part: u32, size: Shape) -> Tile {
   var c = Tile();
-  for (var k = 0u; k < size.k; k += 4u) {
-    let strip = Strip(block_b(k, column, size), block_b(k, column + 4u, size), block_b(k, column + 8u, size), block_b(k, column + 12u, size));
+  let begin = part * size.k_part;
+  let end = min(size.k, begin + size.k_part);
+  for (var k = begin; k < end; k += 4u) {
+    let strip = strip_b(k, column, size);
     c.s0 = multiply_add(c.s0, strip, block_a(row, k, size));
-    c.s1 = multiply_add(c.s1, strip, block_a(row + 4u, k, size));
-    c.s2 = multiply_add(c.s2, strip, block_a(row + 8u, k, size));
-    c.s3 = multiply_add(c.s3, strip, block_a(row + 12u, k, size));
+    if (strips > 1u) { c.s1 = multiply_add(c.s1, strip, block_a(row + 4u, k, size)); }
+    if (strips > 2u) { c.s2 = multiply_add(c.s2, strip, block_a(row + 8u, k, size)); }
+    if (strips > 3u) { c.s3 = multiply_add(c.s3, strip, block_a(row + 12u, k, size)); }
   }
   return c;
 }
 
-fn write_four(row: u32, column: u32, size: Shape, value: vec4f) {
+fn write_four(row: u32, column: u32, part: u32, size: Shape, value: vec4f) {
   if (row >= size.m || column >= size.n) { return; }
-  let i = (row * size.n + column) / 4u;
+  let i = ((part * size.m + row) * size.n + column) / 4u;
   var v = value;
   if (has_bias) { v += bias[column / 4u]; }
   if (accumulate) { v += vec4f(out[i]); }
   out[i] = vec4<real>(v);
 }
-fn write_block(row: u32, column: u32, size: Shape, t: mat4x4f) {
-  write_four(row, column, size, t[0]);
-  write_four(row + 1u, column, size, t[1]);
-  write_four(row + 2u, column, size, t[2]);
-  write_four(row + 3u, column, size, t[3]);
+fn write_block(row: u32, column: u32, part: u32, size: Shape, t: mat4x4f) {
+  write_four(row, column, part, size, t[0]);
+  write_four(row + 1u, column, part, size, t[1]);
+  write_four(row + 2u, column, part, size, t[2]);
+  write_four(row + 3u, column, part, size, t[3]);
 }
-fn write_strip(row: u32, column: u32, size: Shape, s: Strip) {
-  write_block(row, column, size, s.c0);
-  write_block(row, column + 4u, size, s.c1);
-  write_block(row, column + 8u, size, s.c2);
-  write_block(row, column + 12u, size, s.c3);
+fn write_strip(row: u32, column: u32, part: u32, size: Shape, s: Strip) {
+  write_block(row, column, part, size, s.c0);
+  if (blocks > 1u) { write_block(row, column + 4u, part, size, s.c1); }
+  if (blocks > 2u) { write_block(row, column + 8u, part, size, s.c2); }
+  if (blocks > 3u) { write_block(row, column + 12u, part, size, s.c3); }
 }
 
 @compute @workgroup_size(lanes)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let size = shape;
-  let row = (group.y * (lanes / lanes_x) + local.x / lanes_x) * 16u;
-  let column = (group.x * lanes_x + local.x % lanes_x) * 16u;
+  let row = (group.y * (lanes / lanes_x) + local.x / lanes_x) * 4u * strips;
+  let column = (group.x * lanes_x + local.x % lanes_x) * 4u * blocks;
   if (row >= size.m || column >= size.n) { return; }
-  let c = product(row, column, size);
-  write_strip(row, column, size, c.s0);
-  write_strip(row + 4u, column, size, c.s1);
-  write_strip(row + 8u, column, size, c.s2);
-  write_strip(row + 12u, column, size, c.s3);
+  let c = product(row, column, group.z, size);
+  write_strip(row, column, group.z, size, c.s0);
+  if (strips > 1u) { write_strip(row + 4u, column, group.z, size, c.s1); }
+  if (strips > 2u) { write_strip(row + 8u, column, group.z, size, c.s2); }
+  if (strips > 3u) { write_strip(row + 12u, column, group.z, size, c.s3); }
 }
 
-fn write_four_odd(row: u32, column: u32, size: Shape, value: vec4f) {
+fn write_four_odd(row: u32, column: u32, part: u32, size: Shape, value: vec4f) {
   if (row >= size.m || column >= size.n) { return; }
   for (var j = 0u; j < min(4u, size.n - column); j++) {
-    let i = row * size.n + column + j;
+    let i = (part * size.m + row) * size.n + column + j;
     var v = value[j];
     if (has_bias) { v += bias_odd[column + j]; }
     if (accumulate) { v += f32(out_odd[i]); }
     out_odd[i] = real(v);
   }
 }
-fn write_block_odd(row: u32, column: u32, size: Shape, t: mat4x4f) {
-  for (var i = 0u; i < 4u; i++) { write_four_odd(row + i, column, size, t[i]); }
+fn write_block_odd(row: u32, column: u32, part: u32, size: Shape, t: mat4x4f) {
+  for (var i = 0u; i < 4u; i++) { write_four_odd(row + i, column, part, size, t[i]); }
 }
-fn write_strip_odd(row: u32, column: u32, size: Shape, s: Strip) {
-  write_block_odd(row, column, size, s.c0);
-  write_block_odd(row, column + 4u, size, s.c1);
-  write_block_odd(row, column + 8u, size, s.c2);
-  write_block_odd(row, column + 12u, size, s.c3);
+fn write_strip_odd(row: u32, column: u32, part: u32, size: Shape, s: Strip) {
+  write_block_odd(row, column, part, size, s.c0);
+  if (blocks > 1u) { write_block_odd(row, column + 4u, part, size, s.c1); }
+  if (blocks > 2u) { write_block_odd(row, column + 8u, part, size, s.c2); }
+  if (blocks > 3u) { write_block_odd(row, column + 12u, part, size, s.c3); }
 }
 
 @compute @workgroup_size(lanes)
 fn forward_odd(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let size = shape;
-  let row = (group.y * (lanes / lanes_x) + local.x / lanes_x) * 16u;
-  let column = (group.x * lanes_x + local.x % lanes_x) * 16u;
+  let row = (group.y * (lanes / lanes_x) + local.x / lanes_x) * 4u * strips;
+  let column = (group.x * lanes_x + local.x % lanes_x) * 4u * blocks;
   if (row >= size.m || column >= size.n) { return; }
-  let c = product(row, column, size);
-  write_strip_odd(row, column, size, c.s0);
-  write_strip_odd(row + 4u, column, size, c.s1);
-  write_strip_odd(row + 8u, column, size, c.s2);
-  write_strip_odd(row + 12u, column, size, c.s3);
+  let c = product(row, column, group.z, size);
+  write_strip_odd(row, column, group.z, size, c.s0);
+  if (strips > 1u) { write_strip_odd(row + 4u, column, group.z, size, c.s1); }
+  if (strips > 2u) { write_strip_odd(row + 8u, column, group.z, size, c.s2); }
+  if (strips > 3u) { write_strip_odd(row + 12u, column, group.z, size, c.s3); }
 }

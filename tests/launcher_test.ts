@@ -16,6 +16,7 @@ const FAKE_DENO = (version: string) =>
   `if [ "$1" = --version ]; then echo "deno ${version} (stable, release)"; exit 0; fi
 for argument in "$@"; do printf '[%s]\\n' "$argument"; done
 printf 'DENO_DIR=%s\\nXDG_RUNTIME_DIR=%s\\nwd=%s\\n' "\${DENO_DIR-}" "\${XDG_RUNTIME_DIR-}" "$PWD"
+printf 'VITRAIL_CACHE=%s\\n' "\${VITRAIL_CACHE-}"
 exit 7`;
 
 interface Result {
@@ -123,20 +124,22 @@ test("arguments arrive whole, the exit code comes back, and nothing is said", ()
   assert.ok(lines.includes("DENO_DIR="), "a home that can be written is left to Deno");
 });
 
-/** The permissions among Deno's arguments. */
-const granted = (text: string) => text.match(/(?<=^|[\s[])(-A|-P|--(allow|deny)-[^\s\]]+)/gm) ?? [];
+/** The permissions among Deno's arguments: each in brackets, or a word of a task. */
+const granted = (text: string) =>
+  text.match(/(?<=^\[)(-A|-P|--(allow|deny)-[^\]]+)|(?<=\s)(-A|-P|--(allow|deny)-\S+)/gm) ?? [];
 
 test("it grants reading, a few variables, and writing where the user is or points", () => {
   using bare = new Bare();
   const usual = [
     "--allow-read",
     "--allow-write=.",
-    "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES",
+    "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES,VITRAIL_CACHE",
+    `--allow-write=${bare.home}/.cache/vitrail`,
   ];
   const extra = (...args: string[]) => {
     const all = granted(bare.run(args).stdout);
-    assert.deepEqual(all.slice(0, 3), usual);
-    return all.slice(3);
+    assert.deepEqual(all.slice(0, 4), usual);
+    return all.slice(4);
   };
   assert.deepEqual(extra("train", "--out", "runs/a", "--lr=1e-3"), []);
   assert.deepEqual(extra("train", "--out", "/big/runs/a"), ["--allow-write=/big/runs"]);
@@ -146,9 +149,41 @@ test("it grants reading, a few variables, and writing where the user is or point
   assert.deepEqual(extra("train", "--prompt", "/"), []);
 });
 
+test("what is fast here is remembered in a folder of the user's cache, if there can be one", () => {
+  using bare = new Bare();
+  const cacheOf = (...args: string[]) => {
+    const { stdout } = bare.run(args.length > 0 ? args : ["train"]);
+    const [, folder] = stdout.match(/^VITRAIL_CACHE=(.*)$/m)!;
+    const writes = granted(stdout).filter((grant) => grant.startsWith("--allow-write="));
+    assert.deepEqual(writes, ["--allow-write=.", ...folder ? [`--allow-write=${folder}`] : []]);
+    return folder;
+  };
+  const isThere = (folder: string) => Deno.statSync(folder).isDirectory;
+  assert.equal(cacheOf("--help"), `${bare.home}/.cache/vitrail`);
+  assert.throws(() => isThere(`${bare.home}/.cache`), Deno.errors.NotFound);
+  assert.ok(isThere(cacheOf()));
+  bare.env.XDG_CACHE_HOME = `${bare.folder}/big disk`;
+  assert.equal(cacheOf(), `${bare.folder}/big disk/vitrail`);
+  assert.ok(isThere(`${bare.folder}/big disk/vitrail`));
+  bare.env.VITRAIL_CACHE = `${bare.folder}/own`;
+  assert.equal(cacheOf(), `${bare.folder}/own`);
+  // None is wanted; a comma that Deno would read as two folders; a place where none can be made.
+  for (const none of ["", `${bare.folder}/a,b`, `${bare.bin}/deno/below a file`]) {
+    bare.env.VITRAIL_CACHE = none;
+    assert.equal(cacheOf(), "", none);
+  }
+  delete bare.env.VITRAIL_CACHE;
+  delete bare.env.XDG_CACHE_HOME;
+  bare.env.HOME = "/nonexistent";
+  assert.equal(cacheOf(), `${Deno.realPathSync(bare.checkout)}/.deno/cache/vitrail`);
+  assert.throws(() => isThere("/nonexistent"), Deno.errors.NotFound);
+});
+
 test("the tasks of deno.json grant what the launcher grants", () => {
   using bare = new Bare();
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
+  // The folder of the user's cache is known to the launcher only.
+  bare.env.VITRAIL_CACHE = "";
   const launcher = granted(bare.run(["train"]).stdout);
   for (const name of ["demo", "train", "generate", "doctor"]) {
     const task: string = tasks[name].command ?? tasks[name];

@@ -70,7 +70,7 @@ for (const { rounds, atLeast, ...sizes } of MODELS) {
     speed.toFixed(0),
     (inChunks / NEW).toFixed(3),
     (atOnce / NEW).toFixed(3),
-    `${(100 * share).toFixed(0)} %`,
+    atLeast > 0 ? `${(100 * share).toFixed(0)} %` : "–",
     `${dispatches} + 1`,
     host.toFixed(3),
   ]);

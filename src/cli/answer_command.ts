@@ -20,9 +20,12 @@ import {
 } from "../inference/answer.ts";
 import { scoresText, tellCutQuestions } from "./finetune_answer.ts";
 import { real, whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 interface Flags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   model: string;
   adapter?: string;
   context?: string;
@@ -39,7 +42,7 @@ interface Flags {
 
 /** Adds the command to the program. */
 export function addAnswer(program: Command): void {
-  program.command("answer")
+  addTuneFlag(program.command("answer"))
     .description(
       "find the answers to questions in a text, with a model that `finetune answer` made",
     )
@@ -66,6 +69,7 @@ async function runAnswer(given: string[], flags: Flags): Promise<void> {
   checkAsked(given, flags, sources.filter((source) => source !== undefined).length);
   const asked = flags.score ? [] : await questionsOf(given, flags);
   const device = await openDevice();
+  useTuned(device, flags);
   try {
     const answerer = await loadQuestionAnswerer(device, flags.model, flags);
     if (flags.score) return await score(answerer, flags);

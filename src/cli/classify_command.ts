@@ -8,9 +8,12 @@ import { openDevice } from "../gpu/device.ts";
 import { type ClassifiedText, loadTextClassifier } from "../inference/text_classifier.ts";
 import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 interface Flags extends TextFlags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   model: string;
   adapter?: string;
   topK?: number;
@@ -21,7 +24,7 @@ interface Flags extends TextFlags {
 
 /** Adds the command to the program. */
 export function addClassify(program: Command): void {
-  program.command("classify")
+  addTuneFlag(program.command("classify"))
     .description("label texts with a model that `finetune classify` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
@@ -40,6 +43,7 @@ export function addClassify(program: Command): void {
 async function runClassify(given: string[], flags: Flags): Promise<void> {
   checkGiven(given, flags, "classify");
   const device = await openDevice();
+  useTuned(device, flags);
   try {
     const classifier = await loadTextClassifier(device, flags.model, flags);
     const { batch, topK, sequence: limit } = flags;

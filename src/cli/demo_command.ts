@@ -15,6 +15,7 @@ import { Trainer } from "../training/trainer.ts";
 import { runTrain } from "./train_command.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
+import { addTuneFlag } from "./tuning.ts";
 
 const PRESET = PRESETS.pico;
 const VOCABULARY = 512;
@@ -26,15 +27,16 @@ const PROMPTS = ["The whale", "Captain Ahab", "I was"];
 
 /** Adds the command to the program. */
 export function addDemo(program: Command): void {
-  program.command("demo")
+  addTuneFlag(program.command("demo"))
     .description("download Moby-Dick, train a small GPT on it, and show what it writes")
     .option("--out <directory>", "where the model goes", "runs/demo")
     .option("--minutes <x>", "how long to train, about", real(0), 2.75)
     .option("--steps <n>", "updates, in place of --minutes", whole(1))
-    .action(async (flags: { out: string; minutes: number; steps?: number }) => {
+    .action(async (flags: { out: string; minutes: number; steps?: number; tune: boolean }) => {
       const result = await runTrain({
         data: "moby-dick",
         out: flags.out,
+        tune: flags.tune,
         overwrite: true,
         steps: flags.steps ?? await stepsWithin(flags.minutes * 60),
         preset: "pico",

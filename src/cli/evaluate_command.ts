@@ -13,6 +13,8 @@ import { evaluateMasked, evaluateText } from "./evaluate_language.ts";
 import { evaluateAnswerer, evaluateClassifier, evaluateTagger } from "./evaluate_task.ts";
 import { column } from "./finetune_tag.ts";
 import { real, whole } from "./numbers.ts";
+import { groupOption, weightsOption } from "./weight_flags.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 export interface EvaluateFlags {
@@ -46,8 +48,14 @@ export interface EvaluateFlags {
   template: string;
   /** Part of the tokens that is masked. */
   masking: number;
+  /** What a GPT's weights are kept in. */
+  weights?: string;
+  /** Weights that share a scale. */
+  group?: string;
   /** Print JSON. */
   json: boolean;
+  /** Use the winners of a tuner. */
+  tune: boolean;
 }
 
 /** Figures, and how they read. */
@@ -69,7 +77,7 @@ const EVALUATIONS: Record<ModelTask, (device: Device, flags: EvaluateFlags) => P
 
 /** Adds the command to the program. */
 export function addEvaluate(program: Command): void {
-  program.command("evaluate")
+  addTuneFlag(program.command("evaluate"))
     .description(
       "how good a model is: a GPT at predicting a text (loss, perplexity, bits per byte) or completions, a BERT at " +
         "guessing masked tokens, a classifier (accuracy, macro F1, confusion), a tagger (accuracy, " +
@@ -104,10 +112,13 @@ export function addEvaluate(program: Command): void {
       oneOf(...SENTENCE_RULES),
     )
     .option("--masking <p>", "BERT: part of the tokens to guess", real(0.01, 0.9), 0.15)
+    .addOption(weightsOption())
+    .addOption(groupOption())
     .option("--json", "print one JSON object", false)
     .action(async (flags: EvaluateFlags) => {
       const evaluate = EVALUATIONS[modelTask(flags.model, flags.adapter)];
       const device = await openDevice();
+      useTuned(device, flags);
       try {
         const { figures, text } = await evaluate(device, flags);
         console.log(flags.json ? JSON.stringify(figures) : text);

@@ -9,9 +9,12 @@ import { openDevice } from "../gpu/device.ts";
 import { type FilledText, loadMaskFiller } from "../inference/fill_mask.ts";
 import { givenTexts, type TextFlags } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 interface FillMaskFlags extends TextFlags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   model: string;
   adapter?: string;
   topK: number;
@@ -21,7 +24,7 @@ interface FillMaskFlags extends TextFlags {
 
 /** Adds the command to the program. */
 export function addFillMask(program: Command): void {
-  program.command("fill-mask")
+  addTuneFlag(program.command("fill-mask"))
     .description("guess the words at [MASK] with an encoder that `pretrain bert` made")
     .argument("[text...]", "texts with one [MASK] or several; see --data for files")
     .requiredOption("--model <directory>", "the model")
@@ -41,6 +44,7 @@ async function runFillMask(given: string[], flags: FillMaskFlags): Promise<void>
     );
   }
   const device = await openDevice();
+  useTuned(device, flags);
   try {
     const filler = await loadMaskFiller(device, flags.model, flags);
     for await (const texts of givenTexts(given, flags)) {

@@ -11,6 +11,8 @@ import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { loadAdaptedGpt } from "../models/adapted_models.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
+import { groupOption, packingFlags, weightsOption } from "./weight_flags.ts";
+import { addTuneFlag, tuneFor } from "./tuning.ts";
 
 interface GenerateFlags {
   model: string;
@@ -27,12 +29,15 @@ interface GenerateFlags {
   stop: string[];
   samples: number;
   seed: number;
+  weights?: string;
+  group?: string;
   json: boolean;
+  tune: boolean;
 }
 
 /** Adds the command to the program. */
 export function addGenerate(program: Command): void {
-  program.command("generate")
+  addTuneFlag(program.command("generate"))
     .description("continue a text with a model of ours or of Hugging Face")
     .requiredOption("--model <directory>", "the model")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
@@ -52,12 +57,15 @@ export function addGenerate(program: Command): void {
     .option("--stop <text...>", "end before this text", [])
     .option("--samples <n>", "continuations", whole(1), 1)
     .option("--seed <n>", "seed of the draws", whole(0), 0)
+    .addOption(weightsOption())
+    .addOption(groupOption())
     .option("--json", "print one JSON object", false)
     .action(async (flags: GenerateFlags) => {
+      const packing = packingFlags(flags);
       const prompt = await readPrompt(flags);
       const device = await openDevice();
       try {
-        await run(flags, { device, ...prompt });
+        await run(flags, { device, packing, ...prompt });
       } finally {
         device.destroy();
       }
@@ -71,7 +79,7 @@ async function readPrompt(
   if ((flags.prompt === undefined) === (flags.ids === undefined)) {
     throw new VitrailError("Cannot generate: give either --prompt TEXT or --ids 54,38,0");
   }
-  const config = checkModelFiles(flags.model);
+  const config = checkModelFiles(flags.model, flags);
   const tokenizer = flags.ids ? undefined : await loadTokenizer(flags.model);
   const ids = flags.ids ?? tokenizer!.encode(flags.prompt!);
   // Nobody who asks for no number should be told that it is too large.
@@ -83,14 +91,22 @@ async function readPrompt(
 
 async function run(
   flags: GenerateFlags,
-  { device, ids: prompt, tokenizer }: {
+  { device, packing, ids: prompt, tokenizer }: {
     device: Device;
+    packing: ReturnType<typeof packingFlags>;
     ids: ArrayLike<number>;
     tokenizer?: Tokenizer;
   },
 ): Promise<void> {
-  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter);
+  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter, packing);
   const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
+  // The prompt's pass, and one that adds to it.
+  const maxNewTokens = Math.min(2, flags.maxNewTokens!);
+  await tuneFor(
+    device,
+    async () => void await generate(model, prompt, { ...options, maxNewTokens }),
+    flags,
+  );
   if (!tokenizer) {
     const out = await generate(model, prompt, options);
     if (flags.json) console.log(JSON.stringify({ prompt, ids: out }));

@@ -18,7 +18,7 @@ import { mergeAdapter } from "../models/adapters.ts";
 import { saveBert, saveGpt } from "../models/files.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
-import { makeOutput } from "./output.ts";
+import { makeOutput, samePlace } from "./output.ts";
 
 /** The directories of a merge. */
 interface MergeFlags {
@@ -89,13 +89,4 @@ function merged(
   const { model, adapter: added } = loadAdaptedGpt(device, directory, adapter);
   mergeAdapter(model, added!);
   return (out) => saveGpt(model, out);
-}
-
-/** Whether two paths are of one directory. */
-export function samePlace(a: string, b: string): boolean {
-  try {
-    return Deno.realPathSync(a) === Deno.realPathSync(b);
-  } catch {
-    return false; // one of them is not there yet
-  }
 }

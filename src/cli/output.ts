@@ -33,3 +33,12 @@ export function makeOutput(directory: string): void {
     throw new VitrailError(`Cannot write to ${shown}: ${reason}`, { cause });
   }
 }
+
+/** Whether two paths are one place. */
+export function samePlace(a: string, b: string): boolean {
+  try {
+    return Deno.realPathSync(a) === Deno.realPathSync(b);
+  } catch {
+    return false; // one of them is not there yet
+  }
+}

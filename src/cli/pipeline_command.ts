@@ -13,9 +13,12 @@ import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 interface Flags extends TextFlags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   classifier: string;
   classifierAdapter?: string;
   writer: string;
@@ -34,7 +37,7 @@ interface Flags extends TextFlags {
 
 /** Adds the command to the program. */
 export function addPipeline(program: Command): void {
-  program.command("pipeline")
+  addTuneFlag(program.command("pipeline"))
     .description("find the label of a text, and write on a prompt made for that label")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--classifier <directory>", "the model that reads: see finetune classify")
@@ -67,6 +70,7 @@ async function runPipeline(given: string[], flags: Flags): Promise<void> {
   checkModelFiles(flags.writer);
   const tokenizer = await loadTokenizer(flags.writer);
   const device = await openDevice();
+  useTuned(device, flags);
   const say = printer(flags.json);
   try {
     const classifier = await loadTextClassifier(device, flags.classifier, {

@@ -10,6 +10,7 @@ import type { TrainSettings } from "../training/loop.ts";
 import { checkChoice } from "./choices.ts";
 import { applyConfigFile } from "./config_file.ts";
 import { real, whole } from "./numbers.ts";
+import { addTuneFlag } from "./tuning.ts";
 
 /** Values of those flags. */
 export interface RunFlags {
@@ -49,6 +50,8 @@ export interface RunFlags {
   resume?: boolean;
   /** Replace the run. */
   overwrite?: boolean;
+  /** Measure variants of kernels, and use the fastest. */
+  tune: boolean;
   /** Say what the run would take, and leave. */
   dryRun?: boolean;
   /** Bytes that it may take. */
@@ -71,7 +74,7 @@ export function addRunFlags(
   command: Command,
   defaults: { steps: number; patience?: number },
 ): Command {
-  return command
+  return addTuneFlag(command)
     .requiredOption("--out <directory>", "where the model goes")
     .option("--steps <n>", "updates", whole(1), defaults.steps)
     .option("--batch <n>", "sequences in a micro-step", whole(1))
@@ -163,7 +166,7 @@ export function trainSettings(flags: RunFlags, learningRate: number): TrainSetti
 
 /** What `training.json` holds: every flag but those about this one start. */
 export function storedFlags(flags: RunFlags): object {
-  const { resume: _resume, overwrite: _overwrite, config: _config, memory: _memory, ...rest } =
-    flags;
+  const { resume: _resume, overwrite: _overwrite, config: _config, ...kept } = flags;
+  const { memory: _memory, tune: _tune, ...rest } = kept;
   return rest;
 }

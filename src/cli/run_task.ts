@@ -14,6 +14,7 @@ import { RunLog } from "../training/run_log.ts";
 import type { Task } from "../training/task.ts";
 import { makeOutput } from "./output.ts";
 import { type RunFlags, storedFlags } from "./run_flags.ts";
+import { tuneFor } from "./tuning.ts";
 
 /** What is trained and what is told of it. */
 export interface TaskRun<B> {
@@ -65,7 +66,7 @@ export function beginRun(flags: RunFlags): boolean {
 
 /** Trains, shows how it goes, and writes the report. */
 export async function runTask<B>(
-  { out, patience }: RunFlags,
+  { out, patience, tune }: RunFlags,
   run: TaskRun<B> & { resume: boolean },
 ): Promise<TrainResult> {
   const { settings, task } = run;
@@ -101,6 +102,7 @@ export async function runTask<B>(
       resume: run.resume,
       signal: interrupt.signal,
       onNotice: (text) => console.error(text),
+      tune: (rehearsal) => tuneFor(task.device, rehearsal, { tune }),
       onStart: ({ step, bestLoss, bestScore }) => {
         Object.assign(done, { bestLoss, bestScore });
         begun = step;

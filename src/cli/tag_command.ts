@@ -12,9 +12,12 @@ import { loadTagger, type TaggedWord, type Tagger } from "../inference/tag.ts";
 import { column, scoresText, tellCutWords } from "./finetune_tag.ts";
 import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
 interface Flags extends TextFlags {
+  /** Use the winners of a tuner. */
+  tune: boolean;
   model: string;
   adapter?: string;
   words: boolean;
@@ -28,7 +31,7 @@ interface Flags extends TextFlags {
 
 /** Adds the command to the program. */
 export function addTag(program: Command): void {
-  program.command("tag")
+  addTuneFlag(program.command("tag"))
     .description("tag the words of texts with a model that `finetune tag` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
@@ -53,6 +56,7 @@ async function runTag(given: string[], flags: Flags): Promise<void> {
     throw new VitrailError("Cannot score tags without right ones: give --data FILE with tags");
   }
   const device = await openDevice();
+  useTuned(device, flags);
   try {
     const tagger = await loadTagger(device, flags.model, flags);
     if (flags.score) return await score(tagger, flags);

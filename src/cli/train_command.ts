@@ -17,6 +17,7 @@ import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { languageModelling } from "../training/task.ts";
 import { checkChoice } from "./choices.ts";
+import { checkTrainable } from "./model_files.ts";
 import { tellPlan } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
@@ -106,6 +107,7 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
   // All that can be told is told now: what follows replaces files, and may take long.
   configure(asked.vocabulary);
   if (!asked.resume) await checkData(asked);
+  if (asked.from !== undefined) checkTrainable(asked.from);
   const resume = beginRun(asked);
   const flags = { ...asked, resume };
   const tokenizer = await tokenizerFor(flags);

@@ -18,7 +18,8 @@ import { layerwiseRates } from "../optim/layer_rates.ts";
 import { adapted } from "../training/adapted_task.ts";
 import type { TrainResult, TrainSettings } from "../training/loop.ts";
 import type { Task } from "../training/task.ts";
-import { mergeDirectories, samePlace } from "./merge_command.ts";
+import { mergeDirectories } from "./merge_command.ts";
+import { samePlace } from "./output.ts";
 import { real, whole } from "./numbers.ts";
 import { type RunFlags, trainSettings } from "./run_flags.ts";
 

@@ -5,6 +5,7 @@ import { writeFileAtomic } from "./atomic_file.ts";
 import { type GptActivation, type GptConfig, validateGptConfig } from "./gpt_config.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
+import type { Packing } from "./quantized_matrix.ts";
 
 /** The object that `config.json` holds. */
 export type Gpt2ConfigJson = Record<string, unknown>;
@@ -52,6 +53,8 @@ export function readConfig(directory: string): GptConfig {
 /**
  * Writes `config.json` into a model directory, whole or not at all.
  *
+ * @param options.packing the integers that the weights beside it are kept in: the file names them, so
+ * that a program which does not know them says so
  * @throws {VitrailError} when the configuration is not valid or the file cannot be written
  *
  * @example
@@ -65,8 +68,15 @@ export function readConfig(directory: string): GptConfig {
  * console.log(readConfig(directory).heads); // 3
  * ```
  */
-export function writeConfig(directory: string, config: GptConfig): void {
-  const text = JSON.stringify(formatGpt2Config(config), null, 2) + "\n";
+export function writeConfig(
+  directory: string,
+  config: GptConfig,
+  options: { packing?: Packing } = {},
+): void {
+  const { packing } = options;
+  const json = formatGpt2Config(config);
+  if (packing) json.quantization_config = quantizationConfig(packing);
+  const text = JSON.stringify(json, null, 2) + "\n";
   writeFileAtomic(`${directory}/config.json`, text);
 }
 
@@ -167,11 +177,23 @@ function refuseVariants(json: Gpt2ConfigJson, action: string): void {
   for (const key of ["quantization_config", "pruned_heads"]) {
     const value = json[key];
     const empty = typeof value === "object" && value !== null && Object.keys(value).length === 0;
-    if (value === undefined || value === null || empty) continue;
+    if (value === undefined || value === null || empty || isOurs(key, value)) continue;
     throw new VitrailError(
       `${action}: it has ${key}, which is not supported; export the model without it`,
     );
   }
+}
+
+/** The method that quantized models of Vitrail name; the file of the weights says the rest. */
+const METHOD = "vitrail";
+
+function quantizationConfig({ format, group }: Packing): Record<string, unknown> {
+  return { group_size: group, quant_method: METHOD, weights: format };
+}
+
+function isOurs(key: string, value: unknown): boolean {
+  return key === "quantization_config" &&
+    (value as Record<string, unknown>).quant_method === METHOD;
 }
 
 function parseActivation(value: unknown, action: string): GptActivation {

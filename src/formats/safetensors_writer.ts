@@ -6,11 +6,11 @@ import { quoteName, quoteValue, showPath } from "./messages.ts";
 import { tensorByteLength } from "./safetensors_dtypes.ts";
 import { LARGEST_HEADER_BYTES } from "./safetensors_header.ts";
 
-/** The element types that Vitrail writes; all take four bytes. */
-export type WritableDtype = "F32" | "U32" | "I32";
+/** The element types that Vitrail writes; those of two bytes as their bits. */
+export type WritableDtype = "F32" | "U32" | "I32" | "BF16" | "F16";
 
 /** The elements of a tensor, rows first, or its little-endian bytes. */
-export type TensorData = Float32Array | Uint32Array | Int32Array | Uint8Array;
+export type TensorData = Float32Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
 
 /** A tensor to be written. */
 export interface TensorToWrite {
@@ -32,10 +32,12 @@ const kinds: Record<WritableDtype, string> = {
   F32: "Float32Array",
   U32: "Uint32Array",
   I32: "Int32Array",
+  BF16: "Uint16Array",
+  F16: "Uint16Array",
 };
 
 /** Largest alignment first, then by name: the order in which Python's safetensors writes. */
-const rank: Record<WritableDtype, number> = { F32: 0, U32: 1, I32: 2 };
+const rank: Record<WritableDtype, number> = { F32: 0, U32: 1, I32: 2, BF16: 3, F16: 4 };
 
 /**
  * Writes a safetensors file. Equal tensors and metadata give equal bytes, in whatever order they
@@ -91,7 +93,9 @@ function checkTensor(tensor: TensorToWrite, fault: (reason: string) => VitrailEr
     throw fault(`a tensor is named ${quoted}, which the format does not allow; rename it`);
   }
   if (!Object.hasOwn(kinds, dtype)) {
-    throw fault(`tensor ${quoted} has dtype ${quoteValue(dtype)}, wanted F32, U32 or I32`);
+    throw fault(
+      `tensor ${quoted} has dtype ${quoteValue(dtype)}, wanted F32, U32, I32, BF16 or F16`,
+    );
   }
   const countable = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   const byteLength = countable ? tensorByteLength(dtype, shape) : undefined;

@@ -10,6 +10,7 @@ import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { bytesOf, type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
 import { type ScratchTexture, ScratchTextures } from "./textures.ts";
+import { VariantTable } from "./variants.ts";
 
 /** Limits we ask the adapter for at their full value: the defaults of WebGPU are for phones. */
 const WANTED_LIMITS = [
@@ -54,6 +55,8 @@ export class Device {
   readonly commands: Commands;
   /** Compiled pipelines by shader, entry point and overrides. */
   readonly pipelines: PipelineCache;
+  /** Which variants of kernels run on this adapter. */
+  readonly variants: VariantTable = new VariantTable();
   #fault: string | undefined;
 
   /** Wraps an open `GPUDevice`; {@linkcode openDevice} is the usual way in. */

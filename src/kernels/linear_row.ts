@@ -41,6 +41,10 @@ export function rowWeight(weight: Tensor, { transposed }: { transposed: boolean 
 export interface RowNorm {
   /** Weight and bias, each filled up with zeros to whole vectors of four. */
   parameters: Tensor;
+  /** Weight alone. */
+  weight: Tensor;
+  /** Bias alone. */
+  bias: Tensor;
   /** Added to the variance. */
   epsilon: number;
 }
@@ -54,7 +58,7 @@ export function rowNorm(
   const parameters = device.zeros([2, row]);
   device.commands.copy(weight.buffer, parameters.buffer, 4 * size);
   device.commands.copy(bias.buffer, parameters.buffer, 4 * size, { target: 4 * row });
-  return { parameters, epsilon };
+  return { parameters, weight, bias, epsilon };
 }
 
 /** What is done beside the product. */

@@ -1,26 +1,21 @@
 /**
- * Matrix multiplication: one function over a family of tiles, chosen by shape and adapter.
+ * Matrix multiplication: one function over a family of variants, chosen by shape and adapter.
  *
  * @module
  */
-import row from "../../shaders/matmul_row.wgsl" with { type: "text" };
-import shared from "../../shaders/matmul_shared.wgsl" with { type: "text" };
-import texelTiles from "../../shaders/matmul_texels.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
-import { Kernel } from "../gpu/kernel.ts";
+import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { DispatchArguments } from "../gpu/commands.ts";
-import { both, lanesOf, perElement, rectangle } from "./launch.ts";
-import { texels } from "./texels.ts";
+import {
+  fits,
+  launch,
+  type MatmulCall,
+  type MatmulVariant,
+  shipped,
+  tunable,
+} from "./matmul_variants.ts";
 
-/** The variants of the family: for one row or a few, for a GPU, for a processor. */
-export type MatmulVariant = "row" | "shared" | "texels";
-
-const KERNELS: Record<MatmulVariant, Kernel> = {
-  row: new Kernel("matmul_row", row),
-  shared: new Kernel("matmul_shared", shared),
-  texels: new Kernel("matmul_texels", texelTiles),
-};
+export type { MatmulVariant };
 
 /** How the operands lie and what is added to their product. */
 export interface MatmulOptions {
@@ -67,11 +62,6 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
       "Cannot accumulate a product: `out` is absent, wanted a tensor to add to",
     );
   }
-  if (transposeA && options.variant === "row") {
-    throw new VitrailError(
-      "Cannot multiply by rows: `a` is transposed, which this variant cannot read",
-    );
-  }
   const shape = transposeA ? [m, n] : [...a.shape.slice(0, -1), n];
   const out = options.out ?? a.device.tensor(shape, a.dtype);
   if (out.size !== m * n) {
@@ -79,55 +69,47 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
       `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
     );
   }
-  const few = m <= 4 && !transposeA && ![a, b, out].some(({ dtype }) => dtype === "f16");
-  const launch = LAUNCHES[options.variant ?? chooseVariant(few, a.device.isCpu)];
-  launch({ a, b, bias: bias ?? a.device.nothing, out }, { m, n, k }, {
-    transpose_a: transposeA,
-    transpose_b: transposeB,
-    has_bias: bias !== undefined,
+  const call: MatmulCall = {
+    m,
+    n,
+    k,
+    transposeA,
+    transposeB,
     accumulate,
-  });
+    hasBias: bias !== undefined,
+    half: [a, b, out].some(({ dtype }) => dtype === "f16"),
+  };
+  const { variant } = options;
+  if (variant !== undefined && !fits(variant, call)) {
+    throw new VitrailError(
+      `Cannot multiply by ${variant}: it reads no transposed \`a\`, or is divided and adds no bias`,
+    );
+  }
+  launch(variant ?? choose(a.device, call), { a, b, bias, out }, call);
   return out;
 }
 
-type Operands = Record<"a" | "b" | "bias" | "out", Tensor>;
-type Sizes = Record<"m" | "n" | "k", number>;
-type Flags = Record<"transpose_a" | "transpose_b" | "has_bias" | "accumulate", boolean>;
+function choose(device: Device, call: MatmulCall): MatmulVariant {
+  const usual = shipped(device, call);
+  // What is f16 has no measured variants yet.
+  if (call.half) return usual;
+  const found = device.variants.choose(classOf(call), usual, () => tunable(device, call, usual));
+  return fits(found, call) ? found : usual;
+}
 
-const LAUNCHES: Record<MatmulVariant, (x: Operands, sizes: Sizes, flags: Flags) => void> = {
-  row({ a, b, bias, out }, { m, n, k }, { transpose_a: _, ...flags }) {
-    const launch = perElement(a.device, Math.ceil(n / 4), m);
-    a.device.dispatch(KERNELS.row, n % 4 || k % 4 ? "forward_odd" : "forward", {
-      bindings: both({ a, b, bias, out }),
-      uniforms: { m, n, k },
-      ...launch,
-      overrides: { ...flags, ...launch.overrides },
-    });
-  },
-  shared(bindings, { m, n, k }, overrides) {
-    bindings.a.device.dispatch(KERNELS.shared, "forward", {
-      bindings,
-      uniforms: { m, n, k },
-      overrides,
-      workgroups: [Math.ceil(n / 64), Math.ceil(m / 64)],
-    });
-  },
-  texels({ a, b, bias, out }, { m, n, k }, flags) {
-    const [left, right] = [texels(a, 0), texels(b, 1)];
-    const [across, down] = [Math.ceil(n / 16), Math.ceil(m / 16)];
-    const lanes = lanesOf(a.device);
-    const [lanesX, lanesY] = rectangle(lanes, across, down);
-    const args: DispatchArguments = {
-      bindings: { a: left.texture, b: right.texture, ...both({ bias, out }) },
-      uniforms: { m, n, k, a_stride: left.stride, b_stride: right.stride },
-      overrides: { ...flags, odd_k: k % 4 !== 0, lanes_x: lanesX, lanes },
-      workgroups: [Math.ceil(across / lanesX), Math.ceil(down / lanesY)],
-    };
-    a.device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", args);
-  },
-};
-
-function chooseVariant(few: boolean, isCpu: boolean): MatmulVariant {
-  if (few) return "row";
-  return isCpu ? "texels" : "shared";
+/**
+ * The class of a product, whose calls share a variant: sizes up to the next power of two, how the
+ * operands lie, whether there is something to add to.
+ */
+export function classOf({ m, n, k, ...call }: MatmulCall): string {
+  const sizes = [m, n, k].map((size) => 2 ** Math.ceil(Math.log2(size)));
+  const words = [
+    `matmul ${sizes.join("x")}`,
+    call.transposeA && "a-transposed",
+    call.transposeB && "b-transposed",
+    call.accumulate && "accumulates",
+    call.hasBias && "bias",
+    (n % 4 || k % 4) && "odd",
+  ];
+  return words.filter(Boolean).join(" ");
 }

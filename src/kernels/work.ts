@@ -70,6 +70,26 @@ const matmul: Count = (d) => {
   };
 };
 
+/** Bytes of a matrix in words, with its scales of two bytes. */
+const packedBytes = ({ uniforms: { n, k, group }, overrides: { bits } }: Dispatched): number =>
+  k * n * +bits / 8 + (+bits < 16 ? 2 * n * Math.ceil(k / group) : 0);
+
+/** A matmul whose right side is read in words, and whose sums of each group are multiplied by its scale. */
+const packedMatmul: Count = (d) => {
+  const { uniforms: { m, n, k, group }, overrides: { bits } } = d;
+  const plain = matmul(d);
+  return {
+    flops: plain.flops + (+bits < 16 ? m * n * Math.ceil(k / group) : 0),
+    bytes: plain.bytes - WORD * k * n + packedBytes(d),
+  };
+};
+
+/** Each weight times its scale. */
+const unpacked: Count = (d) => {
+  const { uniforms: { n, k }, overrides: { bits } } = d;
+  return { flops: +bits < 16 ? k * n : 0, bytes: packedBytes(d) + WORD * k * n };
+};
+
 /**
  * Products of T×T by HS for each head, of which a causal mask leaves T(T + 1)/2 pairs; the softmax is
  * not counted, as in Dao et al. 2022. Heads count as they lie in textures, filled up to fours.
@@ -149,6 +169,16 @@ const COUNTS: Record<string, Count> = {
   "matmul_texels.forward": matmul,
   "matmul_texels.forward_odd": matmul,
 
+  "quantized.forward": packedMatmul,
+  "quantized.forward_odd": packedMatmul,
+  "quantized.unpack": unpacked,
+  "quantized.unpack_odd": unpacked,
+  // A number in f32 is written, and the position is added.
+  "quantized.lookup": ({ uniforms: { m, k, group }, overrides: { bits, has_position } }) => ({
+    flops: (+bits < 16 ? m * k : 0) + (has_position ? m * k : 0),
+    bytes: WORD * m * (1 + (has_position ? 2 : 1) * k) +
+      m * (k * +bits / 8 + (+bits < 16 ? 2 * Math.ceil(k / group) : 0)),
+  }),
   // The product; and norm and GELU as below, once for each number that they are applied to.
   "linear_row.forward": (d) => {
     const { uniforms: { m, n, k }, overrides: { normalize, gelu, exact } } = d;

@@ -105,8 +105,13 @@ export function trainedWhole(
  *
  * @throws {VitrailError} if a file is missing or damaged, or the adapter belongs to another model
  */
-export function loadAdaptedGpt(device: Device, directory: string, adapter?: string): Adapted<Gpt> {
-  return adapted(loadGpt(device, directory), adapter);
+export function loadAdaptedGpt(
+  device: Device,
+  directory: string,
+  adapter?: string,
+  packing: Parameters<typeof loadGpt>[2] = {},
+): Adapted<Gpt> {
+  return adapted(loadGpt(device, directory, packing), adapter);
 }
 
 /**

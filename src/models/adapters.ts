@@ -4,6 +4,7 @@
  * @module
  */
 import { Parameter } from "../autograd/parameter.ts";
+import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import { VitrailError } from "../errors.ts";
 import {
   ADAPTER_WEIGHTS,
@@ -27,6 +28,8 @@ export interface Adaptable {
   readonly device: Device;
   /** Its own parameters. */
   readonly parameters: Parameter[];
+  /** Its weights in fewer bits, through which an adapter's gradient passes. */
+  readonly quantized?: readonly QuantizedWeight[];
   /** The layers that can be adapted. */
   readonly linears: readonly Linear[];
 }
@@ -245,6 +248,7 @@ function attach(
   });
   const frozenBefore = model.parameters.filter((p) => p.frozen);
   for (const p of model.parameters) p.frozen = !whole.includes(p);
+  for (const weight of model.quantized ?? []) weight.frozen = true;
   return { config, layers, parameters: [...made, ...new Set(whole)], frozenBefore };
 }
 
@@ -293,7 +297,15 @@ export async function saveAdapter(
 export function mergeAdapter(model: Adaptable, adapter: LoraAdapter): void {
   for (const linear of model.linears) {
     for (const lora of linear.adaptations) {
-      if (adapter.layers.includes(lora)) lora.mergeInto(linear.weight, linear);
+      if (!adapter.layers.includes(lora)) continue;
+      const { weight } = linear;
+      if (weight instanceof QuantizedWeight) {
+        throw new VitrailError(
+          `Cannot merge an adapter into ${weight.name}: it is kept in ${weight.matrix.format}; ` +
+            "merge it into the model in f32",
+        );
+      }
+      lora.mergeInto(weight, linear);
     }
   }
   removeAdapter(model, adapter);
@@ -305,6 +317,7 @@ export function removeAdapter(model: Adaptable, adapter: LoraAdapter): void {
     linear.adaptations = linear.adaptations.filter((lora) => !adapter.layers.includes(lora));
   }
   for (const p of model.parameters) p.frozen = adapter.frozenBefore.includes(p);
+  for (const weight of model.quantized ?? []) weight.frozen = false;
 }
 
 /** Numbers that an adapter trains, and of which its file consists. */

@@ -8,31 +8,46 @@ import type { GptConfig } from "../formats/gpt_config.ts";
 import { readBertConfig, writeBertConfig } from "../formats/huggingface_bert.ts";
 import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
 import { readConfig, writeConfig } from "../formats/huggingface_gpt2.ts";
+import type { PackedFormat } from "../formats/quantized_matrix.ts";
 import { openModelWeights, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
 import { sizeOf, type Tensor } from "../gpu/tensor.ts";
 import { Bert } from "./bert.ts";
 import { Gpt } from "./gpt.ts";
 import { sinusoids } from "./initialize.ts";
+import { packedMetadata, packedTensors, packingOf } from "./packed_files.ts";
+import { quantizing } from "./quantize.ts";
 import { freshWeights, storedWeights, type WeightSource } from "./weights.ts";
 
 /** Bytes that are read back with one wait: every wait costs 11 ms under Deno. */
 const READ_TOGETHER = 1 << 25;
 
-/** Opens a GPT-2 directory of ours or of Hugging Face. */
-export function loadGpt(device: Device, directory: string): Gpt {
+/**
+ * Opens a GPT-2 directory of ours or of Hugging Face, with weights as its file has them: in f32, or in
+ * integers if it was quantized. With `weights` they are quantized while they are read.
+ *
+ * @throws {VitrailError} if a file is missing or damaged, or if what was quantized is to be so again
+ */
+export function loadGpt(
+  device: Device,
+  directory: string,
+  options: { weights?: PackedFormat; group?: number } = {},
+): Gpt {
+  const { weights, group } = options;
   const config = readConfig(directory);
   using file = openModelWeights(directory);
-  return new Gpt(device, config, storedWeights(file, "transformer."));
+  const stored = storedWeights(file, "transformer.");
+  return new Gpt(device, config, weights ? quantizing(stored, { weights, group }) : stored);
 }
 
 /** Writes config.json and model.safetensors, each whole or not at all. */
 export async function saveGpt(model: Gpt, directory: string): Promise<void> {
-  const { config } = model;
-  writeConfig(directory, config);
+  const { config, quantized } = model;
+  writeConfig(directory, config, { packing: packingOf(quantized) });
   const tensors = tensorsToWrite(model.device, model.parameters.flatMap(inFile));
-  tensors.push(...fixedPositions(config));
-  await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
+  tensors.push(...fixedPositions(config), ...quantized.flatMap(packedTensors));
+  const metadata = { format: "pt", ...packedMetadata(quantized) };
+  await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata });
 }
 
 /** Other programs add a learned table: they get the fixed one, or zeros, under its name. */

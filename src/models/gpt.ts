@@ -4,12 +4,13 @@
  * @module
  */
 import { checkpoint } from "../autograd/ops/checkpoint.ts";
-import type { Loss } from "../autograd/ops/cross_entropy.ts";
+import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
 import { linear } from "../autograd/ops/linear.ts";
 import { linearCrossEntropy, LOGIT_BYTES } from "../autograd/ops/linear_cross_entropy.ts";
 import type { Parameter } from "../autograd/parameter.ts";
+import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import type { Run } from "../autograd/run.ts";
 import { type GptConfig, validateGptConfig } from "../formats/gpt_config.ts";
 import type { Device } from "../gpu/device.ts";
@@ -33,17 +34,19 @@ export class Gpt {
   readonly config: GptConfig;
   /** All that is trained, under the names of Hugging Face's GPT-2 files. */
   readonly parameters: Parameter[];
+  /** Its weights in fewer bits, if it has such: they are not trained. */
+  readonly quantized: readonly QuantizedWeight[];
   /** The linear layers of its blocks, which LoRA can adapt. */
   readonly linears: Linear[] = [];
   /** Run each block again in the backward pass in place of keeping what it computed. */
   checkpointing = false;
   /** Bytes of logits that a loss may hold at once: see `linearCrossEntropy`. */
   logitBytes: number = LOGIT_BYTES;
-  readonly #token: Parameter; // (V, C)
+  readonly #token: Parameter | QuantizedWeight; // (V, C)
   readonly #position: Tensor | undefined; // (context, C)
   readonly #blocks: Block[];
   readonly #norm: LayerNorm;
-  readonly #head: Parameter; // (V, C)
+  readonly #head: Parameter | QuantizedWeight; // (V, C)
 
   /**
    * Fresh weights by default: normal with `initializerRange`, and less by √(2·layers) for those that
@@ -68,21 +71,22 @@ export class Gpt {
       );
     const affine = (name: string, shape: [number, number], initial = usual): Linear => {
       const layer = new Linear(
-        list.make(`${name}.weight`, shape, initial),
+        list.weight(`${name}.weight`, shape, { initial }),
         list.make(`${name}.bias`, [shape[1]], { constant: 0 }),
       );
       this.linears.push(layer);
       return layer;
     };
 
-    this.#token = list.make("transformer.wte.weight", [V, C], usual);
+    const table = { initial: usual, transposed: true };
+    this.#token = list.weight("transformer.wte.weight", [V, C], table);
     if (config.positions === "learned") {
       this.#position = list.make("transformer.wpe.weight", [contextLength, C], usual);
     } else if (config.positions === "sinusoidal") {
-      const table = sinusoids(contextLength, C);
+      const sines = sinusoids(contextLength, C);
       const { pool } = device;
       this.#position = pool.persistent(() =>
-        pool.as("weights", () => device.upload(table, [contextLength, C]))
+        pool.as("weights", () => device.upload(sines, [contextLength, C]))
       );
     }
     this.#blocks = Array.from({ length: layers }, (_, i) => {
@@ -103,13 +107,20 @@ export class Gpt {
       });
     });
     this.#norm = norm("transformer.ln_f");
-    this.#head = config.tieWeights ? this.#token : list.make("lm_head.weight", [V, C], usual);
+    this.#head = config.tieWeights ? this.#token : list.weight("lm_head.weight", [V, C], table);
     this.parameters = list.all;
+    this.quantized = list.quantized;
   }
 
-  /** Number of trained numbers. */
+  /** Number of trained numbers, or of those that were before they were kept in fewer bits. */
   get parameterCount(): number {
-    return this.parameters.reduce((sum, p) => sum + p.size, 0);
+    return [...this.parameters, ...this.quantized].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Bytes of its weights on the device. */
+  get weightBytes(): number {
+    return this.parameters.reduce((sum, { size }) => sum + 4 * size, 0) +
+      this.quantized.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   /**
@@ -158,7 +169,11 @@ export class Gpt {
     const { targets, scale, mask } = options;
     const { logitBytes } = this;
     const hidden = this.hidden(run, ids, { mask });
-    return linearCrossEntropy(run, hidden, { weight: this.#head, targets, scale, logitBytes });
+    const weight = this.#head;
+    if (weight instanceof QuantizedWeight) {
+      return crossEntropy(run, this.unembed(run, hidden), { targets, scale });
+    }
+    return linearCrossEntropy(run, hidden, { weight, targets, scale, logitBytes });
   }
 
   /** What continues `batch` sequences to up to `capacity` places, several times as fast as a cache. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Parameter } from "../autograd/parameter.ts";
+import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import type { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import type { GptConfig } from "../formats/gpt_config.ts";
@@ -19,8 +20,11 @@ import {
   layersThatFit,
 } from "../kernels/attention_decode.ts";
 import { embedding } from "../kernels/embedding.ts";
+import { quantizedEmbedding, type QuantizedMatrix, unpackMatrix } from "../kernels/quantized.ts";
+import { quantizedRow } from "../kernels/quantized_row.ts";
 import {
   linearRow,
+  type LinearRowOptions,
   type RowNorm,
   rowNorm,
   type RowWeight,
@@ -30,13 +34,14 @@ import type { Block } from "../nn/block.ts";
 import type { AttentionCache } from "../nn/cache.ts";
 import type { LayerNorm } from "../nn/layer_norm.ts";
 import type { Linear } from "../nn/linear.ts";
+import type { Lora } from "../nn/lora.ts";
 
 /** The layers of a model, and how it takes a prompt in; `Gpt.decoder` has them. */
 export interface DecoderParts {
   /** Sizes. */
   config: GptConfig;
   /** (V, C). */
-  token: Parameter;
+  token: Parameter | QuantizedWeight;
   /** (context, C). */
   position: Tensor | undefined;
   /** The blocks. */
@@ -44,7 +49,7 @@ export interface DecoderParts {
   /** Before the head. */
   norm: LayerNorm;
   /** (V, C). */
-  head: Parameter;
+  head: Parameter | QuantizedWeight;
   /** Ids (B, T) to the normalized residual stream, by way of a cache. */
   hidden: (
     run: Run,
@@ -55,7 +60,7 @@ export interface DecoderParts {
 
 /** A linear layer, ready to be applied to a few rows. */
 interface RowLinear {
-  weight: RowWeight;
+  weight: RowWeight | QuantizedMatrix;
   bias: Tensor | undefined;
 }
 
@@ -111,7 +116,7 @@ export class GptDecoder implements Decoder {
   readonly #groups: LayerGroup[] = [];
   readonly #blocks: RowBlock[];
   readonly #norm: RowNorm;
-  readonly #head: RowWeight;
+  readonly #head: RowWeight | QuantizedMatrix;
   readonly #z: Tensor; // (B, 1, C)
   readonly #thought: Tensor; // (B, 1, 4C)
   readonly #logits: Tensor; // (B, 1, V)
@@ -137,7 +142,7 @@ export class GptDecoder implements Decoder {
       return rowBlock(block, group, i % perGroup);
     });
     this.#norm = rowNorm(parts.norm);
-    this.#head = rowWeight(parts.head, { transposed: true });
+    this.#head = weightOf(parts.head, { transposed: true });
     this.#z = device.tensor([batch, 1, C]);
     this.#thought = device.tensor([batch, 1, mlpChannels]);
     this.#logits = device.tensor([batch, 1, vocabularySize]);
@@ -166,30 +171,40 @@ export class GptDecoder implements Decoder {
   step(ids: Tensor): Tensor {
     const { token, position } = this.#parts;
     const past = this.length;
-    const x = embedding(ids, { token, position, offset: past }); // (B, 1, C)
+    const x = token instanceof QuantizedWeight // (B, 1, C)
+      ? quantizedEmbedding(ids, { token: token.matrix, position, offset: past })
+      : embedding(ids, { token, position, offset: past });
     for (const { norms, layers, gelu, qkv, cache, layer } of this.#blocks) {
-      linearRow(x, layers.qkv.weight, { norm: norms[0], bias: layers.qkv.bias, out: qkv });
+      apply(x, layers.qkv.weight, { norm: norms[0], bias: layers.qkv.bias, out: qkv });
       attentionDecode(qkv, cache.cache, { past, layer, out: this.#z });
       const { projection, up, down } = layers;
-      linearRow(this.#z, projection.weight, { bias: projection.bias, out: x, accumulate: true });
-      linearRow(x, up.weight, { norm: norms[1], bias: up.bias, gelu, out: this.#thought });
-      linearRow(this.#thought, down.weight, { bias: down.bias, out: x, accumulate: true });
+      apply(this.#z, projection.weight, { bias: projection.bias, out: x, accumulate: true });
+      const thought = apply(x, up.weight, {
+        norm: norms[1],
+        bias: up.bias,
+        gelu,
+        out: this.#thought,
+      });
+      apply(thought, down.weight, { bias: down.bias, out: x, accumulate: true });
     }
     for (const { cache, fresh } of this.#groups) decodeAppend(fresh, cache, { past });
     this.length++;
-    return linearRow(x, this.#head, { norm: this.#norm, out: this.#logits });
+    return apply(x, this.#head, { norm: this.#norm, out: this.#logits });
   }
 
   /** Gives the textures back. */
   [Symbol.dispose](): void {
     const { textures } = this.#device;
+    const release = (weight: RowWeight | QuantizedMatrix): void => {
+      if ("texture" in weight) textures.release(weight.texture);
+    };
     for (const { cache } of this.#groups) {
       [cache.keys, cache.values].forEach((t) => textures.release(t));
     }
     for (const { layers } of this.#blocks) {
-      for (const { weight } of Object.values(layers)) textures.release(weight.texture);
+      for (const { weight } of Object.values(layers)) release(weight);
     }
-    textures.release(this.#head.texture);
+    release(this.#head);
   }
 
   #group(size: DecodeCacheSize): LayerGroup {
@@ -222,11 +237,37 @@ function rowBlock(block: Block, cache: LayerGroup, layer: number): RowBlock {
 
 function rowLinear(linear: Linear): RowLinear {
   const { weight, bias, transposed, adaptations } = linear;
-  if (adaptations.length === 0) return { weight: rowWeight(weight, { transposed }), bias };
+  if (adaptations.length === 0) return { weight: weightOf(weight, { transposed }), bias };
+  if (weight instanceof QuantizedWeight) return { weight: unpackedWith(weight, adaptations), bias };
   const { device } = weight;
   using _scope = device.scope();
   const merged = device.tensor(weight.shape);
   device.commands.copy(weight.buffer, merged.buffer, 4 * weight.size);
   for (const lora of adaptations) lora.mergeInto(merged, { transposed });
   return { weight: rowWeight(merged, { transposed }), bias };
+}
+
+/** An adapted weight in fewer bits is one in f32 here. */
+function unpackedWith({ matrix }: QuantizedWeight, adaptations: readonly Lora[]): RowWeight {
+  using _scope = matrix.words.device.scope();
+  const merged = unpackMatrix(matrix); // (in, out)
+  for (const lora of adaptations) lora.mergeInto(merged, { transposed: false });
+  return rowWeight(merged, { transposed: false });
+}
+
+/** A copy of a weight in a texture, or the packed weight where it is. */
+function weightOf(
+  weight: Tensor | QuantizedWeight,
+  options: { transposed: boolean },
+): RowWeight | QuantizedMatrix {
+  return weight instanceof QuantizedWeight ? weight.matrix : rowWeight(weight, options);
+}
+
+/** A linear layer, in f32 or in fewer bits, with what goes with it. */
+function apply(
+  x: Tensor,
+  weight: RowWeight | QuantizedMatrix,
+  options: LinearRowOptions,
+): Tensor {
+  return "texture" in weight ? linearRow(x, weight, options) : quantizedRow(x, weight, options);
 }

@@ -4,21 +4,30 @@
  * @module
  */
 import { Parameter } from "../autograd/parameter.ts";
+import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import { VitrailError } from "../errors.ts";
+import type { PackedMatrix } from "../formats/quantized_matrix.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
 import { sizeOf } from "../gpu/tensor.ts";
+import { uploadPacked } from "../kernels/quantized.ts";
 import { normals } from "./initialize.ts";
+import { readPackedWeight } from "./packed_files.ts";
 
 /** How a parameter begins when no file has it: a constant, or normal with a standard deviation. */
 export type Initial = { constant: number } | { deviation: number };
 
-/** Gives the initial contents of a parameter. */
-export type WeightSource = (
-  name: string,
-  shape: readonly number[],
-  initial: Initial,
-) => Float32Array<ArrayBuffer>;
+/** Gives the initial contents of a parameter; and those of a matrix in fewer bits, if it has such. */
+export interface WeightSource {
+  /** All numbers of a tensor, rows first. */
+  (name: string, shape: readonly number[], initial: Initial): Float32Array<ArrayBuffer>;
+  /** A matrix in words, which a model then keeps so; `transposed` if the shape is (out, in). */
+  packed?: (
+    name: string,
+    shape: readonly [number, number],
+    options: { transposed: boolean; initial: Initial },
+  ) => PackedMatrix | undefined;
+}
 
 /** Fresh weights; the seed and the name decide each number. */
 export function freshWeights(seed: number): WeightSource {
@@ -33,9 +42,10 @@ export function freshWeights(seed: number): WeightSource {
  * the original GPT-2 files do.
  */
 export function storedWeights(file: SafetensorsFile, prefix = ""): WeightSource {
-  return (name, shape) => {
-    const short = name.startsWith(prefix) ? name.slice(prefix.length) : name;
-    const found = [name, short].find((n) => file.has(n));
+  const spellings = (name: string): string[] =>
+    name.startsWith(prefix) ? [name, name.slice(prefix.length)] : [name];
+  const source: WeightSource = (name, shape) => {
+    const found = spellings(name).find((n) => file.has(n));
     if (!found) {
       throw new VitrailError(
         `Cannot load the model: its file has no tensor ${name}; ` +
@@ -51,12 +61,21 @@ export function storedWeights(file: SafetensorsFile, prefix = ""): WeightSource 
     }
     return file.read(found);
   };
+  source.packed = (name, shape, { transposed }) => {
+    for (const spelling of spellings(name)) {
+      const packed = readPackedWeight(file, spelling, { shape, transposed });
+      if (packed) return packed;
+    }
+  };
+  return source;
 }
 
 /** Makes a model's parameters, outside all scopes, and lists them in the order they were made. */
 export class ParameterList {
   /** Every parameter so far. */
   readonly all: Parameter[] = [];
+  /** Weights that the source had in fewer bits. */
+  readonly quantized: QuantizedWeight[] = [];
   readonly #device: Device;
   readonly #source: WeightSource;
 
@@ -79,6 +98,21 @@ export class ParameterList {
     const parameter = new Parameter(name, value, parts);
     this.all.push(parameter);
     return parameter;
+  }
+
+  /** A new matrix (in, out), or (out, in) if `transposed`: a parameter, unless the source has it packed. */
+  weight(
+    name: string,
+    shape: readonly [number, number],
+    options: { initial: Initial; transposed?: boolean },
+  ): Parameter | QuantizedWeight {
+    const { initial, transposed = false } = options;
+    const packed = this.#source.packed?.(name, shape, { transposed, initial });
+    if (!packed) return this.make(name, shape, initial);
+    const matrix = this.#device.pool.persistent(() => uploadPacked(this.#device, packed));
+    const weight = new QuantizedWeight(name, matrix, { shape, transposed });
+    this.quantized.push(weight);
+    return weight;
   }
 
   /** Slices of the first dimension, one below the other. */

@@ -5,14 +5,15 @@
  */
 import { linear } from "../autograd/ops/linear.ts";
 import type { Parameter } from "../autograd/parameter.ts";
+import type { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import type { Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { Lora } from "./lora.ts";
 
 /** `x·W + b` with W (in, out), as GPT-2's files have it, or (out, in) if `transposed`, as BERT's do. */
 export class Linear {
-  /** (in, out), or (out, in) if `transposed`. */
-  readonly weight: Parameter;
+  /** (in, out), or (out, in) if `transposed`; in f32, or in fewer bits and not trained. */
+  readonly weight: Parameter | QuantizedWeight;
   /** (out). */
   readonly bias: Parameter | undefined;
   /** Whether the weight is stored (out, in). */
@@ -21,7 +22,11 @@ export class Linear {
   adaptations: readonly Lora[] = [];
 
   /** Takes its parameters from the model that owns them. */
-  constructor(weight: Parameter, bias?: Parameter, options: { transposed?: boolean } = {}) {
+  constructor(
+    weight: Parameter | QuantizedWeight,
+    bias?: Parameter,
+    options: { transposed?: boolean } = {},
+  ) {
     this.weight = weight;
     this.bias = bias;
     this.transposed = options.transposed ?? false;

@@ -21,6 +21,8 @@ export interface TrainingState {
   bestScore?: number;
   /** Evaluations since then. */
   evaluationsSinceBest: number;
+  /** Variants of kernels that the run uses, by class of call, and the adapter that they are for. */
+  variants?: { adapter: string; chosen: Record<string, string> };
 }
 
 /** Name of the checkpoint within a model directory. */

@@ -47,6 +47,11 @@ export interface TrainIO<B> {
   resume?: boolean;
   /** Told, before the first step, what is done otherwise than was asked for, and why. */
   onNotice?: (text: string) => void;
+  /**
+   * Chooses variants of kernels for a run that has none yet, by a rehearsal of a micro-step. They are
+   * kept in the checkpoint, and a resumed run keeps to them: it ends with the same bytes.
+   */
+  tune?: (rehearsal: () => void) => Promise<void>;
   /** Told where a resumed run begins, before its first step. */
   onStart?: (state: TrainingState) => void;
   /** Told each step's figures, in order, and how many seconds these steps took to train. */
@@ -100,6 +105,7 @@ export async function train<B>(
   const trainer = new Trainer(task, settings);
   let state: TrainingState = { step: 0, bestLoss: null, evaluationsSinceBest: 0 };
   if (io.resume && io.directory) state = loadCheckpoint(trainer, io.directory);
+  await chooseVariants(trainer, state, io);
   // Whether the directory holds the weights of a best evaluation.
   let kept = state.bestLoss !== null;
   if (trainer.notice) io.onNotice?.(trainer.notice);
@@ -177,6 +183,21 @@ export async function train<B>(
   }
   const { step, bestLoss, bestScore } = state;
   return { step, reason, bestLoss, ...bestScore === undefined ? {} : { bestScore } };
+}
+
+/** Those of the checkpoint; on another adapter, where no byte would be the same, and at first, anew. */
+async function chooseVariants<B>(
+  trainer: Trainer<B>,
+  state: TrainingState,
+  io: TrainIO<B>,
+): Promise<void> {
+  const { variants, description: adapter } = trainer.task.device;
+  const kept = state.step > 0 && (state.variants?.adapter ?? adapter) === adapter;
+  if (kept) variants.use(state.variants?.chosen ?? {});
+  else await io.tune?.(() => trainer.rehearse(io.batchAt(0)));
+  const { chosen } = variants;
+  if (Object.keys(chosen).length > 0) state.variants = { adapter, chosen };
+  else delete state.variants;
 }
 
 function notSound(step: number): VitrailError {

@@ -9,7 +9,7 @@ import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { AdamW, type AdamWOptions } from "../optim/adamw.ts";
 import { choosePrecision, type Precision } from "./precision.ts";
-import type { Task } from "./task.ts";
+import type { LossTerm, Task } from "./task.ts";
 
 /** Figures of one step. */
 export interface StepFigures {
@@ -80,6 +80,18 @@ export class Trainer<B> {
     return this.#waiting.length === RING;
   }
 
+  /**
+   * Records the forward and the backward pass of one batch, and changes nothing but the gradients, which
+   * the next step clears: it calls every kernel of a micro-step.
+   */
+  rehearse(batch: B): void {
+    const { device } = this.task;
+    this.optimizer.clearGradients();
+    using _scope = device.scope();
+    this.#micro(batch, 0);
+    device.commands.submit();
+  }
+
   /** Records one step from as many batches as there are micro-steps. */
   step(batches: B[], learningRate: number): void {
     const { device, terms } = this.task;
@@ -94,15 +106,7 @@ export class Trainer<B> {
     half?.refresh();
     batches.forEach((batch, micro) => {
       using _scope = device.scope();
-      const run = new Run(device, {
-        record: true,
-        training: true,
-        half,
-        seed: this.#seed,
-        step: (number - 1) * this.#accumulation + micro,
-      });
-      const losses = this.task.loss(run, batch, 1 / this.#accumulation);
-      run.tape!.backward(losses.map(({ result }) => result));
+      const losses = this.#micro(batch, (number - 1) * this.#accumulation + micro);
       losses.forEach(({ result }, term) => put(result, 2 * (micro * terms.length + term)));
       this.#scales = losses.map(({ scale }) => scale);
     });
@@ -140,6 +144,20 @@ export class Trainer<B> {
     this.#waiting = [];
     if (this.#fault && good.length === 0) throw this.#fault;
     return good;
+  }
+
+  /** Forward and backward of micro-step number `step` of the run. */
+  #micro(batch: B, step: number): LossTerm[] {
+    const run = new Run(this.task.device, {
+      record: true,
+      training: true,
+      half: this.optimizer.half,
+      seed: this.#seed,
+      step,
+    });
+    const losses = this.task.loss(run, batch, 1 / this.#accumulation);
+    run.tape!.backward(losses.map(({ result }) => result));
+    return losses;
   }
 
   #figuresOf(row: Float32Array): Omit<StepFigures, "step"> {

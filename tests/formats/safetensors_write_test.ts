@@ -51,6 +51,29 @@ async function fails(write: Promise<void>, words: string | RegExp): Promise<void
   });
 }
 
+Deno.test("two bytes a number come behind four, as Python has them", async () => {
+  using directory = temporaryDirectory();
+  const path = `${directory.path}/model.safetensors`;
+  const bits = (...values: number[]) => new Uint16Array(values);
+  await writeSafetensors(path, [
+    { name: "head", shape: [3, 1], dtype: "F16", data: bits(0x3e00, 0xfbff, 1) },
+    { name: "ln_f.bias", shape: [1], dtype: "F32", data: new Float32Array([0.25]) },
+    {
+      name: "wte.weight.packed",
+      shape: [1, 2],
+      dtype: "U32",
+      data: new Uint32Array([0x81407f00, 2 ** 31 + 5]),
+    },
+    {
+      name: "wte.weight.scales",
+      shape: [1, 3],
+      dtype: "BF16",
+      data: () => bits(0x3f00, 0xc040, 0x380),
+    },
+  ], { metadata: { format: "pt" } });
+  assert.deepEqual(Deno.readFileSync(path), Deno.readFileSync(fixture("quantized.safetensors")));
+});
+
 Deno.test("writes the bytes that Python writes, in whatever order the tensors come", async () => {
   using directory = temporaryDirectory();
   const path = `${directory.path}/model.safetensors`;
@@ -124,7 +147,8 @@ const refused: [string, Partial<TensorToWrite>, string][] = [
   ["integers for floats", { data: new Int32Array(6) }, "data is Int32Array, wanted Float32Array"],
   ["doubles, late", { data: () => new Float64Array(3) as never }, "data is Float64Array"],
   ["no data", { data: undefined }, "data is Undefined"],
-  ["a dtype it cannot write", { dtype: "F16" as never }, 'dtype "F16", wanted F32, U32 or I32'],
+  ["floats for halves", { dtype: "F16" }, "data is Float32Array, wanted Uint16Array"],
+  ["a dtype it cannot write", { dtype: "F64" as never }, 'dtype "F64", wanted F32, U32, I32, BF16'],
   ["a negative size", { shape: [-2, -3] }, "has shape [-2,-3]"],
   ["a broken size", { shape: [1.5, 4] }, "has shape [1.5,4]"],
   ["an uncountable size", { shape: [2 ** 40, 2 ** 40] }, "wanted whole numbers"],

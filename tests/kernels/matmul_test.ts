@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import type { Device } from "../../src/gpu/device.ts";
 import { matmul, type MatmulVariant } from "../../src/kernels/matmul.ts";
+import { fits, MATMUL_VARIANTS } from "../../src/kernels/matmul_variants.ts";
 import { assertClose, numbers } from "../compare.ts";
 import { linearBackward } from "../reference/linear.ts";
 import { matmul as reference, type MatmulShape } from "../reference/matmul.ts";
 import { assertSameBytes } from "./checks.ts";
 import { openDevices, poison, upload } from "./devices.ts";
 
-const VARIANTS: MatmulVariant[] = ["row", "shared", "texels"];
 /** Rows, columns and inner dimension: odd ones, and each side of tiles of 4, 16, 32, 64 and 128. */
 const SHAPES = [
   [1, 1, 1],
@@ -61,7 +61,26 @@ async function check(
 const launches = await openDevices();
 const [, device] = launches[0];
 
-for (const variant of VARIANTS) {
+/** One of each kind is tried on all shapes; what differs in its tile only, on an odd and an even one. */
+const KINDS: MatmulVariant[] = ["row", "shared", "texels"];
+
+for (const variant of MATMUL_VARIANTS.filter((variant) => !KINDS.includes(variant))) {
+  Deno.test(`matmul ${variant}: odd and even, more than one tile and part`, async () => {
+    // Transposes are read alike by every tile, and each takes a pipeline that takes a while.
+    for (
+      const shape of [
+        { m: 29, n: 197, k: 37, transposeA: false, transposeB: true },
+        { m: 87, n: 36, k: 108, transposeA: true, transposeB: false },
+      ]
+    ) {
+      // Divided products add no bias.
+      const bias = fits(variant, { ...shape, accumulate: true, hasBias: true });
+      await check(device, shape, { bias, accumulate: true, variant });
+    }
+  });
+}
+
+for (const variant of KINDS) {
   Deno.test(`matmul ${variant}: every transpose, with bias and accumulating`, async () => {
     for (const [m, n, k] of SHAPES) {
       for (const transposeB of [false, true]) {
@@ -184,5 +203,15 @@ Deno.test("matmul: what does not fit is said", () => {
   says(
     () => matmul(tensor(2, 3), tensor(3, 5), { out: tensor(5, 3, 1) }),
     "Cannot write a (2, 5) product into (5, 3, 1): sizes must match",
+  );
+  const unfit = (variant: string) =>
+    `Cannot multiply by ${variant}: it reads no transposed \`a\`, or is divided and adds no bias`;
+  says(
+    () => matmul(tensor(3, 2), tensor(3, 5), { transposeA: true, variant: "row" }),
+    unfit("row"),
+  );
+  says(
+    () => matmul(tensor(2, 3), tensor(3, 5), { bias: tensor(5), variant: "shared-in-4" }),
+    unfit("shared-in-4"),
   );
 });

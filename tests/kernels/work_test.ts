@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { packMatrix } from "../../src/formats/quantized_matrix.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { adamw } from "../../src/kernels/adamw.ts";
 import { attention, attentionBackward } from "../../src/kernels/attention.ts";
@@ -20,6 +21,12 @@ import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
 import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
 import { linearRow, rowNorm, rowWeight } from "../../src/kernels/linear_row.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
+import {
+  quantizedEmbedding,
+  quantizedMatmul,
+  unpackMatrix,
+  uploadPacked,
+} from "../../src/kernels/quantized.ts";
 import { type Work, workOf } from "../../src/kernels/work.ts";
 import { record } from "../../src/profiling/record.ts";
 
@@ -47,6 +54,37 @@ Deno.test("matmul: 2·M·N·K, and one for each number that is added", async () 
     assert.deepEqual(plain[name], { flops: 210, bytes: 4 * (35 + 21 + 15) });
     const added = await works(() => void matmul(a, b, { variant, bias, out, accumulate: true }));
     assert.deepEqual(added[name], { flops: 240, bytes: 4 * (35 + 21 + 3 + 15 + 15) });
+  }
+});
+
+Deno.test("packed matrices: the product's, one for each group's scale, and bytes of the words", async () => {
+  using _scope = device.scope();
+  const [x, bias, ids] = [zeros(5, 40), zeros(3), device.upload(new Uint32Array(7))];
+  // 40 numbers of a column are two groups; 120 of eight bits, or of four, and six scales of two bytes.
+  for (
+    const [format, weights, scales] of [["f16", 240, 0], ["int8", 120, 6], ["int4", 60, 6]] as const
+  ) {
+    const shape = { inputs: 40, outputs: 3, format, group: 32 };
+    const matrix = uploadPacked(device, packMatrix(new Float32Array(120), shape));
+    const bytes = weights + 2 * scales;
+    const found = await works(() => {
+      quantizedMatmul(x, matrix, { bias });
+      unpackMatrix(matrix);
+      quantizedEmbedding(ids, { token: matrix, position: zeros(1, 40) });
+    });
+    assert.deepEqual(found["quantized.forward"], {
+      flops: 2 * 5 * 3 * 40 + 5 * 3 + (scales ? 5 * 3 * 2 : 0),
+      bytes: 4 * (5 * 40 + 3 + 5 * 3) + bytes,
+    });
+    assert.deepEqual(found["quantized.unpack_odd"], {
+      flops: scales ? 120 : 0,
+      bytes: 4 * 120 + bytes,
+    });
+    // Seven rows of 40: each number read packed and its position in f32, and one written.
+    assert.deepEqual(found["quantized.lookup"], {
+      flops: 280 * (scales ? 2 : 1),
+      bytes: 7 * 4 + 280 * 8 + 7 * bytes / 3,
+    });
   }
 });
 

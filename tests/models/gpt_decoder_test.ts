@@ -11,6 +11,7 @@ import {
   Gpt,
   type GptConfig,
   openDevice,
+  type Parameter,
   Run,
 } from "../../mod.ts";
 import { assertClose, numbers } from "../compare.ts";
@@ -79,9 +80,9 @@ Deno.test("adaptations are merged, and the model itself is left alone", async ()
   const model = make({ channels: 24 });
   const adapter = addLora(model, { rank: 3, alpha: 6, targets: ["c_attn", "c_fc"], seed: 1 });
   adapter.parameters.forEach((p, i) => device.write(p, numbers(p.size, 10 + i)));
-  const weights = await model.linears[0].weight.read();
+  const weights = await (model.linears[0].weight as Parameter).read();
   await check(model, 2, "adapted");
-  assert.deepEqual(await model.linears[0].weight.read(), weights);
+  assert.deepEqual(await (model.linears[0].weight as Parameter).read(), weights);
 });
 
 Deno.test("a second prompt is refused; textures and buffers go back", () => {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const VARIABLES = "NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES";
+const VARIABLES =
+  "NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES,VITRAIL_CACHE";
 
 /** How a process ended. */
 export interface Ended {
@@ -12,7 +13,10 @@ export interface Ended {
   stderr: string;
 }
 
-/** Starts `train --out directory` with flags; only the folder of `directory` may be written. */
+/**
+ * Starts `train --out directory` with flags; only the folder of `directory` may be written, where the
+ * winners of the tuner are kept as well.
+ */
 export function startTrain(directory: string, flags: string[]): {
   kill: (signal: "SIGKILL" | "SIGINT") => void;
   ended: Promise<Ended>;
@@ -36,6 +40,7 @@ export function startTrain(directory: string, flags: string[]): {
       directory,
       ...flags,
     ],
+    env: { VITRAIL_CACHE: parent },
     stdin: "null",
     stdout: "null",
     stderr: "piped",

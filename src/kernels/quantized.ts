@@ -1,0 +1,151 @@
+/**
+ * Products with a matrix whose weights are packed into words, and the matrix itself.
+ *
+ * @module
+ */
+import source from "../../shaders/quantized.wgsl" with { type: "text" };
+import { VitrailError } from "../errors.ts";
+import { BITS, packedShapes } from "../formats/quantized_matrix.ts";
+import type { PackedMatrix, Packing } from "../formats/quantized_matrix.ts";
+import type { Device } from "../gpu/device.ts";
+import { Kernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { both, perElement } from "./launch.ts";
+import { matmul } from "./matmul.ts";
+
+const kernel = new Kernel("quantized", source);
+
+/** A packed matrix on the device. */
+export interface QuantizedMatrix extends Packing {
+  /** The inner dimension, K. */
+  inputs: number;
+  /** Columns, N. */
+  outputs: number;
+  /** Words, as {@linkcode PackedMatrix} has them. */
+  words: Tensor;
+  /** Scales, two bfloat16 to a word; the words again where the format has none. */
+  scales: Tensor;
+}
+
+/** Rows up to which a product reads the packed weights itself. */
+const FEW_ROWS = 8;
+
+/** Copies a packed matrix to the device. */
+export function uploadPacked(device: Device, packed: PackedMatrix): QuantizedMatrix {
+  const { inputs, outputs, format, group } = packed;
+  const shapes = packedShapes(packed);
+  const words = device.upload(packed.words, shapes.words);
+  const scales = packed.scales.length === 0
+    ? words
+    : device.upload(new Uint32Array(packed.scales.buffer), [
+      shapes.scales[0],
+      shapes.scales[1] / 2,
+    ]);
+  return { inputs, outputs, format, group, words, scales };
+}
+
+/** Copies a packed matrix back to the host. */
+export async function readPacked(device: Device, matrix: QuantizedMatrix): Promise<PackedMatrix> {
+  const { inputs, outputs, format, group } = matrix;
+  const [words, scales] = await device.read(matrix.words, matrix.scales);
+  return {
+    inputs,
+    outputs,
+    format,
+    group,
+    words: words as Uint32Array<ArrayBuffer>,
+    scales: new Uint16Array(format === "f16" ? [] : scales.buffer),
+  };
+}
+
+/**
+ * `out = x·W [+ bias] [+ out]`, with x (…, K) and W (K, N): (…, N).
+ *
+ * A few rows, as generation has them, are multiplied from the packed words: each weight is read once
+ * and lives in registers only. For more rows the matrix is unpacked into a tensor first, which costs
+ * little beside the product, and the product is the one that is tuned for this adapter.
+ *
+ * @throws {VitrailError} if the inner dimensions differ.
+ */
+export function quantizedMatmul(
+  x: Tensor,
+  matrix: QuantizedMatrix,
+  options: { bias?: Tensor; out?: Tensor; accumulate?: boolean; unpacked?: boolean } = {},
+): Tensor {
+  const { inputs: k, outputs: n, format, group, words, scales } = matrix;
+  const { bias, accumulate = false } = options;
+  const m = x.size / x.shape.at(-1)!;
+  if (x.shape.at(-1) !== k) {
+    throw new VitrailError(
+      `Cannot multiply (${x.shape.join(", ")}) by ${format} weights (${k}, ${n}): ` +
+        `inner dimensions must match, got ${x.shape.at(-1)} and ${k}`,
+    );
+  }
+  if (options.unpacked ?? m > FEW_ROWS) {
+    const weight = unpackMatrix(matrix);
+    const out = matmul(x, weight, { bias, out: options.out, accumulate });
+    x.device.pool.release(weight.buffer);
+    return out;
+  }
+  if (bias && bias.size !== n) {
+    throw new VitrailError(`Cannot add a bias of ${bias.size} to rows of ${n}: sizes must match`);
+  }
+  const out = options.out ?? x.device.tensor([...x.shape.slice(0, -1), n]);
+  if (out.size !== m * n) {
+    throw new VitrailError(
+      `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
+    );
+  }
+  const rowsEach = m > 1 ? 4 : 1;
+  const { overrides, workgroups } = perElement(x.device, Math.ceil(n / 4), Math.ceil(m / rowsEach));
+  x.device.dispatch(kernel, k % 8 ? "forward_odd" : "forward", {
+    bindings: { ...both({ x }), words, scales, bias: bias ?? x, out },
+    uniforms: { m, n, k, group, time: 1, offset: 0 },
+    overrides: {
+      ...overrides,
+      bits: BITS[format],
+      rows_each: rowsEach,
+      has_bias: bias !== undefined,
+      accumulate,
+    },
+    workgroups,
+  });
+  return out;
+}
+
+/** The matrix as f32: (K, N). */
+export function unpackMatrix(matrix: QuantizedMatrix): Tensor {
+  const { inputs: k, outputs: n, format, group, words, scales } = matrix;
+  const { device } = words;
+  const out = device.tensor([k, n]);
+  const { overrides, workgroups } = perElement(device, Math.ceil(n / 4), Math.ceil(k / 8));
+  device.dispatch(kernel, n % 4 ? "unpack_odd" : "unpack", {
+    bindings: { words, scales, out, out_fours: out },
+    uniforms: { m: 0, n, k, group, time: 1, offset: 0 },
+    overrides: { ...overrides, bits: BITS[format] },
+    workgroups,
+  });
+  return out;
+}
+
+/**
+ * `W[:, ids] + position[offset + t]`: ids (B, T) and W (C, V), which is a table (V, C) as the right
+ * operand of the product with its transpose, to (B, T, C).
+ */
+export function quantizedEmbedding(
+  ids: Tensor,
+  tables: { token: QuantizedMatrix; position?: Tensor; offset?: number },
+): Tensor {
+  const { token, position, offset = 0 } = tables;
+  const { inputs: k, outputs: n, format, group, words, scales } = token;
+  const { device, size: m } = ids;
+  const out = device.tensor([...ids.shape, k]);
+  const { overrides, workgroups } = perElement(device, k, m);
+  device.dispatch(kernel, "lookup", {
+    bindings: { ids, words, scales, position: position ?? scales, out },
+    uniforms: { m, n, k, group, time: ids.shape.at(-1)!, offset },
+    overrides: { ...overrides, bits: BITS[format], has_position: position !== undefined },
+    workgroups,
+  });
+  return out;
+}

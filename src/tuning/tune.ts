@@ -1,0 +1,104 @@
+/**
+ * Tuning: what work will call is found by a rehearsal, what nobody knows yet is measured, and the
+ * winners run from then on.
+ *
+ * @module
+ */
+import type { Device } from "../gpu/device.ts";
+import type { NotedCall } from "../gpu/variants.ts";
+import type { TuningCache, Winner } from "./cache.ts";
+import { compare, type Comparison } from "./compare.ts";
+
+/** How long to measure, and whom to tell. */
+export interface TuneOptions {
+  /** Where winners are remembered. */
+  cache: TuningCache;
+  /** Seconds that measuring may take, about: a variant that is being compiled is waited for. */
+  seconds?: number;
+  /** Measure also what time was up for when it was met before. */
+  finish?: boolean;
+  /** Measure also what is known. */
+  again?: boolean;
+  /** Told before each class is measured, and at the end with all of them done. */
+  onProgress?: (done: number, total: number, key: string) => void;
+  /** Told each class that was measured. */
+  onCompared?: (key: string, found: Comparison) => void;
+  /** Told of variants that compute something else. */
+  onWarning?: (warning: string) => void;
+}
+
+/** Seconds of a first start that go into measuring. */
+export const USUAL_SECONDS = 5;
+
+/**
+ * Runs `rehearsal`, measures the classes of calls that it made and nobody knows, and has the device use
+ * the winners for its classes, and the shipped variants for all others: so what a run computes hangs on
+ * its rehearsal and on nothing that is measured later.
+ *
+ * @returns how many classes were measured
+ */
+export async function tune(
+  device: Device,
+  rehearsal: () => void | Promise<void>,
+  options: TuneOptions,
+): Promise<number> {
+  const { cache } = options;
+  // Rehearsed as it would be without a tuner: a winner may call other kernels than the shipped variant.
+  device.variants.use({});
+  const calls = await device.variants.note(rehearsal);
+  const open = calls.filter(({ key, call }) => {
+    const known = cache.get(key);
+    return call.candidates.length > 0 &&
+      (options.again || !known || (options.finish && known.ratio === undefined));
+  });
+  const measured = open.length > 0 ? await measureAll(device, open, options) : 0;
+  device.variants.use(winnersOf(calls, cache));
+  return measured;
+}
+
+/** Has the device use all that is known of it, without measuring anything. */
+export function useKnown(device: Device, cache: TuningCache): void {
+  device.variants.use(Object.fromEntries(
+    [...cache.winners].map(([key, { variant }]) => [key, variant]),
+  ));
+}
+
+function winnersOf(calls: NotedCall[], cache: TuningCache): Record<string, string> {
+  const known = calls.flatMap(({ key }) => {
+    const winner = cache.get(key);
+    return winner ? [[key, winner.variant]] : [];
+  });
+  return Object.fromEntries(known);
+}
+
+async function measureAll(
+  device: Device,
+  calls: NotedCall[],
+  { cache, seconds = USUAL_SECONDS, onProgress, onCompared, onWarning }: TuneOptions,
+): Promise<number> {
+  const deadline = performance.now() + 1000 * seconds;
+  const winners: Record<string, Winner> = {};
+  let measured = 0;
+  for (const noted of calls) {
+    const { key, shipped } = noted;
+    if (performance.now() > deadline) {
+      // Kept as what it is: the next start shall not take its time as well.
+      winners[key] = cache.get(key) ?? { variant: shipped };
+      continue;
+    }
+    onProgress?.(measured, calls.length, key);
+    const found = await compare(device, noted, { deadline });
+    for (const [variant, off] of Object.entries(found.wrong)) {
+      onWarning?.(
+        `variant ${variant} of ${key} is wrong on this adapter (by ${off.toPrecision(2)} of its ` +
+          "largest number) and is not used",
+      );
+    }
+    winners[key] = { variant: found.winner, ratio: found.ratio };
+    measured++;
+    onCompared?.(key, found);
+  }
+  onProgress?.(calls.length, calls.length, "");
+  cache.add(winners);
+  return measured;
+}
