@@ -37,14 +37,14 @@ export type { Bindable, DispatchArguments } from "./src/gpu/dispatch.ts";
 export type { LaterRead, ReadSource } from "./src/gpu/later_read.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
-export { type ScratchTexture, ScratchTextures } from "./src/gpu/textures.ts";
+export { type ScratchTexture, ScratchTextures, type TexelFormat } from "./src/gpu/textures.ts";
 export { type NotedCall, type Trial, type Tunable, VariantTable } from "./src/gpu/variants.ts";
 
 // Which variants of kernels are fast on this adapter.
 export * from "./src/tuning/mod.ts";
 
 // Forward passes, hooks and gradients.
-export { type Hook, Run, type RunOptions } from "./src/autograd/run.ts";
+export { type HalfPrecision, type Hook, Run, type RunOptions } from "./src/autograd/run.ts";
 export { Parameter, type ParameterHome } from "./src/autograd/parameter.ts";
 export { type Backward, Gradients, type GradientTarget, Tape } from "./src/autograd/tape.ts";
 export type { Loss } from "./src/autograd/ops/cross_entropy.ts";
@@ -222,10 +222,12 @@ export {
 
 // Training.
 export { AdamW, type AdamWOptions, type Moments } from "./src/optim/adamw.ts";
+export type { LossScaleOptions } from "./src/optim/mixed_precision.ts";
 export { layerwiseRates } from "./src/optim/layer_rates.ts";
 export type { GradientNorm } from "./src/kernels/gradient_norm.ts";
 export { type Batch, languageModelling, type LossTerm, type Task } from "./src/training/task.ts";
 export { type StepFigures, Trainer, type TrainerOptions } from "./src/training/trainer.ts";
+export { describeSkip, type Precision } from "./src/training/precision.ts";
 export { train, type TrainIO, type TrainResult, type TrainSettings } from "./src/training/loop.ts";
 export { evaluate, type Evaluation } from "./src/training/evaluate.ts";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./src/training/checkpoint.ts";

@@ -22,6 +22,9 @@
 // out, d_qkv: rows of the same length. log_sum_exp, delta: (batch, heads, time).
 // mask: added to the scores; its strides in batch, head and query say how it repeats.
 
+/// out and d_qkv: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+alias real = f32;
+
 struct Shape {
   batch: u32,
   heads: u32,
@@ -50,13 +53,13 @@ const MASKED = -1e38;
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var qkv: texture_2d<f32>;
 @group(0) @binding(2) var<storage, read> mask: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<real>>;
 @group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
 
 @group(0) @binding(3) var outs: texture_2d<f32>;
 @group(0) @binding(5) var d_outs: texture_2d<f32>;
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;
-@group(0) @binding(7) var<storage, read_write> d_qkv: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> d_qkv: array<vec4<real>>;
 
 /// Four rows of one head.
 struct Head {
@@ -282,27 +285,27 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
 }
 
 fn store_out(at: u32, x: Head, row: u32) {
-  out[at] = x.c0[row];
-  if (chunks > 1u) { out[at + 1u] = x.c1[row]; }  if (chunks > 2u) { out[at + 2u] = x.c2[row]; }
-  if (chunks > 3u) { out[at + 3u] = x.c3[row]; }  if (chunks > 4u) { out[at + 4u] = x.c4[row]; }
-  if (chunks > 5u) { out[at + 5u] = x.c5[row]; }  if (chunks > 6u) { out[at + 6u] = x.c6[row]; }
-  if (chunks > 7u) { out[at + 7u] = x.c7[row]; }  if (chunks > 8u) { out[at + 8u] = x.c8[row]; }
-  if (chunks > 9u) { out[at + 9u] = x.c9[row]; }  if (chunks > 10u) { out[at + 10u] = x.c10[row]; }
-  if (chunks > 11u) { out[at + 11u] = x.c11[row]; }  if (chunks > 12u) { out[at + 12u] = x.c12[row]; }
-  if (chunks > 13u) { out[at + 13u] = x.c13[row]; }  if (chunks > 14u) { out[at + 14u] = x.c14[row]; }
-  if (chunks > 15u) { out[at + 15u] = x.c15[row]; }
+  out[at] = vec4<real>(x.c0[row]);
+  if (chunks > 1u) { out[at + 1u] = vec4<real>(x.c1[row]); }  if (chunks > 2u) { out[at + 2u] = vec4<real>(x.c2[row]); }
+  if (chunks > 3u) { out[at + 3u] = vec4<real>(x.c3[row]); }  if (chunks > 4u) { out[at + 4u] = vec4<real>(x.c4[row]); }
+  if (chunks > 5u) { out[at + 5u] = vec4<real>(x.c5[row]); }  if (chunks > 6u) { out[at + 6u] = vec4<real>(x.c6[row]); }
+  if (chunks > 7u) { out[at + 7u] = vec4<real>(x.c7[row]); }  if (chunks > 8u) { out[at + 8u] = vec4<real>(x.c8[row]); }
+  if (chunks > 9u) { out[at + 9u] = vec4<real>(x.c9[row]); }  if (chunks > 10u) { out[at + 10u] = vec4<real>(x.c10[row]); }
+  if (chunks > 11u) { out[at + 11u] = vec4<real>(x.c11[row]); }  if (chunks > 12u) { out[at + 12u] = vec4<real>(x.c12[row]); }
+  if (chunks > 13u) { out[at + 13u] = vec4<real>(x.c13[row]); }  if (chunks > 14u) { out[at + 14u] = vec4<real>(x.c14[row]); }
+  if (chunks > 15u) { out[at + 15u] = vec4<real>(x.c15[row]); }
 }
 
 fn store_gradient(at: u32, x: Head, row: u32) {
-  d_qkv[at] = x.c0[row];
-  if (chunks > 1u) { d_qkv[at + 1u] = x.c1[row]; }  if (chunks > 2u) { d_qkv[at + 2u] = x.c2[row]; }
-  if (chunks > 3u) { d_qkv[at + 3u] = x.c3[row]; }  if (chunks > 4u) { d_qkv[at + 4u] = x.c4[row]; }
-  if (chunks > 5u) { d_qkv[at + 5u] = x.c5[row]; }  if (chunks > 6u) { d_qkv[at + 6u] = x.c6[row]; }
-  if (chunks > 7u) { d_qkv[at + 7u] = x.c7[row]; }  if (chunks > 8u) { d_qkv[at + 8u] = x.c8[row]; }
-  if (chunks > 9u) { d_qkv[at + 9u] = x.c9[row]; }  if (chunks > 10u) { d_qkv[at + 10u] = x.c10[row]; }
-  if (chunks > 11u) { d_qkv[at + 11u] = x.c11[row]; }  if (chunks > 12u) { d_qkv[at + 12u] = x.c12[row]; }
-  if (chunks > 13u) { d_qkv[at + 13u] = x.c13[row]; }  if (chunks > 14u) { d_qkv[at + 14u] = x.c14[row]; }
-  if (chunks > 15u) { d_qkv[at + 15u] = x.c15[row]; }
+  d_qkv[at] = vec4<real>(x.c0[row]);
+  if (chunks > 1u) { d_qkv[at + 1u] = vec4<real>(x.c1[row]); }  if (chunks > 2u) { d_qkv[at + 2u] = vec4<real>(x.c2[row]); }
+  if (chunks > 3u) { d_qkv[at + 3u] = vec4<real>(x.c3[row]); }  if (chunks > 4u) { d_qkv[at + 4u] = vec4<real>(x.c4[row]); }
+  if (chunks > 5u) { d_qkv[at + 5u] = vec4<real>(x.c5[row]); }  if (chunks > 6u) { d_qkv[at + 6u] = vec4<real>(x.c6[row]); }
+  if (chunks > 7u) { d_qkv[at + 7u] = vec4<real>(x.c7[row]); }  if (chunks > 8u) { d_qkv[at + 8u] = vec4<real>(x.c8[row]); }
+  if (chunks > 9u) { d_qkv[at + 9u] = vec4<real>(x.c9[row]); }  if (chunks > 10u) { d_qkv[at + 10u] = vec4<real>(x.c10[row]); }
+  if (chunks > 11u) { d_qkv[at + 11u] = vec4<real>(x.c11[row]); }  if (chunks > 12u) { d_qkv[at + 12u] = vec4<real>(x.c12[row]); }
+  if (chunks > 13u) { d_qkv[at + 13u] = vec4<real>(x.c13[row]); }  if (chunks > 14u) { d_qkv[at + 14u] = vec4<real>(x.c14[row]); }
+  if (chunks > 15u) { d_qkv[at + 15u] = vec4<real>(x.c15[row]); }
 }
 
 fn store_gradients(p: Place, t: u32, part: u32, x: Head) {

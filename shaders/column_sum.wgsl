@@ -11,6 +11,9 @@
 // chunk is a multiple of four: rows are added by fours, because a pass through a loop costs a processor
 // as much as what is done in it. d_out, x: (rows, columns). out, scaled: (columns).
 
+/// d_out and x: f32, or f16 (see src/gpu/kernel.ts); sums are f32.
+alias real = f32;
+
 struct Shape { rows: u32, columns: u32, chunk: u32, chunks: u32 }
 
 override accumulate: bool = false;
@@ -18,28 +21,28 @@ override accumulate_scaled: bool = false;
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> d_out: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> d_out: array<vec4<real>>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<real>>;
 @group(0) @binding(3) var<storage, read> mean: array<f32>;
 @group(0) @binding(4) var<storage, read> rstd: array<f32>;
 @group(0) @binding(5) var<storage, read_write> partial: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 @group(0) @binding(7) var<storage, read_write> scaled: array<f32>;
 
-@group(0) @binding(1) var<storage, read> d_out_odd: array<f32>;
-@group(0) @binding(2) var<storage, read> x_odd: array<f32>;
+@group(0) @binding(1) var<storage, read> d_out_odd: array<real>;
+@group(0) @binding(2) var<storage, read> x_odd: array<real>;
 @group(0) @binding(5) var<storage, read_write> partial_odd: array<f32>;
 
 /// Row r of d_out, zero past the end.
 fn row(r: u32, column: u32, end: u32) -> vec4f {
   let i = min(r, end - 1) * (shape.columns / 4) + column;
-  return select(vec4f(), d_out[i], r < end);
+  return select(vec4f(), vec4f(d_out[i]), r < end);
 }
 
 /// d_out·x̂ where `d` is row r of d_out.
 fn scale(d: vec4f, r: u32, column: u32, end: u32) -> vec4f {
   let inside = min(r, end - 1);
-  return d * (x[inside * (shape.columns / 4) + column] - mean[inside]) * rstd[inside];
+  return d * (vec4f(x[inside * (shape.columns / 4) + column]) - mean[inside]) * rstd[inside];
 }
 
 @compute @workgroup_size(lanes)
@@ -81,7 +84,7 @@ fn sum_odd(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= shape.columns) { return; }
   let end = min((id.y + 1) * shape.chunk, shape.rows);
   var total = 0.0;
-  for (var r = id.y * shape.chunk; r < end; r++) { total += d_out_odd[r * shape.columns + id.x]; }
+  for (var r = id.y * shape.chunk; r < end; r++) { total += f32(d_out_odd[r * shape.columns + id.x]); }
   partial_odd[id.y * shape.columns + id.x] = total;
 }
 
@@ -93,8 +96,8 @@ fn normalized_odd(@builtin(global_invocation_id) id: vec3u) {
   var products = 0.0;
   for (var r = id.y * shape.chunk; r < end; r++) {
     let i = r * shape.columns + id.x;
-    total += d_out_odd[i];
-    products += d_out_odd[i] * (x_odd[i] - mean[r]) * rstd[r];
+    total += f32(d_out_odd[i]);
+    products += f32(d_out_odd[i]) * (f32(x_odd[i]) - mean[r]) * rstd[r];
   }
   let at = id.y * 2 * shape.columns + id.x;
   partial_odd[at] = total;

@@ -6,14 +6,17 @@
 //
 // One invocation computes four elements; past the end lies padding. x, out: (4·fours).
 
+/// f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+alias real = f32;
+
 struct Shape { fours: u32, place: u32, step: u32, seed: u32, probability: f32 }
 
 override accumulate: bool = false;
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<real>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<real>>;
 
 fn pcg4d(seed: vec4u) -> vec4u {
   var v = seed * 1664525u + 1013904223u;
@@ -33,7 +36,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let i = id.x + id.y * groups.x * lanes;
   if (i >= shape.fours) { return; }
   let u = vec4f(uniform_at(4 * i), uniform_at(4 * i + 1), uniform_at(4 * i + 2), uniform_at(4 * i + 3));
-  var v = select(vec4f(), x[i] / (1 - shape.probability), u >= vec4f(shape.probability));
-  if (accumulate) { v += out[i]; }
-  out[i] = v;
+  var v = select(vec4f(), vec4f(x[i]) / (1 - shape.probability), u >= vec4f(shape.probability));
+  if (accumulate) { v += vec4f(out[i]); }
+  out[i] = vec4<real>(v);
 }

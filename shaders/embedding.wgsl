@@ -8,6 +8,10 @@
 // The id `padding` gets no gradient, as with PyTorch's padding_idx.
 // ids: (count). token: (vocabulary, channels). position: (context, channels). out: (count, channels).
 
+/// What `forward` writes or `backward` adds to, and what `backward` reads: f32, or f16 (src/gpu/kernel.ts).
+alias result = f32;
+alias real = f32;
+
 struct Shape { count: u32, channels: u32, time: u32, offset: u32, batch: u32, padding: u32 }
 
 override has_position: bool = true;
@@ -19,10 +23,10 @@ const NONE = 0xffffffffu;
 @group(0) @binding(1) var<storage, read> ids: array<u32>;
 @group(0) @binding(2) var<storage, read> token: array<f32>;
 @group(0) @binding(3) var<storage, read> position: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<result>;
 @group(0) @binding(5) var<storage, read_write> next: array<u32>;
 @group(0) @binding(6) var<storage, read_write> first: array<u32>;
-@group(0) @binding(7) var<storage, read> d_out: array<f32>;
+@group(0) @binding(7) var<storage, read> d_out: array<real>;
 
 @compute @workgroup_size(lanes)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -30,7 +34,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (id.x >= shape.channels || n >= shape.count) { return; }
   var v = token[ids[n] * shape.channels + id.x];
   if (has_position) { v += position[(shape.offset + n % shape.time) * shape.channels + id.x]; }
-  out[n * shape.channels + id.x] = v;
+  out[n * shape.channels + id.x] = result(v);
 }
 
 @compute @workgroup_size(lanes)
@@ -56,8 +60,9 @@ fn backward_token(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   if (id.x >= shape.channels || head >= shape.count) { return; }
   if (first[head] == 0) { return; }
   var sum = 0.0;
-  for (var n = head; n != NONE; n = next[n]) { sum += d_out[n * shape.channels + id.x]; }
-  out[ids[head] * shape.channels + id.x] += sum;
+  for (var n = head; n != NONE; n = next[n]) { sum += f32(d_out[n * shape.channels + id.x]); }
+  let at = ids[head] * shape.channels + id.x;
+  out[at] = result(f32(out[at]) + sum);
 }
 
 @compute @workgroup_size(lanes)
@@ -65,7 +70,8 @@ fn backward_position(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= shape.channels) { return; }
   var sum = 0.0;
   for (var b = 0u; b < shape.batch; b++) {
-    sum += d_out[(b * shape.time + id.y) * shape.channels + id.x];
+    sum += f32(d_out[(b * shape.time + id.y) * shape.channels + id.x]);
   }
-  out[(shape.offset + id.y) * shape.channels + id.x] += sum;
+  let at = (shape.offset + id.y) * shape.channels + id.x;
+  out[at] = result(f32(out[at]) + sum);
 }

@@ -3,16 +3,19 @@
 //
 // One invocation copies one element. rows: (count). x, d_x: (…, columns). out, d_out: (count, columns).
 
+/// f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+alias real = f32;
+
 struct Shape { count: u32, columns: u32 }
 
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> rows: array<u32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
-@group(0) @binding(4) var<storage, read> d_out: array<f32>;
-@group(0) @binding(5) var<storage, read_write> d_x: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<real>;
+@group(0) @binding(3) var<storage, read_write> out: array<real>;
+@group(0) @binding(4) var<storage, read> d_out: array<real>;
+@group(0) @binding(5) var<storage, read_write> d_x: array<real>;
 
 @compute @workgroup_size(lanes)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -25,5 +28,6 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y + id.z * groups.y;
   if (id.x >= shape.columns || i >= shape.count) { return; }
-  d_x[rows[i] * shape.columns + id.x] += d_out[i * shape.columns + id.x];
+  let at = rows[i] * shape.columns + id.x;
+  d_x[at] = real(f32(d_x[at]) + f32(d_out[i * shape.columns + id.x]));
 }

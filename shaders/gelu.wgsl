@@ -7,6 +7,9 @@
 // 7.1.26 would be off by 1.5e-7 absolutely, and by much more relatively for x far below zero: so the
 // tail erfc is computed by a rational fit of its own (Numerical Recipes, erfcc: 1.2e-7 relative).
 
+/// f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+alias real = f32;
+
 struct Shape { fours: u32 }
 
 override exact: bool = false;
@@ -14,10 +17,10 @@ override accumulate: bool = false;
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(3) var<storage, read> d_out: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> d_x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<real>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<real>>;
+@group(0) @binding(3) var<storage, read> d_out: array<vec4<real>>;
+@group(0) @binding(4) var<storage, read_write> d_x: array<vec4<real>>;
 
 const SQRT_2_OVER_PI = 0.7978845608028654;
 const INVERSE_SQRT_2 = 0.7071067811865476;
@@ -45,9 +48,9 @@ fn tail(x: vec4f) -> vec4f {
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
   if (i >= shape.fours) { return; }
-  let v = x[i];
-  if (exact) { out[i] = v * normal_cdf(v); }
-  else { out[i] = v / (1 + tail(v)); }
+  let v = vec4f(x[i]);
+  if (exact) { out[i] = vec4<real>(v * normal_cdf(v)); }
+  else { out[i] = vec4<real>(v / (1 + tail(v))); }
 }
 
 // erf:   gelu'(x) = Φ(x) + x·exp(-x²/2)/√(2π)
@@ -56,7 +59,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
   if (i >= shape.fours) { return; }
-  let v = x[i];
+  let v = vec4f(x[i]);
   var slope: vec4f;
   if (exact) {
     slope = normal_cdf(v) + v * INVERSE_SQRT_2_PI * exp(-0.5 * v * v);
@@ -65,7 +68,7 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
     let phi = 1 / (1 + e);
     slope = phi + v * 2 * phi * (e * phi) * SQRT_2_OVER_PI * (1 + 0.134145 * v * v);
   }
-  var d = d_out[i] * slope;
-  if (accumulate) { d += d_x[i]; }
-  d_x[i] = d;
+  var d = vec4f(d_out[i]) * slope;
+  if (accumulate) { d += vec4f(d_x[i]); }
+  d_x[i] = vec4<real>(d);
 }

@@ -9,8 +9,13 @@
 // `tensors`: one invocation adds the partial sums of one tensor into sums[tensor]: from starts[2·tensor]
 //            to starts[2·tensor + 1].
 // `finish`:  one invocation writes clip = (norm, factor, 1 if norm is not finite).
+// `finish_scaled`: the same where all gradients are loss_scale[0] times too large, as they are when
+//            activations are f16 (Micikevicius et al. 2018, arXiv:1710.03740, section 3.2): the norm is
+//            told without the scale and the factor takes it out. A norm that is not finite halves the
+//            scale; `growth` steps in a row that are finite double it.
+//            loss_scale: (scale, finite steps since it changed, steps that were not finite).
 
-struct Shape { count: u32, base: u32, tensors: u32, limit: f32 }
+struct Shape { count: u32, base: u32, tensors: u32, limit: f32, growth: f32 }
 
 override lanes: u32 = 64;
 
@@ -22,6 +27,10 @@ override lanes: u32 = 64;
 @group(0) @binding(5) var<storage, read_write> clip: array<f32>;
 @group(0) @binding(6) var<storage, read> owner: array<u32>;
 @group(0) @binding(7) var<storage, read> parts: array<vec4u>;
+@group(0) @binding(8) var<storage, read_write> loss_scale: array<f32>;
+
+/// The scale grows no further: a loss times it is no infinity in f32.
+const LARGEST = 0x1p24;
 
 @compute @workgroup_size(lanes)
 fn squares(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -52,14 +61,46 @@ fn tensors(@builtin(global_invocation_id) id: vec3u) {
   sums[id.x] = sum;
 }
 
-@compute @workgroup_size(1)
-fn finish() {
+fn sum_of_all() -> f32 {
   var sum = 0.0;
   for (var i = 0u; i < shape.tensors; i++) { sum += sums[i]; }
+  return sum;
+}
+
+/// By its bits, because a shader compiler may assume that no number is infinite or NaN.
+fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+
+fn factor(norm: f32) -> f32 {
+  return select(1.0, min(1.0, shape.limit / (norm + 1e-6)), shape.limit > 0);
+}
+
+@compute @workgroup_size(1)
+fn finish() {
+  let sum = sum_of_all();
   let norm = sqrt(sum);
-  // By its bits, because a shader compiler may assume that no number is infinite or NaN.
-  let finite = (bitcast<u32>(sum) & 0x7f800000u) != 0x7f800000u;
   clip[0] = norm;
-  clip[1] = select(1.0, min(1.0, shape.limit / (norm + 1e-6)), shape.limit > 0);
+  clip[1] = factor(norm);
+  clip[2] = select(1.0, 0.0, is_finite(sum));
+}
+
+@compute @workgroup_size(1)
+fn finish_scaled() {
+  let sum = sum_of_all();
+  let finite = is_finite(sum);
+  let scale = loss_scale[0];
+  let norm = sqrt(sum) / scale;
+  clip[0] = norm;
+  clip[1] = factor(norm) / scale;
   clip[2] = select(1.0, 0.0, finite);
+  if (finite) {
+    loss_scale[1] += 1;
+    if (loss_scale[1] >= shape.growth) {
+      loss_scale[0] = min(2 * scale, LARGEST);
+      loss_scale[1] = 0;
+    }
+  } else {
+    loss_scale[0] = max(scale / 2, 1);
+    loss_scale[1] = 0;
+    loss_scale[2] += 1;
+  }
 }

@@ -7,6 +7,9 @@
 // llvmpipe fills its vectors along x only. x, out: (rows, columns). mean, rstd: (rows).
 // `forward` and `backward` take vectors of four; the others are for columns that are no multiple of it.
 
+/// x, out and their gradients: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+alias real = f32;
+
 struct Shape { row_count: u32, columns: u32, epsilon: f32 }
 
 override accumulate: bool = false;
@@ -32,21 +35,21 @@ fn row_sum(value: f32, slot: u32, lane: u32) -> f32 {
 }
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<real>>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(7) var<storage, read> d_out: array<vec4f>;
-@group(0) @binding(8) var<storage, read_write> d_x: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> out: array<vec4<real>>;
+@group(0) @binding(7) var<storage, read> d_out: array<vec4<real>>;
+@group(0) @binding(8) var<storage, read_write> d_x: array<vec4<real>>;
 
-@group(0) @binding(1) var<storage, read> x_odd: array<f32>;
+@group(0) @binding(1) var<storage, read> x_odd: array<real>;
 @group(0) @binding(2) var<storage, read> weight_odd: array<f32>;
 @group(0) @binding(3) var<storage, read> bias_odd: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out_odd: array<f32>;
-@group(0) @binding(7) var<storage, read> d_out_odd: array<f32>;
-@group(0) @binding(8) var<storage, read_write> d_x_odd: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out_odd: array<real>;
+@group(0) @binding(7) var<storage, read> d_out_odd: array<real>;
+@group(0) @binding(8) var<storage, read_write> d_x_odd: array<real>;
 
 fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
 
@@ -64,19 +67,19 @@ fn forward(
   // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
   let at = min(row, shape.row_count - 1) * fours;
   // Sums begin at the row's first element, or a row far from zero would lose precision.
-  let origin = x[at].x;
+  let origin = f32(x[at].x);
   var sum = vec4f();
-  for (var i = lane; i < fours; i += lanes) { sum += x[at + i] - origin; }
+  for (var i = lane; i < fours; i += lanes) { sum += vec4f(x[at + i]) - origin; }
   let m = origin + row_sum(total(sum), slot, lane) / columns;
   var squares = vec4f();
   for (var i = lane; i < fours; i += lanes) {
-    let d = x[at + i] - m;
+    let d = vec4f(x[at + i]) - m;
     squares += d * d;
   }
   let r = inverseSqrt(row_sum(total(squares), slot, lane) / columns + shape.epsilon);
   if (row >= shape.row_count) { return; }
   for (var i = lane; i < fours; i += lanes) {
-    out[at + i] = (x[at + i] - m) * r * weight[i] + bias[i];
+    out[at + i] = vec4<real>((vec4f(x[at + i]) - m) * r * weight[i] + bias[i]);
   }
   if (lane == 0) {
     mean[row] = m;
@@ -103,17 +106,17 @@ fn backward(
   var sum = vec4f();
   var product = vec4f();
   for (var i = lane; i < fours; i += lanes) {
-    let g = d_out[at + i] * weight[i];
+    let g = vec4f(d_out[at + i]) * weight[i];
     sum += g;
-    product += g * (x[at + i] - m) * r;
+    product += g * (vec4f(x[at + i]) - m) * r;
   }
   let mean_g = row_sum(total(sum), slot, lane) / columns;
   let mean_gx = row_sum(total(product), slot, lane) / columns;
   if (row >= shape.row_count) { return; }
   for (var i = lane; i < fours; i += lanes) {
-    var d = r * (d_out[at + i] * weight[i] - mean_g - (x[at + i] - m) * r * mean_gx);
-    if (accumulate) { d += d_x[at + i]; }
-    d_x[at + i] = d;
+    var d = r * (vec4f(d_out[at + i]) * weight[i] - mean_g - (vec4f(x[at + i]) - m) * r * mean_gx);
+    if (accumulate) { d += vec4f(d_x[at + i]); }
+    d_x[at + i] = vec4<real>(d);
   }
 }
 
@@ -129,18 +132,18 @@ fn forward_odd(
   // A row past the end does the work of the last one and writes nothing: barriers need all lanes.
   let at = min(row, shape.row_count - 1) * shape.columns;
   var sum = 0.0;
-  let origin = x_odd[at];
-  for (var i = lane; i < shape.columns; i += lanes) { sum += x_odd[at + i] - origin; }
+  let origin = f32(x_odd[at]);
+  for (var i = lane; i < shape.columns; i += lanes) { sum += f32(x_odd[at + i]) - origin; }
   let m = origin + row_sum(sum, slot, lane) / f32(shape.columns);
   var squares = 0.0;
   for (var i = lane; i < shape.columns; i += lanes) {
-    let d = x_odd[at + i] - m;
+    let d = f32(x_odd[at + i]) - m;
     squares += d * d;
   }
   let r = inverseSqrt(row_sum(squares, slot, lane) / f32(shape.columns) + shape.epsilon);
   if (row >= shape.row_count) { return; }
   for (var i = lane; i < shape.columns; i += lanes) {
-    out_odd[at + i] = (x_odd[at + i] - m) * r * weight_odd[i] + bias_odd[i];
+    out_odd[at + i] = real((f32(x_odd[at + i]) - m) * r * weight_odd[i] + bias_odd[i]);
   }
   if (lane == 0) {
     mean[row] = m;
@@ -164,16 +167,16 @@ fn backward_odd(
   var sum = 0.0;
   var product = 0.0;
   for (var i = lane; i < shape.columns; i += lanes) {
-    let g = d_out_odd[at + i] * weight_odd[i];
+    let g = f32(d_out_odd[at + i]) * weight_odd[i];
     sum += g;
-    product += g * (x_odd[at + i] - m) * r;
+    product += g * (f32(x_odd[at + i]) - m) * r;
   }
   let mean_g = row_sum(sum, slot, lane) / f32(shape.columns);
   let mean_gx = row_sum(product, slot, lane) / f32(shape.columns);
   if (row >= shape.row_count) { return; }
   for (var i = lane; i < shape.columns; i += lanes) {
-    var d = r * (d_out_odd[at + i] * weight_odd[i] - mean_g - (x_odd[at + i] - m) * r * mean_gx);
-    if (accumulate) { d += d_x_odd[at + i]; }
-    d_x_odd[at + i] = d;
+    var d = r * (f32(d_out_odd[at + i]) * weight_odd[i] - mean_g - (f32(x_odd[at + i]) - m) * r * mean_gx);
+    if (accumulate) { d += f32(d_x_odd[at + i]); }
+    d_x_odd[at + i] = real(d);
   }
 }

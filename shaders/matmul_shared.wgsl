@@ -8,6 +8,10 @@
 //
 // a: (m, k), or (k, m) if transpose_a.  b: (k, n), or (n, k) if transpose_b.  bias: (n).
 
+/// Both operands, and out: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+alias operand = f32;
+alias real = f32;
+
 struct Shape { m: u32, n: u32, k: u32, k_part: u32 }
 
 override transpose_a: bool = false;
@@ -21,10 +25,10 @@ override lanes_y: u32 = 8;
 override slice: u32 = 16;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<operand>;
+@group(0) @binding(2) var<storage, read> b: array<operand>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<real>;
 
 // Four neighbours of the inner dimension side by side: slice_a[k / 4][row] and slice_b[k][column / 4].
 var<workgroup> slice_a: array<vec4f, 2 * slice * lanes_y>;
@@ -32,14 +36,14 @@ var<workgroup> slice_b: array<vec4f, 2 * slice * lanes_x>;
 
 fn element_a(row: u32, k: u32, end: u32) -> f32 {
   if (row >= shape.m || k >= end) { return 0; }
-  if (transpose_a) { return a[k * shape.m + row]; }
-  return a[row * shape.k + k];
+  if (transpose_a) { return f32(a[k * shape.m + row]); }
+  return f32(a[row * shape.k + k]);
 }
 
 fn element_b(k: u32, column: u32, end: u32) -> f32 {
   if (column >= shape.n || k >= end) { return 0; }
-  if (transpose_b) { return b[column * shape.k + k]; }
-  return b[k * shape.n + column];
+  if (transpose_b) { return f32(b[column * shape.k + k]); }
+  return f32(b[k * shape.n + column]);
 }
 
 // Neighbouring invocations read neighbouring memory, whichever way round an operand lies.
@@ -81,8 +85,8 @@ fn write_block(row: u32, column: u32, part: u32, value: mat4x4f) {
       let i = (part * shape.m + row + r) * shape.n + column + j;
       var v = value[r][j];
       if (has_bias) { v += bias[column + j]; }
-      if (accumulate) { v += out[i]; }
-      out[i] = v;
+      if (accumulate) { v += f32(out[i]); }
+      out[i] = real(v);
     }
   }
 }

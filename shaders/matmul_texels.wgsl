@@ -14,6 +14,9 @@
 // llvmpipe fills its vectors along x only. Workgroups along z share out the inner dimension, k_part of
 // it (a multiple of four) each: part z of their products lies m·n numbers after part z - 1.
 
+/// out: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+alias real = f32;
+
 struct Shape { m: u32, n: u32, k: u32, k_part: u32, a_stride: u32, b_stride: u32 }
 
 override transpose_a: bool = false;
@@ -30,9 +33,9 @@ override lanes: u32 = 8;
 @group(0) @binding(1) var a: texture_2d<f32>;
 @group(0) @binding(2) var b: texture_2d<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<real>>;
 @group(0) @binding(3) var<storage, read> bias_odd: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out_odd: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out_odd: array<real>;
 
 /// Four rows of out, 16 columns wide at most.
 struct Strip { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
@@ -109,8 +112,8 @@ fn write_four(row: u32, column: u32, part: u32, size: Shape, value: vec4f) {
   let i = ((part * size.m + row) * size.n + column) / 4u;
   var v = value;
   if (has_bias) { v += bias[column / 4u]; }
-  if (accumulate) { v += out[i]; }
-  out[i] = v;
+  if (accumulate) { v += vec4f(out[i]); }
+  out[i] = vec4<real>(v);
 }
 fn write_block(row: u32, column: u32, part: u32, size: Shape, t: mat4x4f) {
   write_four(row, column, part, size, t[0]);
@@ -144,8 +147,8 @@ fn write_four_odd(row: u32, column: u32, part: u32, size: Shape, value: vec4f) {
     let i = (part * size.m + row) * size.n + column + j;
     var v = value[j];
     if (has_bias) { v += bias_odd[column + j]; }
-    if (accumulate) { v += out_odd[i]; }
-    out_odd[i] = v;
+    if (accumulate) { v += f32(out_odd[i]); }
+    out_odd[i] = real(v);
   }
 }
 fn write_block_odd(row: u32, column: u32, part: u32, size: Shape, t: mat4x4f) {

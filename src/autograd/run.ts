@@ -4,12 +4,25 @@
  * @module
  */
 import type { Device } from "../gpu/device.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import type { DType, Tensor } from "../gpu/tensor.ts";
 import type { DropoutKey } from "../kernels/dropout.ts";
 import { type Backward, Tape } from "./tape.ts";
 
 /** Sees the tensor at a hook point; a tensor that it returns takes its place. */
 export type Hook = (x: Tensor, name: string) => Tensor | void;
+
+/** What a pass in f16 needs besides its activations. */
+export interface HalfPrecision {
+  /**
+   * (scale, finite steps since it changed, steps that were skipped): the scale multiplies every loss in
+   * the backward pass, so that small gradients do not vanish in f16.
+   */
+  readonly lossScale: Tensor;
+  /** The f16 copy of an f32 weight. */
+  weight(master: Tensor): Tensor;
+  /** Rounds all weights again; before a step, after the update of the last. */
+  refresh(): void;
+}
 
 /** What a forward pass is for. */
 export interface RunOptions {
@@ -21,6 +34,8 @@ export interface RunOptions {
   seed?: number;
   /** Number of this pass within the run: a pass of its own has random numbers of its own. */
   step?: number;
+  /** Compute with f16 activations; f32 if absent. */
+  half?: HalfPrecision;
   /** Hooks by name, named exactly as in TransformerLens. */
   hooks?: ReadonlyMap<string, Hook>;
 }
@@ -33,6 +48,8 @@ export class Run {
   readonly tape: Tape | undefined;
   /** Whether dropout applies. */
   readonly training: boolean;
+  /** What f16 activations need; absent in an f32 pass. */
+  readonly half: HalfPrecision | undefined;
   readonly #options: RunOptions;
   #place: number;
 
@@ -41,8 +58,19 @@ export class Run {
     this.device = device;
     this.tape = options.record ? new Tape() : undefined;
     this.training = options.training ?? false;
+    this.half = options.half;
     this.#options = options;
     this.#place = place;
+  }
+
+  /** Type of activations. */
+  get dtype(): DType {
+    return this.half ? "f16" : "f32";
+  }
+
+  /** A weight in the type of the activations that it multiplies. */
+  operand(weight: Tensor, x: Tensor): Tensor {
+    return this.half && x.dtype !== weight.dtype ? this.half.weight(weight) : weight;
   }
 
   /** The place of the next dropout, by which a replay finds the same numbers. */

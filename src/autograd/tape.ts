@@ -43,7 +43,7 @@ export class Gradients {
     if (!x || !this.#tape.wants(x)) return;
     if (x instanceof Parameter) return write({ tensor: x.gradient, accumulate: true });
     const known = this.#byTensor.get(x);
-    const tensor = known ?? x.device.tensor(x.shape);
+    const tensor = known ?? x.device.tensor(x.shape, x.dtype);
     this.#byTensor.set(x, tensor);
     write({ tensor, accumulate: known !== undefined });
   }
@@ -55,8 +55,8 @@ export class Gradients {
     const known = this.#byTensor.get(x);
     if (known) return addInto(known, gradient);
     // A copy of our own: a second path would otherwise add into somebody else's gradient.
-    const own = x.device.tensor(x.shape);
-    x.device.commands.copy(gradient.buffer, own.buffer, x.size * 4);
+    const own = x.device.tensor(x.shape, x.dtype);
+    x.device.commands.copy(gradient.buffer, own.buffer, x.byteLength);
     this.#byTensor.set(x, own);
   }
 

@@ -43,6 +43,7 @@ export function addDemo(program: Command): void {
         schedule: "cosine",
         weightDecay: 0.1,
         clip: 1,
+        precision: "f32",
         accumulation: 1,
         dropout: 0,
         positions: "learned",

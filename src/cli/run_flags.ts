@@ -40,6 +40,8 @@ export interface RunFlags {
   saveEvery?: number;
   /** Evaluations without improvement before the run stops. */
   patience: number;
+  /** Type of activations. */
+  precision: "f32" | "f16";
   /** Seed of weights, order and dropout. */
   seed: number;
   /** JSON file with flags. */
@@ -83,6 +85,7 @@ export function addRunFlags(
     .option("--schedule <kind>", "cosine, linear or constant", "cosine")
     .option("--weight-decay <x>", "decoupled weight decay", real(0), 0.1)
     .option("--clip <x>", "largest gradient norm, 0 for none", real(0), 1)
+    .option("--precision <type>", "f32, or f16 activations with f32 weights behind them", "f32")
     .option("--evaluate-every <n>", "steps between evaluations", whole(1))
     .option("--save-every <n>", "steps between checkpoints", whole(1))
     .option(
@@ -109,6 +112,7 @@ export function settle<Flags extends RunFlags & { data: string }>(command: Comma
   if (flags.resume && exists(stored)) set(stored);
   if (flags.config) set(flags.config);
   checkChoice("schedule", flags.schedule, ["cosine", "linear", "constant"]);
+  checkChoice("precision", flags.precision, ["f32", "f16"]);
   // What is only looked at needs no text, and replaces nothing.
   if (flags.dryRun) return flags;
   if (!flags.data) {
@@ -151,6 +155,7 @@ export function trainSettings(flags: RunFlags, learningRate: number): TrainSetti
     schedule: flags.schedule,
     weightDecay: flags.weightDecay,
     clip: flags.clip,
+    precision: flags.precision,
     accumulation: flags.accumulation,
     evaluateEvery: flags.evaluateEvery ?? often,
     saveEvery: flags.saveEvery ?? often,

@@ -8,6 +8,7 @@ import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { checkpointStep, removeCheckpoint, removeLeftovers } from "../training/checkpoint.ts";
 import type { Evaluation } from "../training/evaluate.ts";
 import { train, type TrainResult, type TrainSettings } from "../training/loop.ts";
+import { describeSkip } from "../training/precision.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { RunLog } from "../training/run_log.ts";
 import type { Task } from "../training/task.ts";
@@ -100,6 +101,7 @@ export async function runTask<B>(
       directory: out,
       resume: run.resume,
       signal: interrupt.signal,
+      onNotice: (text) => console.error(text),
       tune: (rehearsal) => tuneFor(task.device, rehearsal, { tune }),
       onStart: ({ step, bestLoss, bestScore }) => {
         Object.assign(done, { bestLoss, bestScore });
@@ -109,10 +111,12 @@ export async function runTask<B>(
       },
       onSteps: (figures, seconds) => {
         log.steps(figures, seconds);
-        const { step, loss } = figures.at(-1)!;
+        const { step, loss, skippedSteps } = figures.at(-1)!;
         done.step = step;
+        for (const skip of figures.filter(({ skipped }) => skipped)) bar.line(describeSkip(skip));
         bar.update(step, {
           loss: loss.toFixed(3),
+          ...skippedSteps ? { skipped: skippedSteps } : {},
           ...shown,
           "tok/s": Math.round(log.tokensPerSecond),
         });

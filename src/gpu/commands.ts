@@ -13,8 +13,8 @@ import type { Kernel } from "./kernel.ts";
 import type { Pipeline } from "./pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { LaterRead, type ReadSource } from "./later_read.ts";
-import type { NumericArray } from "./tensor.ts";
-import { type ScratchTexture, TEXELS_PER_ROW } from "./textures.ts";
+import type { DType, NumericArray } from "./tensor.ts";
+import { type ScratchTexture, texelBytes, TEXELS_PER_ROW } from "./textures.ts";
 
 /** Uniform structs lie this far apart: the most that `minStorageBufferOffsetAlignment` may be. */
 const UNIFORM_STRIDE = 256;
@@ -22,6 +22,8 @@ const UNIFORM_STRIDE = 256;
 const MAX_DISPATCHES = 1024;
 /** Bytes that the host may write into the middle of one submit. */
 const MAX_UPLOAD = 1 << 20;
+/** No aliases. */
+const NONE: readonly string[] = [];
 /** Cached bind groups, at most; beyond it the oldest goes. */
 const MAX_BIND_GROUPS = 16384;
 
@@ -64,7 +66,8 @@ export class Commands {
   /** Records one dispatch. */
   dispatch(kernel: Kernel, entryPoint: string, args: DispatchArguments): void {
     const { raw } = this.#device;
-    const pipeline = this.#device.pipelines.get(kernel, entryPoint, args.overrides);
+    const halves = halvesOf(kernel, entryPoint, args.bindings, this.#device.nothing);
+    const pipeline = this.#device.pipelines.get(kernel, entryPoint, args.overrides, halves);
     const [x, y = 1, z = 1] = args.workgroups;
     const limit = raw.limits.maxComputeWorkgroupsPerDimension;
     if (Math.max(x, y, z) > limit) {
@@ -120,12 +123,13 @@ export class Commands {
     });
   }
 
-  /** Copies the beginning of a buffer into a texture, four numbers to a texel. */
+  /** Copies the beginning of a buffer of f32, or of f16 as the texture is, four numbers to a texel. */
   copyToTexture(source: PooledBuffer, { texture }: ScratchTexture, texels: number): void {
     const rows = Math.floor(texels / TEXELS_PER_ROW);
     const rest = texels % TEXELS_PER_ROW;
-    const bytesPerRow = TEXELS_PER_ROW * 16;
-    this.#transfer("copy to texture", texels * 16, (encoder) => {
+    const bytes = texelBytes(texture.format);
+    const bytesPerRow = TEXELS_PER_ROW * bytes;
+    this.#transfer("copy to texture", texels * bytes, (encoder) => {
       if (rows > 0) {
         encoder.copyBufferToTexture(
           { buffer: source.raw, offset: source.offset, bytesPerRow },
@@ -280,6 +284,41 @@ export class Commands {
     }
     return group;
   }
+}
+
+/**
+ * The aliases of a shader that are f16 in this dispatch, by what is bound to the variables of their type.
+ *
+ * @throws {VitrailError} if f16 is bound where only f32 is read, or beside f32 of the same alias
+ */
+function halvesOf(
+  kernel: Kernel,
+  entryPoint: string,
+  bindings: DispatchArguments["bindings"],
+  nothing: Bindable,
+): readonly string[] {
+  const half = (name: string): boolean => (bindings[name] as { dtype?: DType })?.dtype === "f16";
+  const all = kernel.entry(entryPoint).bindings;
+  if (!all.some(({ name }) => half(name))) return NONE;
+  const halves = new Set<string>();
+  for (const { name, alias } of all) {
+    if (!half(name)) continue;
+    if (alias === undefined) {
+      throw new VitrailError(
+        `Cannot dispatch ${kernel.name}.${entryPoint}: its ${name} is bound to f16, wanted f32`,
+      );
+    }
+    halves.add(alias);
+  }
+  for (const { name, alias } of all) {
+    // What is not read is of every type.
+    if (!alias || !halves.has(alias) || half(name) || bindings[name] === nothing) continue;
+    throw new VitrailError(
+      `Cannot dispatch ${kernel.name}.${entryPoint}: its ${name} is bound to f32 ` +
+        "beside others that are f16, wanted one type",
+    );
+  }
+  return [...halves].sort();
 }
 
 function resourceOf(bound: Bindable): GPUBindingResource {

@@ -9,7 +9,7 @@ import { Commands } from "./commands.ts";
 import type { DispatchArguments } from "./dispatch.ts";
 import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
-import { type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
+import { bytesOf, type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
 import { type ScratchTexture, ScratchTextures } from "./textures.ts";
 import { VariantTable } from "./variants.ts";
 
@@ -42,6 +42,10 @@ export class Device {
   readonly description: string;
   /** True where shaders run on the processor: such adapters want other tiles. */
   readonly isCpu: boolean;
+  /** Whether shaders may hold f16. */
+  readonly hasF16: boolean;
+  /** What is bound where a shader names a tensor that it will not read, such as a mask that is absent. */
+  readonly nothing: Tensor;
   /** Numbers in one vector of a processor that runs shaders: llvmpipe says its bits, others have 8. */
   readonly vectorLanes: number;
   /** All buffers come from here and go back here. */
@@ -62,6 +66,9 @@ export class Device {
     this.description = description;
     this.isCpu = /llvmpipe|swiftshader|lavapipe|softpipe|basic render/i.test(description);
     this.vectorLanes = Number(/(\d+) bits/.exec(description)?.[1] ?? 256) / 32;
+    this.hasF16 = raw.features.has("shader-f16");
+    const empty = raw.createBuffer({ label: "nothing", size: 256, usage: GPUBufferUsage.STORAGE });
+    this.nothing = new Tensor(this, { id: 0, raw: empty, offset: 0, byteLength: 256 }, [0], "f32");
     this.pool = new BufferPool(raw);
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);
@@ -86,7 +93,8 @@ export class Device {
 
   /** A tensor of unspecified contents; it belongs to the innermost scope, if there is one. */
   tensor(shape: readonly number[], dtype: DType = "f32"): Tensor {
-    return new Tensor(this, this.pool.allocate(Math.max(4, sizeOf(shape) * 4)), shape, dtype);
+    const bytes = Math.max(4, bytesOf(sizeOf(shape), dtype));
+    return new Tensor(this, this.pool.allocate(bytes), shape, dtype);
   }
 
   /** A tensor of zeros. */
@@ -103,8 +111,17 @@ export class Device {
     return out;
   }
 
-  /** Overwrites the contents of a tensor. */
+  /**
+   * Overwrites the contents of a tensor of four bytes an element; into f16 numbers go through the kernel
+   * `cast`.
+   */
   write(target: Tensor, data: NumericArray): void {
+    if (target.dtype === "f16") {
+      throw new VitrailError(
+        `Cannot write into an f16 tensor of shape (${target.shape.join(", ")}) from the host: ` +
+          "write f32 and cast it on the device",
+      );
+    }
     if (data.length !== target.size) {
       throw new VitrailError(
         `Cannot write ${data.length} numbers into a tensor of shape (${
@@ -131,7 +148,10 @@ export class Device {
     if (this.#fault) throw new VitrailError(this.#fault);
   }
 
-  /** Reads several tensors with a single wait, since every wait costs 11 ms under Deno. */
+  /**
+   * Reads several tensors with a single wait, since every wait costs 11 ms under Deno; f16 comes as a
+   * `Float32Array`.
+   */
   read(...tensors: Tensor[]): Promise<NumericArray[]> {
     return this.readLater(...tensors).numbers();
   }
@@ -143,16 +163,15 @@ export class Device {
   readLater(
     ...tensors: Tensor[]
   ): { numbers: () => Promise<NumericArray[]>; cancel: () => void } {
-    const dtypes = tensors.map(({ dtype }) => dtype);
     const read = this.commands.readLater(tensors.map((t) => ({
       buffer: t.buffer,
-      byteLength: t.size * 4,
+      byteLength: t.byteLength,
     })));
     return {
       numbers: async () => {
         const bytes = await read.bytes();
         this.check();
-        return bytes.map((b, i) => numbersOf(b, dtypes[i]));
+        return bytes.map((b, i) => numbersOf(b, tensors[i]));
       },
       cancel: () => read.cancel(),
     };
@@ -177,8 +196,10 @@ function dtypeOf(data: NumericArray): DType {
   return data instanceof Float32Array ? "f32" : data instanceof Uint32Array ? "u32" : "i32";
 }
 
-function numbersOf(bytes: ArrayBuffer, dtype: DType): NumericArray {
+function numbersOf(bytes: ArrayBuffer, { dtype, size }: Tensor): NumericArray {
   switch (dtype) {
+    case "f16":
+      return new Float32Array(new Float16Array(bytes, 0, size));
     case "f32":
       return new Float32Array(bytes);
     case "u32":
@@ -221,7 +242,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   }
   const requiredLimits: Record<string, number> = {};
   for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
-  const requiredFeatures = (["timestamp-query"] as GPUFeatureName[])
+  const requiredFeatures = (["timestamp-query", "shader-f16"] as GPUFeatureName[])
     .filter((f) => adapter.features.has(f));
   const raw = await adapter.requestDevice({ requiredLimits, requiredFeatures });
   const { description, vendor, device } = adapter.info;

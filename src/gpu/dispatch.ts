@@ -5,10 +5,11 @@
  */
 import type { PooledBuffer } from "./buffers.ts";
 import type { Overrides } from "./pipelines.ts";
+import type { DType } from "./tensor.ts";
 import type { ScratchTexture } from "./textures.ts";
 
 /** What a variable of a shader may be bound to: a tensor, or a texture. */
-export type Bindable = { buffer: PooledBuffer } | ScratchTexture;
+export type Bindable = { buffer: PooledBuffer; dtype?: DType } | ScratchTexture;
 
 /** What one dispatch binds and how far it reaches. */
 export interface DispatchArguments {

@@ -13,10 +13,10 @@ import { Device } from "./device.ts";
  * @param options `unlimited: true` lifts the adapter's limits on sizes
  */
 export function ghostOf(
-  { raw, description }: Device,
+  { raw, description, hasF16 }: Device,
   { unlimited = false }: { unlimited?: boolean } = {},
 ): Device {
-  return new Device(ghostDevice(unlimited ? NO_LIMITS : raw.limits), description);
+  return new Device(ghostDevice(unlimited ? NO_LIMITS : raw.limits, hasF16), description);
 }
 
 /** Those that are looked at after a device is opened. */
@@ -38,7 +38,7 @@ const NO_LIMITS: Limits = {
 const nothing = (): void => {};
 
 /** The part of `GPUDevice` that {@linkcode Device} calls, without effect. */
-function ghostDevice(limits: Limits): GPUDevice {
+function ghostDevice(limits: Limits, hasF16: boolean): GPUDevice {
   const destroyable = { destroy: nothing };
   const pass = {
     setPipeline: nothing,
@@ -56,7 +56,7 @@ function ghostDevice(limits: Limits): GPUDevice {
   const stub = {
     limits,
     // Without timestamps, a profiler counts and does not time.
-    features: new Set<GPUFeatureName>(),
+    features: new Set<GPUFeatureName>(hasF16 ? ["shader-f16"] : []),
     queue: { submit: nothing, writeBuffer: nothing, onSubmittedWorkDone: () => Promise.resolve() },
     lost: new Promise<GPUDeviceLostInfo>(nothing),
     addEventListener: nothing,
@@ -66,8 +66,9 @@ function ghostDevice(limits: Limits): GPUDevice {
       mapAsync: () => Promise.resolve(),
       getMappedRange: () => new ArrayBuffer(size),
     }),
-    createTexture: ({ size }: { size: [number, number] }) => ({
+    createTexture: ({ size, format }: { size: [number, number]; format: GPUTextureFormat }) => ({
       ...destroyable,
+      format,
       width: size[0],
       height: size[1],
       createView: () => ({}),

@@ -22,6 +22,8 @@ export interface Binding {
    * `uniform_buffer` is a `var<uniform>`, of which our own shaders have none.
    */
   kind: "uniform" | "uniform_buffer" | "read" | "read_write" | "texture" | "texture_write";
+  /** The alias of its element type, where it may hold f16 as well as f32. */
+  alias?: string;
 }
 
 /** One member of the uniform struct. */
@@ -44,6 +46,10 @@ export interface EntryPoint {
   uniform: { name: string; byteLength: number; members: UniformMember[] } | undefined;
 }
 
+/** A type that may be f16 instead. */
+const ALIAS = /^alias (\w+) = f32;$/gm;
+/** A variable in storage, and the type of its elements or of their components. */
+const STORED = /var<storage[^>]*> (\w+): array<(?:vec4<)?(\w+)>/g;
 let kernels = 0;
 
 /** A named WGSL source, reflected when first used. */
@@ -63,6 +69,20 @@ export class Kernel {
     this.source = source;
   }
 
+  /**
+   * The WGSL in which the types of these aliases are f16. A shader that serves both types says
+   * `alias real = f32;`, declares what it stores as `array<real>` or `array<vec4<real>>`, and computes in
+   * f32; a dispatch that binds an f16 tensor to such a variable runs the same text with that alias changed.
+   */
+  sourceWith(halves: readonly string[]): string {
+    if (halves.length === 0) return this.source;
+    // On the first line, so that a compiler's message still names the lines of the file.
+    return "enable f16; " + this.source.replace(
+      ALIAS,
+      (line, name) => halves.includes(name) ? `alias ${name} = f16;` : line,
+    );
+  }
+
   /** The entry point called `name`. */
   entry(name: string): EntryPoint {
     const entry = (this.#entries ??= this.#reflect()).get(name);
@@ -79,6 +99,15 @@ export class Kernel {
   #reflect(): Map<string, EntryPoint> {
     const reflected = new WgslReflect(this.source);
     this.#overrides = new Set(reflected.overrides.map((o: { name: string }) => o.name));
+    // The parser has put f32 in the place of each alias.
+    const aliases = new Set([...this.source.matchAll(ALIAS)].map(([, name]) => name));
+    const elements = new Map(
+      [...this.source.matchAll(STORED)].map(([, variable, type]) => [variable, type]),
+    );
+    const aliasOf = (variable: string): string | undefined => {
+      const type = elements.get(variable);
+      return type !== undefined && aliases.has(type) ? type : undefined;
+    };
     const entries = new Map<string, EntryPoint>();
     for (const fn of reflected.entry.compute) {
       // deno-lint-ignore no-explicit-any
@@ -90,6 +119,7 @@ export class Kernel {
           name: r.name,
           index: r.binding,
           kind: r === uniform ? "uniform" : kindOf(r),
+          alias: aliasOf(r.name),
         })),
         uniform: uniform && {
           name: uniform.name,

@@ -1,5 +1,5 @@
 /**
- * Compute pipelines, compiled once for each shader, entry point and set of overrides.
+ * Compute pipelines, compiled once for each shader, entry point, set of overrides and types.
  *
  * @module
  */
@@ -27,19 +27,24 @@ export interface Pipeline {
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Pipeline>();
-  readonly #modules = new Map<Kernel, GPUShaderModule>();
+  readonly #modules = new Map<string, GPUShaderModule>();
 
   /** A cache over one device. */
   constructor(device: GPUDevice) {
     this.#device = device;
   }
 
-  /** The pipeline for an entry point under the given overrides. */
-  get(kernel: Kernel, entryPoint: string, overrides: Overrides = {}): Pipeline {
-    const key = `${kernel.id}.${entryPoint} ${JSON.stringify(overrides)}`;
+  /** The pipeline for an entry point under the given overrides, with these aliases as f16. */
+  get(
+    kernel: Kernel,
+    entryPoint: string,
+    overrides: Overrides = {},
+    halves: readonly string[] = [],
+  ): Pipeline {
+    const key = `${kernel.id}.${entryPoint} ${JSON.stringify(overrides)} ${halves}`;
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
-      this.#pipelines.set(key, pipeline = this.#compile(kernel, entryPoint, overrides));
+      this.#pipelines.set(key, pipeline = this.#compile(kernel, entryPoint, overrides, halves));
     }
     return pipeline;
   }
@@ -83,16 +88,23 @@ export class PipelineCache {
     );
   }
 
-  #module(kernel: Kernel): GPUShaderModule {
-    let module = this.#modules.get(kernel);
+  #module(kernel: Kernel, halves: readonly string[] = []): GPUShaderModule {
+    const text = `${kernel.id} ${halves}`;
+    let module = this.#modules.get(text);
     if (!module) {
-      module = this.#device.createShaderModule({ label: kernel.name, code: kernel.source });
-      this.#modules.set(kernel, module);
+      const code = kernel.sourceWith(halves);
+      module = this.#device.createShaderModule({ label: kernel.name, code });
+      this.#modules.set(text, module);
     }
     return module;
   }
 
-  #compile(kernel: Kernel, entryPoint: string, overrides: Overrides): Pipeline {
+  #compile(
+    kernel: Kernel,
+    entryPoint: string,
+    overrides: Overrides,
+    halves: readonly string[],
+  ): Pipeline {
     const entry = kernel.entry(entryPoint);
     const label = `${kernel.name}.${entryPoint}`;
     for (const name of Object.keys(overrides)) {
@@ -100,7 +112,7 @@ export class PipelineCache {
         throw new VitrailError(`Cannot set override ${name} of ${label}: it declares no such name`);
       }
     }
-    const module = this.#module(kernel);
+    const module = this.#module(kernel, halves);
     const layout = this.#device.createBindGroupLayout({
       label,
       entries: entry.bindings.map((binding) => ({

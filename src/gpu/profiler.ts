@@ -34,6 +34,8 @@ export interface ProfiledEvent {
   workgroups: [number, number, number];
   /** Bytes of the tensors that are bound, by the shader's names; of a copy, what it moves. */
   bound: Record<string, number>;
+  /** Names that are bound to f16: tensors, and textures that hold it. */
+  halves: readonly string[];
   /** Number of the submit that carried it. */
   submit: number;
   /** When the host encoded it. */
@@ -120,7 +122,7 @@ export class Profiler {
       uniforms: { ...args.uniforms },
       overrides: { ...args.overrides },
       workgroups: [x, y, z],
-      bound: boundBytes(kernel, entryPoint, args),
+      ...boundBytes(kernel, entryPoint, args),
     });
     return this.#writes({ beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 });
   }
@@ -134,6 +136,7 @@ export class Profiler {
       overrides: {},
       workgroups: [1, 1, 1],
       bound: { bytes },
+      halves: [],
     });
     if (this.timed) {
       encoder.beginComputePass(this.#writes({ beginningOfPassWriteIndex: 2 * i })).end();
@@ -231,15 +234,22 @@ function boundBytes(
   kernel: Kernel,
   entryPoint: string,
   { bindings }: DispatchArguments,
-): Record<string, number> {
+): Pick<ProfiledEvent, "bound" | "halves"> {
   const bound: Record<string, number> = {};
+  const halves: string[] = [];
   for (const { name } of kernel.entry(entryPoint).bindings) {
     const given = bindings[name];
-    if (!given || !("buffer" in given)) continue;
-    // A tensor knows its own size; its buffer may be larger.
-    bound[name] = "size" in given ? Number(given.size) * 4 : given.buffer.byteLength;
+    if (!given) continue;
+    if ("buffer" in given) {
+      // A tensor knows its own size; its buffer may be larger.
+      const wide = given.dtype !== "f16";
+      bound[name] = "size" in given ? Number(given.size) * (wide ? 4 : 2) : given.buffer.byteLength;
+      if (!wide) halves.push(name);
+    } else if (given.texture.format === "rgba16float") {
+      halves.push(name);
+    }
   }
-  return bound;
+  return { bound, halves };
 }
 
 /**

@@ -7,8 +7,8 @@ import { VitrailError } from "../errors.ts";
 import { type PooledBuffer, SLICE_ALIGNMENT } from "./buffers.ts";
 import type { Device } from "./device.ts";
 
-/** Element types; each element takes four bytes. */
-export type DType = "f32" | "u32" | "i32";
+/** Element types: of four bytes each, but for f16, of two, which the host reads and writes as f32. */
+export type DType = "f32" | "f16" | "u32" | "i32";
 
 /** The host's side of a tensor's contents. */
 export type NumericArray =
@@ -19,6 +19,11 @@ export type NumericArray =
 /** Number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
+}
+
+/** Bytes of so many elements, filled up to whole words: adapters copy and clear nothing smaller. */
+export function bytesOf(size: number, dtype: DType): number {
+  return dtype === "f16" ? Math.ceil(size / 2) * 4 : size * 4;
 }
 
 /** A dense row-major array on the device. */
@@ -45,6 +50,11 @@ export class Tensor {
     return sizeOf(this.shape);
   }
 
+  /** Bytes of its elements, filled up to whole words. */
+  get byteLength(): number {
+    return bytesOf(this.size, this.dtype);
+  }
+
   /** The same memory under another shape of the same size. */
   reshape(shape: readonly number[]): Tensor {
     if (sizeOf(shape) !== this.size) {
@@ -60,11 +70,11 @@ export class Tensor {
    * Rows from `begin` up to `end` of a matrix, as a view of the same memory; leading dimensions count
    * as rows, a vector as a column.
    *
-   * @throws {VitrailError} unless they begin where the adapter can bind; multiples of 64 always do
+   * @throws {VitrailError} unless they begin where the adapter can bind; multiples of 64, of 128 in f16, always do
    */
   rows(begin: number, end: number): Tensor {
     const columns = this.shape.length > 1 ? this.shape.at(-1)! : 1;
-    const [from, to] = [begin * columns * 4, end * columns * 4];
+    const [from, to] = [begin, end].map((row) => bytesOf(row * columns, this.dtype));
     if (from % SLICE_ALIGNMENT !== 0) {
       throw new VitrailError(
         `Cannot take rows of (${

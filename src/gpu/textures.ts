@@ -16,10 +16,18 @@ export const TEXELS_PER_ROW = 2048;
 export interface ScratchTexture {
   /** Unique within its device. */
   readonly id: number;
-  /** The texture of the WebGPU standard, `rgba32float`. */
+  /** The texture of the WebGPU standard, of the format that was asked for. */
   readonly texture: GPUTexture;
   /** The view that is bound. */
   readonly view: GPUTextureView;
+}
+
+/** What a texel's four numbers are stored as; a shader reads f32 from both. */
+export type TexelFormat = "rgba32float" | "rgba16float";
+
+/** Bytes of a texel. */
+export function texelBytes(format: string): number {
+  return format === "rgba16float" ? 8 : 16;
 }
 
 /** Numbered textures that grow with what is put into them, and textures that are owned. */
@@ -27,7 +35,7 @@ export class ScratchTextures {
   /** Called before a texture is destroyed. */
   onDestroy: (texture: ScratchTexture) => void = () => {};
   readonly #device: GPUDevice;
-  readonly #slots: (ScratchTexture | undefined)[] = [];
+  readonly #slots = new Map<string, ScratchTexture>();
   readonly #owned = new Set<ScratchTexture>();
   #nextId = 1;
 
@@ -38,25 +46,28 @@ export class ScratchTextures {
 
   /** Bytes taken from the adapter. */
   get bytes(): number {
-    return [...this.#slots, ...this.#owned].reduce((sum, one) => {
-      return sum + (one ? one.texture.width * one.texture.height * 16 : 0);
+    return [...this.#slots.values(), ...this.#owned].reduce((sum, { texture }) => {
+      return sum + texture.width * texture.height * texelBytes(texture.format);
     }, 0);
   }
 
   /**
-   * The texture of number `slot`, with room for at least `texels`.
+   * The texture of number `slot`, with room for at least `texels`; there is one of each format.
    *
    * @throws {VitrailError} if the adapter has no texture of that height.
    */
-  get(slot: number, texels: number): ScratchTexture {
+  get(slot: number, texels: number, format: TexelFormat = "rgba32float"): ScratchTexture {
     const rows = this.#rowsOf(texels);
-    const present = this.#slots[slot];
+    const key = `${format} ${slot}`;
+    const present = this.#slots.get(key);
     if (present && present.texture.height >= rows) return present;
-    if (present) this.#destroy(slot);
+    if (present) this.#destroy(key);
     // Powers of two, so that growing is rare.
     const limit = this.#device.limits.maxTextureDimension2D;
     const height = Math.min(limit, 2 ** Math.ceil(Math.log2(rows)));
-    return this.#slots[slot] = this.#create(`scratch ${slot}`, height);
+    const made = this.#create(`scratch ${slot}`, height, format);
+    this.#slots.set(key, made);
+    return made;
   }
 
   /**
@@ -64,8 +75,8 @@ export class ScratchTextures {
    *
    * @throws {VitrailError} if the adapter has no texture of that height.
    */
-  own(texels: number): ScratchTexture {
-    const made = this.#create(`own of ${texels} texels`, this.#rowsOf(texels));
+  own(texels: number, format: TexelFormat = "rgba32float"): ScratchTexture {
+    const made = this.#create(`own of ${texels} texels`, this.#rowsOf(texels), format);
     this.#owned.add(made);
     return made;
   }
@@ -79,7 +90,7 @@ export class ScratchTextures {
 
   /** Destroys every texture. */
   destroy(): void {
-    this.#slots.forEach((slot, i) => slot && this.#destroy(i));
+    for (const key of [...this.#slots.keys()]) this.#destroy(key);
     this.#owned.forEach((owned) => this.release(owned));
   }
 
@@ -93,21 +104,21 @@ export class ScratchTextures {
     );
   }
 
-  #create(label: string, rows: number): ScratchTexture {
+  #create(label: string, rows: number, format: TexelFormat): ScratchTexture {
     const texture = this.#device.createTexture({
       label,
       size: [TEXELS_PER_ROW, rows],
-      format: "rgba32float",
+      format,
       usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING |
         GPUTextureUsage.COPY_DST,
     });
     return { id: this.#nextId++, texture, view: texture.createView() };
   }
 
-  #destroy(slot: number): void {
-    const present = this.#slots[slot]!;
+  #destroy(key: string): void {
+    const present = this.#slots.get(key)!;
     this.onDestroy(present);
     present.texture.destroy();
-    this.#slots[slot] = undefined;
+    this.#slots.delete(key);
   }
 }

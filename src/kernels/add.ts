@@ -18,7 +18,7 @@ export function add(a: Tensor, b: Tensor): Tensor {
       `Cannot add (${a.shape.join(", ")}) and (${b.shape.join(", ")}): shapes must match`,
     );
   }
-  const out = a.device.tensor(a.shape);
+  const out = a.device.tensor(a.shape, a.dtype);
   a.device.dispatch(kernel, "forward", {
     bindings: { a, b, out },
     uniforms: { fours: fours(a) },

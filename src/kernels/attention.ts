@@ -140,7 +140,7 @@ export function attention(qkv: Tensor, options: AttentionOptions): AttentionResu
   device.dispatch(kernel, "forward", {
     bindings: {
       qkv: texels(qkv, 0, layout).texture,
-      mask: options.mask ?? qkv,
+      mask: options.mask ?? device.nothing,
       out: padded,
       log_sum_exp: logSumExp,
     },
@@ -166,7 +166,7 @@ export function attentionBackward(
       qkv: texels(qkv, 0, layout).texture,
       outs: texels(out, 1, layout).texture,
       d_outs: texels(dOut, 2, layout).texture,
-      mask: options.mask ?? qkv,
+      mask: options.mask ?? device.nothing,
       log_sum_exp: logSumExp,
       delta,
       d_qkv: padded,

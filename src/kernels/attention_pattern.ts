@@ -72,7 +72,7 @@ function dispatch(
     ? perElement(device, keys, queries, batch * heads)
     : perElement(device, heads * headSize, entry === "mix" ? queries : keys, batch);
   device.dispatch(kernel, entry, {
-    bindings: { x: x.tensor, y: y.tensor, w, mask: mask ?? x.tensor, out: out.tensor },
+    bindings: { x: x.tensor, y: y.tensor, w, mask: mask ?? device.nothing, out: out.tensor },
     uniforms: {
       heads,
       queries,

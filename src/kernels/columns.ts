@@ -21,7 +21,7 @@ export interface ColumnBlock {
 
 /** `factor·x[…, offset : offset + columns]`: (…, C) to (…, columns). */
 export function readColumns(x: Tensor, columns: number, block: ColumnBlock = {}): Tensor {
-  const out = x.device.tensor([...x.shape.slice(0, -1), columns]);
+  const out = x.device.tensor([...x.shape.slice(0, -1), columns], x.dtype);
   launch("take", { block, dense: out, whole: x, bindings: { x, out } });
   return out;
 }

@@ -80,6 +80,7 @@ function oneTeam({ device, size }: Tensor) {
  * themselves: it then takes their place.
  *
  * @param options.saved.result its second number divides; the first is not looked at
+ * @param options.lossScale its first number multiplies as well, where gradients are f16
  */
 export function crossEntropyBackward(
   logits: Tensor,
@@ -88,22 +89,29 @@ export function crossEntropyBackward(
     saved: Pick<CrossEntropyResult, "logSumExp" | "result">;
     scale: number;
     dLogits: Tensor;
+    lossScale?: Tensor;
   },
 ): void {
-  const { saved, scale, dLogits } = options;
+  const { saved, scale, dLogits, lossScale } = options;
+  const { device } = logits;
   const [columns, rows] = [logits.shape.at(-1)!, targets.size];
   const inPlace = dLogits.buffer === logits.buffer;
-  const launch = perRow(logits.device, rows);
-  logits.device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
+  const launch = perRow(device, rows);
+  device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
     bindings: {
       // A buffer that is written cannot be bound a second time: something stands in, unread.
-      ...both({ logits: inPlace ? targets : logits, d_logits: dLogits }),
+      ...both({ logits: inPlace ? device.nothing : logits, d_logits: dLogits }),
       targets,
       log_sum_exp: saved.logSumExp,
       result: saved.result,
+      loss_scale: lossScale ?? device.nothing,
     },
     uniforms: { row_count: rows, columns, ignore: IGNORE_INDEX, scale },
     ...launch,
-    overrides: { ...launch.overrides, in_place: inPlace },
+    overrides: {
+      ...launch.overrides,
+      in_place: inPlace,
+      has_loss_scale: lossScale !== undefined,
+    },
   });
 }

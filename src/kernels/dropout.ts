@@ -28,7 +28,7 @@ export function dropout(
   key: DropoutKey,
   options: { out?: Tensor; accumulate?: boolean } = {},
 ): Tensor {
-  const out = options.out ?? x.device.tensor(x.shape);
+  const out = options.out ?? x.device.tensor(x.shape, x.dtype);
   const { overrides, workgroups } = perElement(x.device, fours(x));
   x.device.dispatch(kernel, "forward", {
     bindings: { x, out },

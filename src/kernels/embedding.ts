@@ -5,7 +5,7 @@
  */
 import source from "../../shaders/embedding.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import type { DType, Tensor } from "../gpu/tensor.ts";
 import { perElement } from "./launch.ts";
 
 const kernel = new Kernel("embedding", source);
@@ -20,6 +20,8 @@ export interface EmbeddingTables {
   offset?: number;
   /** An id whose row learns nothing; none if absent. */
   padId?: number;
+  /** Type of the result; that of the tables, f32, if absent. */
+  dtype?: DType;
 }
 
 /** An id that no vocabulary has. */
@@ -36,12 +38,12 @@ function shapeOf(
 
 /** `token[ids] + position[offset + t]`: ids (B, T) to (B, T, C). */
 export function embedding(ids: Tensor, tables: EmbeddingTables): Tensor {
-  const { token, position } = tables;
+  const { token, position, dtype } = tables;
   const channels = token.shape[1];
-  const out = ids.device.tensor([...ids.shape, channels]);
+  const out = ids.device.tensor([...ids.shape, channels], dtype);
   const { overrides, workgroups } = perElement(ids.device, channels, ids.size);
   ids.device.dispatch(kernel, "forward", {
-    bindings: { ids, token, position: position ?? token, out },
+    bindings: { ids, token, position: position ?? ids.device.nothing, out },
     uniforms: shapeOf(ids, channels, tables),
     overrides: { ...overrides, has_position: position !== undefined },
     workgroups,

@@ -15,7 +15,8 @@ const kernel = new Kernel("gather_rows", source);
  * as rows of that length; `rows` may have any shape, which is then the result's, less its C if that is 1.
  */
 export function gatherRows(x: Tensor, rows: Tensor, columns: number = x.shape.at(-1)!): Tensor {
-  const out = x.device.tensor(columns === 1 ? rows.shape : [...rows.shape, columns]);
+  const shape = columns === 1 ? rows.shape : [...rows.shape, columns];
+  const out = x.device.tensor(shape, x.dtype);
   x.device.dispatch(kernel, "forward", {
     bindings: { rows, x, out },
     uniforms: { count: rows.size, columns },

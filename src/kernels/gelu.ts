@@ -15,7 +15,7 @@ export type GeluKind = "erf" | "tanh";
 
 /** `gelu(x)`, of any shape. */
 export function gelu(x: Tensor, kind: GeluKind): Tensor {
-  const out = x.device.tensor(x.shape);
+  const out = x.device.tensor(x.shape, x.dtype);
   const { overrides, workgroups } = perElement(x.device, fours(x));
   x.device.dispatch(kernel, "forward", {
     bindings: { x, out },

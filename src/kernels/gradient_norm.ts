@@ -25,6 +25,14 @@ export interface FlatGradients {
   indices: readonly number[];
 }
 
+/** How far gradients are scaled up, on the device. */
+export interface LossScale {
+  /** (scale, finite steps since it changed, steps that were not finite). */
+  state: Tensor;
+  /** Finite steps in a row after which the scale doubles. */
+  growth: number;
+}
+
 /** Buffers and layout for the gradients of one set of parameters. */
 export interface GradientNorm {
   /** (norm, clipping factor, 1 if the norm is not finite). */
@@ -35,8 +43,15 @@ export interface GradientNorm {
   compute(limit: number): void;
 }
 
-/** Lays out the sums of so many tensors in all: one dispatch for each flat tensor, and two more. */
-export function createGradientNorm(groups: readonly FlatGradients[]): GradientNorm {
+/**
+ * Lays out the sums of so many tensors in all: one dispatch for each flat tensor, and two more. With
+ * `lossScale` the gradients are that much too large: norm and factor are told without it, the sums with
+ * it, and each computation brings the scale up to date.
+ */
+export function createGradientNorm(
+  groups: readonly FlatGradients[],
+  lossScale?: LossScale,
+): GradientNorm {
   const { device } = groups[0].flat;
   const tensors = groups.reduce((sum, { parts }) => sum + parts.length, 0);
   // Sums of a tensor lie side by side, tensors in the order of their groups.
@@ -61,21 +76,26 @@ export function createGradientNorm(groups: readonly FlatGradients[]): GradientNo
   const partial = device.tensor([base]);
   const sums = device.tensor([tensors]);
   const clip = device.zeros([3]);
+  const growth = lossScale?.growth ?? 0;
   const compute = (limit: number): void => {
     for (const { bindings, count, base } of launches) {
       device.dispatch(kernel, "squares", {
         bindings: { ...bindings, partial },
-        uniforms: { count, base, tensors, limit },
+        uniforms: { count, base, tensors, limit, growth },
         ...perElement(device, count),
       });
     }
-    const uniforms = { count: 0, base: 0, tensors, limit };
+    const uniforms = { count: 0, base: 0, tensors, limit, growth };
     device.dispatch(kernel, "tensors", {
       bindings: { partial, starts: begins, sums },
       uniforms,
       ...perElement(device, tensors, 1),
     });
-    device.dispatch(kernel, "finish", { bindings: { sums, clip }, uniforms, workgroups: [1] });
+    device.dispatch(kernel, lossScale ? "finish_scaled" : "finish", {
+      bindings: { sums, clip, ...lossScale && { loss_scale: lossScale.state } },
+      uniforms,
+      workgroups: [1],
+    });
   };
   return { clip, sums, compute };
 }

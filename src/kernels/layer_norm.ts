@@ -21,21 +21,27 @@ export interface LayerNormResult {
   rstd: Tensor;
 }
 
+/** Throws if weight and bias are not as long as the rows of x. */
+export function checkNorm(x: Tensor, { weight, bias }: { weight: Tensor; bias: Tensor }): void {
+  const columns = x.shape.at(-1)!;
+  if (weight.size === columns && bias.size === columns) return;
+  throw new VitrailError(
+    `Cannot normalize rows of ${columns} with ${weight.size} weights and ${bias.size} biases: ` +
+      "sizes must match",
+  );
+}
+
 /** Normalizes each row of x (…, C) and applies weight and bias (C). */
 export function layerNorm(
   x: Tensor,
   parameters: { weight: Tensor; bias: Tensor; epsilon: number },
 ): LayerNormResult {
   const { weight, bias, epsilon } = parameters;
+  checkNorm(x, parameters);
   const columns = x.shape.at(-1)!;
-  if (weight.size !== columns || bias.size !== columns) {
-    throw new VitrailError(
-      `Cannot normalize rows of ${columns} with ${weight.size} weights and ${bias.size} biases: ` +
-        "sizes must match",
-    );
-  }
   const rows = x.size / columns;
-  const [out, mean, rstd] = [x.shape, [rows], [rows]].map((s) => x.device.tensor(s));
+  const out = x.device.tensor(x.shape, x.dtype);
+  const [mean, rstd] = [0, 1].map(() => x.device.tensor([rows]));
   x.device.dispatch(kernel, columns % 4 === 0 ? "forward" : "forward_odd", {
     bindings: { ...both({ x, weight, bias, out }), mean, rstd },
     uniforms: { row_count: rows, columns, epsilon },

@@ -25,7 +25,7 @@ export interface MatmulOptions {
   transposeB?: boolean;
   /** A row of N numbers added to every row. */
   bias?: Tensor;
-  /** Where the product goes; a new tensor (M, N) if absent. */
+  /** Where the product goes, in its type; a new tensor (M, N) of the type of `a` if absent. */
   out?: Tensor;
   /** Add to what `out` holds in place of overwriting it. */
   accumulate?: boolean;
@@ -62,6 +62,13 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
       "Cannot accumulate a product: `out` is absent, wanted a tensor to add to",
     );
   }
+  const shape = transposeA ? [m, n] : [...a.shape.slice(0, -1), n];
+  const out = options.out ?? a.device.tensor(shape, a.dtype);
+  if (out.size !== m * n) {
+    throw new VitrailError(
+      `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
+    );
+  }
   const call: MatmulCall = {
     m,
     n,
@@ -70,18 +77,12 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     transposeB,
     accumulate,
     hasBias: bias !== undefined,
+    half: [a, b, out].some(({ dtype }) => dtype === "f16"),
   };
   const { variant } = options;
   if (variant !== undefined && !fits(variant, call)) {
     throw new VitrailError(
       `Cannot multiply by ${variant}: it reads no transposed \`a\`, or is divided and adds no bias`,
-    );
-  }
-  const shape = transposeA ? [m, n] : [...a.shape.slice(0, -1), n];
-  const out = options.out ?? a.device.tensor(shape);
-  if (out.size !== m * n) {
-    throw new VitrailError(
-      `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
     );
   }
   launch(variant ?? choose(a.device, call), { a, b, bias, out }, call);
@@ -90,6 +91,8 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
 
 function choose(device: Device, call: MatmulCall): MatmulVariant {
   const usual = shipped(device, call);
+  // What is f16 has no measured variants yet.
+  if (call.half) return usual;
   const found = device.variants.choose(classOf(call), usual, () => tunable(device, call, usual));
   return fits(found, call) ? found : usual;
 }

@@ -83,13 +83,15 @@ export interface MatmulCall {
   accumulate: boolean;
   /** A row is added to every row. */
   hasBias: boolean;
+  /** One of its tensors is f16. */
+  half?: boolean;
 }
 
 /** Whether there is a variant of this name, and it can do such a product. */
 export function fits(name: string, call: MatmulCall): name is MatmulVariant {
-  if (name === "row") return !call.transposeA;
+  if (name === "row") return !call.transposeA && !call.half;
   if (!Object.hasOwn(TILES, name)) return false;
-  return TILES[name as keyof typeof TILES].parts === 1 || !call.hasBias;
+  return TILES[name as keyof typeof TILES].parts === 1 || !(call.hasBias || call.half);
 }
 
 /** Fewer workgroups of the usual tile than this leave much of a GPU idle. */
@@ -99,8 +101,9 @@ const LEAST_PART = 64;
 
 /** The variant of the table that ships: what runs where nobody has measured. */
 export function shipped(device: Device, call: MatmulCall): MatmulVariant {
-  const { m, n, k, transposeA, hasBias } = call;
-  if (m <= 4 && !transposeA) return "row";
+  const { m, n, k, transposeA } = call;
+  const hasBias = call.hasBias || call.half;
+  if (m <= 4 && !transposeA && !call.half) return "row";
   if (device.isCpu) return "texels";
   if (groups(TILES.shared, call) >= FEW_GROUPS) return "shared";
   // Such as the gradient of a small weight: few numbers, each of many products.
@@ -173,7 +176,7 @@ export function launch(name: MatmulVariant, operands: MatmulOperands, call: Matm
   else launchTile(TILES[name], operands, call);
 }
 
-function launchRow({ a, b, bias = b, out }: MatmulOperands, call: MatmulCall): void {
+function launchRow({ a, b, bias = b.device.nothing, out }: MatmulOperands, call: MatmulCall): void {
   const { m, n, k, transposeB, hasBias, accumulate } = call;
   const { overrides, workgroups } = perElement(a.device, Math.ceil(n / 4), m);
   a.device.dispatch(KERNELS.row, n % 4 || k % 4 ? "forward_odd" : "forward", {
@@ -198,7 +201,7 @@ function launchTile(tile: Tile, operands: MatmulOperands, call: MatmulCall): voi
 /** Products over parts of `part` numbers of the inner dimension, one after the other in `out`. */
 function launchPart(
   { kind, rows, columns }: Tile,
-  { a, b, bias = b, out }: MatmulOperands,
+  { a, b, bias = b.device.nothing, out }: MatmulOperands,
   call: MatmulCall,
   part: number,
 ): void {

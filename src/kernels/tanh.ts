@@ -12,7 +12,7 @@ const kernel = new Kernel("tanh", source);
 
 /** `tanh(x)`, of any shape. */
 export function tanh(x: Tensor): Tensor {
-  const out = x.device.tensor(x.shape);
+  const out = x.device.tensor(x.shape, x.dtype);
   x.device.dispatch(kernel, "forward", {
     bindings: { x, out },
     uniforms: { fours: fours(x) },

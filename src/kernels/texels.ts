@@ -1,5 +1,6 @@
 /**
- * A matrix as a texture of four numbers to a texel, and rows that are filled up to whole texels.
+ * A matrix as a texture of four numbers to a texel, and rows that are filled up to whole texels. Whole
+ * rows of f16 are copied as they are; what must be filled up becomes f32.
  *
  * @module
  */
@@ -32,8 +33,12 @@ export function texels(
   const { device } = x;
   const rows = x.size / columns;
   const count = rows * stride;
-  const texture = slot === "own" ? device.textures.own(count) : device.textures.get(slot, count);
-  if (columns === 4 * stride) {
+  const whole = columns === 4 * stride;
+  const format = whole && x.dtype === "f16" ? "rgba16float" : "rgba32float";
+  const texture = slot === "own"
+    ? device.textures.own(count, format)
+    : device.textures.get(slot, count, format);
+  if (whole) {
     device.commands.copyToTexture(x.buffer, texture, rows * stride);
   } else {
     device.dispatch(kernel, "pack", {
@@ -45,17 +50,17 @@ export function texels(
   return { texture, stride };
 }
 
-/** A tensor whose rows of `columns` a kernel writes filled up to `stride` texels. */
+/** A tensor of the type of `like` whose rows of `columns` a kernel writes filled up to `stride` texels. */
 export function paddedRows(
   shape: readonly number[],
   like: Tensor,
   { columns, stride }: { columns: number; stride: number },
 ): { padded: Tensor; finish: () => Tensor } {
   const { device } = like;
-  const out = device.tensor(shape);
+  const out = device.tensor(shape, like.dtype);
   if (columns === 4 * stride) return { padded: out, finish: () => out };
   const rows = out.size / columns;
-  const padded = device.tensor([rows, 4 * stride]);
+  const padded = device.tensor([rows, 4 * stride], like.dtype);
   const finish = (): Tensor => {
     device.dispatch(kernel, "unpack", {
       bindings: { padded, y: out },

@@ -20,6 +20,8 @@ export interface Dispatched {
   workgroups: readonly [number, number, number];
   /** Bytes of the tensors that are bound, by the shader's names. */
   bound: Record<string, number>;
+  /** Names of those, and of textures, that hold f16; none if absent. */
+  halves?: readonly string[];
 }
 
 /** What a dispatch must do. */
@@ -32,8 +34,13 @@ export interface Work {
 
 type Count = (dispatched: Dispatched) => Work;
 
-/** Bytes of a number. */
+/** Bytes of a number that is not f16. */
 const WORD = 4;
+
+/** Bytes of a number of what is bound to `name`, or to the name of its odd twin. */
+function wordOf({ halves = [] }: Dispatched, name: string): number {
+  return halves.includes(name) || halves.includes(`${name}_odd`) ? 2 : WORD;
+}
 
 const sum = (numbers: number[]): number => numbers.reduce((total, n) => total + n, 0);
 
@@ -46,18 +53,20 @@ function each(of: string, flops: number, again: readonly string[] = []): Count {
     const added = d.overrides.accumulate ? 1 : 0;
     const target = d.bound[of] ?? d.bound[`${of}_odd`];
     return {
-      flops: (flops + added) * target / WORD,
+      flops: (flops + added) * target / wordOf(d, of),
       bytes: boundOnce(d) + added * target + sum(again.map((name) => d.bound[name])),
     };
   };
 }
 
 /** 2·M·N·K, and what is added to the product. */
-const matmul: Count = ({ uniforms: { m, n, k }, overrides: { has_bias, accumulate } }) => {
+const matmul: Count = (d) => {
+  const { uniforms: { m, n, k }, overrides: { has_bias, accumulate } } = d;
   const added = (has_bias ? 1 : 0) + (accumulate ? 1 : 0);
   return {
     flops: 2 * m * n * k + added * m * n,
-    bytes: WORD * (m * k + k * n + m * n + (has_bias ? n : 0) + (accumulate ? m * n : 0)),
+    bytes: wordOf(d, "a") * m * k + wordOf(d, "b") * k * n +
+      wordOf(d, "out") * (accumulate ? 2 : 1) * m * n + (has_bias ? WORD * n : 0),
   };
 };
 
@@ -86,14 +95,16 @@ const unpacked: Count = (d) => {
  * not counted, as in Dao et al. 2022. Heads count as they lie in textures, filled up to fours.
  */
 function attention(products: number, rows: number, statistics: number): Count {
-  return ({ uniforms: { batch, heads, time }, overrides, bound }) => {
+  return (d) => {
+    const { uniforms: { batch, heads, time }, overrides, bound } = d;
     const { chunks, slices, causal, has_mask } = overrides as Record<string, number>;
     const headSize = 4 * chunks * slices;
     const pairs = causal ? time * (time + 1) / 2 : time * time;
     const row = batch * heads * time;
     return {
       flops: 2 * products * pairs * batch * heads * headSize,
-      bytes: WORD * row * (rows * headSize + statistics) + (has_mask ? bound.mask : 0),
+      bytes: row * (wordOf(d, "qkv") * rows * headSize + WORD * statistics) +
+        (has_mask ? bound.mask : 0),
     };
   };
 }
@@ -116,16 +127,20 @@ const pattern: Count = (d) => {
 };
 
 /** (rows, columns) in other rows: `flops` for each number, which is read and written. */
-const moved = (flops: number): Count => ({ uniforms: { rows, columns } }) => ({
-  flops: flops * rows * columns,
-  bytes: 2 * WORD * rows * columns,
+const moved = (flops: number, by = "x"): Count => (d) => ({
+  flops: flops * d.uniforms.rows * d.uniforms.columns,
+  bytes: 2 * wordOf(d, by) * d.uniforms.rows * d.uniforms.columns,
 });
 
 /** Reads rows by their ids, and writes or adds as many. */
-const looked = (flops: number, rows: number): Count => ({ uniforms: { count, channels } }) => ({
-  flops: flops * count * channels,
-  bytes: WORD * (count + rows * count * channels),
-});
+const looked = (flops: number, rows: number): Count => (d) => {
+  const { count, channels } = d.uniforms;
+  const activations = d.halves?.length ? WORD / 2 : WORD;
+  return {
+    flops: flops * count * channels,
+    bytes: WORD * count + (activations + WORD * (rows - 1)) * count * channels,
+  };
+};
 
 /** Partial sums read once, results written, and read as well where they are added to. */
 const chunksAdded: Count = ({ bound: { partial_odd, out, scaled = 0 }, overrides }) => {
@@ -196,6 +211,8 @@ const COUNTS: Record<string, Count> = {
   // The mean; the deviations' squares; (x - m)·r·w + b.
   "layer_norm.forward": each("x", 1 + 3 + 4),
   "layer_norm.forward_odd": each("x", 1 + 3 + 4),
+  "add_norm.forward": each("out", 1 + 8),
+  "add_norm.forward_odd": each("out", 1 + 8),
   // g = d·w and x̂ = (x - m)·r; the means of g and g·x̂; r·(g - a - x̂·b).
   "layer_norm.backward": each("d_x", 3 + 3 + 4),
   "layer_norm.backward_odd": each("d_x", 3 + 3 + 4),
@@ -227,6 +244,7 @@ const COUNTS: Record<string, Count> = {
   "add.forward": each("a", 1),
   "add.accumulate": each("a", 1, ["out"]),
   "dropout.forward": each("x", 1),
+  "cast.forward": (d) => each("x", d.overrides.has_factor ? 1 : 0)(d),
 
   "columns.take": moved(1),
   "columns.accumulate": (d) => ({
@@ -234,24 +252,25 @@ const COUNTS: Record<string, Count> = {
     bytes: moved(2)(d).bytes * 3 / 2,
   }),
   "pack_rows.pack": moved(0),
-  "pack_rows.unpack": moved(0),
+  "pack_rows.unpack": moved(0, "y"),
   "cache_append.forward": ({ uniforms: { channels, time }, workgroups }) => ({
     flops: 0,
     bytes: 2 * WORD * workgroups[2] * time * channels,
   }),
   "gather_rows.forward": (d) => ({ flops: 0, bytes: d.bound.rows + 2 * d.bound.out }),
-  "gather_rows.backward": ({ bound: { rows, d_out } }) => ({
-    flops: d_out / WORD,
-    bytes: rows + 3 * d_out,
+  "gather_rows.backward": (d) => ({
+    flops: d.bound.d_out / wordOf(d, "d_out"),
+    bytes: d.bound.rows + 3 * d.bound.d_out,
   }),
 
   "embedding.forward": (d) => looked(d.overrides.has_position ? 1 : 0, 2)(d),
   "embedding.link": bytesOnly,
   "embedding.backward_token": looked(1, 3),
-  "embedding.backward_position": ({ uniforms: { count, time, channels } }) => ({
-    flops: count * channels,
-    bytes: WORD * channels * (count + 2 * time),
-  }),
+  "embedding.backward_position": (d) => {
+    const { count, time, channels } = d.uniforms;
+    const bytes = channels * (wordOf(d, "d_out") * count + 2 * WORD * time);
+    return { flops: count * channels, bytes };
+  },
 
   // g·clip; β₁m + (1 - β₁)g; β₂v + (1 - β₂)g²; the decay; m̂, v̂, √, + ε, /, ·lr, -.
   "adamw.update": each("value", 1 + 3 + 4 + 1 + 7, ["value", "m", "v"]),
@@ -261,6 +280,7 @@ const COUNTS: Record<string, Count> = {
   }),
   "gradient_norm.tensors": each("partial", 1),
   "gradient_norm.finish": each("sums", 1),
+  "gradient_norm.finish_scaled": each("sums", 1, ["loss_scale"]),
   "sample.forward": bytesOnly,
 
   "copy.forward": bytesOnly,

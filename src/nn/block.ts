@@ -41,11 +41,13 @@ export class Block {
       name,
       ...options,
     });
-    const middle = run.hook(
+    const { sum: middle, out: normalized } = this.norm2.afterAdd(
+      run,
+      before,
+      run.hook(`${name}hook_attn_out`, attended),
       `${name}hook_resid_mid`,
-      add(run, before, run.hook(`${name}hook_attn_out`, attended)),
     );
-    const thought = this.mlp.forward(run, this.norm2.forward(run, middle), name);
+    const thought = this.mlp.forward(run, normalized, name);
     return run.hook(
       `${name}hook_resid_post`,
       add(run, middle, run.hook(`${name}hook_mlp_out`, thought)),

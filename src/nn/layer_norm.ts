@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { layerNorm } from "../autograd/ops/layer_norm.ts";
+import { add } from "../autograd/ops/add.ts";
+import { addNorm, layerNorm } from "../autograd/ops/layer_norm.ts";
 import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -27,5 +28,15 @@ export class LayerNorm {
   /** (…, C) to (…, C). */
   forward(run: Run, x: Tensor): Tensor {
     return layerNorm(run, x, this);
+  }
+
+  /**
+   * The residual connection `sum = a + b` (…, C) and its norm. They are one dispatch, unless somebody
+   * listens at the hook point `name` of the sum, and may put another in its place.
+   */
+  afterAdd(run: Run, a: Tensor, b: Tensor, name: string): { sum: Tensor; out: Tensor } {
+    if (!run.hooked(name)) return addNorm(run, a, b, this);
+    const sum = run.hook(name, add(run, a, b));
+    return { sum, out: this.forward(run, sum) };
   }
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { add } from "../autograd/ops/add.ts";
 import type { Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { Attention } from "./attention.ts";
@@ -37,16 +36,19 @@ export class PostNormBlock {
     const { name } = this;
     const before = run.hook(`${name}hook_resid_pre`, x);
     const attended = this.attention.forward(run, before, { name, ...options });
-    const middle = run.hook(
+    const { out: normalized } = this.norm1.afterAdd(
+      run,
+      before,
+      run.hook(`${name}hook_attn_out`, attended),
       `${name}hook_resid_mid`,
-      add(run, before, run.hook(`${name}hook_attn_out`, attended)),
     );
-    const normalized = this.norm1.forward(run, middle);
     const thought = this.mlp.forward(run, normalized, name);
-    const after = run.hook(
+    const { out } = this.norm2.afterAdd(
+      run,
+      normalized,
+      run.hook(`${name}hook_mlp_out`, thought),
       `${name}hook_resid_post`,
-      add(run, normalized, run.hook(`${name}hook_mlp_out`, thought)),
     );
-    return run.hook(`${name}hook_normalized_resid_post`, this.norm2.forward(run, after));
+    return run.hook(`${name}hook_normalized_resid_post`, out);
   }
 }

@@ -4,14 +4,16 @@
  * @module
  */
 import type { Parameter } from "../autograd/parameter.ts";
+import type { HalfPrecision } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { adamw } from "../kernels/adamw.ts";
 import { createGradientNorm, type GradientNorm } from "../kernels/gradient_norm.ts";
 import { type FlatGroup, flatGroups } from "./flat_group.ts";
+import { type LossScaleOptions, MixedPrecision } from "./mixed_precision.ts";
 
 /** Rates of the optimizer. */
-export interface AdamWOptions {
+export interface AdamWOptions extends LossScaleOptions {
   /** Decay rates of the two moments. */
   betas?: [number, number];
   /** Added to the root of the second moment. */
@@ -20,6 +22,11 @@ export interface AdamWOptions {
   weightDecay?: number;
   /** Largest global gradient norm; 0 does not clip. */
   clip?: number;
+  /**
+   * Type of activations and of the weights that multiply them; f32 if absent. Gradients of parameters,
+   * moments and the weights that are trained are f32 in any case.
+   */
+  precision?: "f32" | "f16";
   /** Multiplies the learning rate of a parameter, such as `layerwiseRates` does; 1 if absent. */
   rateOf?: (parameter: Parameter) => number;
 }
@@ -40,9 +47,11 @@ export class AdamW {
   readonly moments: Moments[];
   /** Norms of the last step's gradients. */
   readonly norm: GradientNorm;
+  /** What a pass in f16 needs, where that is the precision. */
+  readonly half: HalfPrecision | undefined;
   /** Updates done so far. */
   steps = 0;
-  readonly #options: Required<Omit<AdamWOptions, "rateOf">>;
+  readonly #options: Required<Pick<AdamWOptions, "betas" | "epsilon" | "weightDecay" | "clip">>;
   readonly #groups: { group: FlatGroup; factor: number; decay: number }[];
 
   /**
@@ -73,6 +82,9 @@ export class AdamW {
       const [first] = group.parameters;
       return { group, factor: factors.get(first)!, decay: decayOf(first) };
     });
+    const { device } = parameters[0];
+    const half = rest.precision === "f16" ? new MixedPrecision(device, groups, rest) : undefined;
+    this.half = half;
     const moments = new Map(groups.flatMap((group) =>
       group.parameters.map((p, i) => [p, {
         m: group.part(group.m, i),
@@ -80,14 +92,15 @@ export class AdamW {
       }])
     ));
     this.moments = this.parameters.map((p) => moments.get(p)!);
-    const { pool } = parameters[0].device;
+    const { pool } = device;
     const measured = groups.map(({ gradients, parts, parameters }) => ({
       flat: gradients,
       parts,
       indices: parameters.map((p) => this.parameters.indexOf(p)),
     }));
+    const scale = half && { state: half.lossScale, growth: half.growth };
     this.norm = pool.persistent(() =>
-      pool.as("optimizer state", () => createGradientNorm(measured))
+      pool.as("optimizer state", () => createGradientNorm(measured, scale))
     );
   }
 
@@ -98,7 +111,11 @@ export class AdamW {
     }
   }
 
-  /** Clips and applies the gradients. Gradients that are not finite change nothing. */
+  /**
+   * Clips and applies the gradients. Gradients that are not finite change nothing; in f16 they halve the
+   * loss scale. Such a step counts among the steps of the bias correction all the same, since the host
+   * does not know of it when it records the next one.
+   */
   step(lr: number): void {
     const { betas: [beta1, beta2], epsilon, clip } = this.#options;
     this.steps++;

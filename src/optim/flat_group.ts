@@ -7,10 +7,11 @@
 import type { Parameter, ParameterHome } from "../autograd/parameter.ts";
 import { type MemoryKind, SLICE_ALIGNMENT } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
-import { Tensor } from "../gpu/tensor.ts";
+import { bytesOf, type DType, Tensor } from "../gpu/tensor.ts";
+import { cast } from "../kernels/cast.ts";
 
-/** Elements between two places where a parameter may begin. */
-const ALIGNMENT = SLICE_ALIGNMENT / 4;
+/** Elements between two places where a parameter may begin, in f16 as well. */
+const ALIGNMENT = SLICE_ALIGNMENT / 2;
 
 /** Elements that a parameter takes, with what lies behind it. */
 function room({ size }: Parameter): number {
@@ -32,6 +33,7 @@ export class FlatGroup implements ParameterHome {
   /** Second moments. */
   readonly v: Tensor;
   readonly #tenants: Set<Parameter>;
+  #halves: Tensor | undefined;
 
   /** Moves the parameters in; `moments` begin at zero. */
   constructor(parameters: readonly Parameter[]) {
@@ -44,41 +46,59 @@ export class FlatGroup implements ParameterHome {
       return { begin, size: p.size };
     });
     this.#tenants = new Set(parameters);
-    this.values = flat(device, size, "weights");
-    this.gradients = flat(device, size, "gradients");
+    this.values = flat(device, size, { kind: "weights" });
+    this.gradients = flat(device, size, { kind: "gradients" });
     parameters.forEach((p, i) => {
       const [value, gradient] = [this.values, this.gradients].map((t) => this.part(t, i).buffer);
       p.move(this, { value, gradient });
     });
-    [this.m, this.v] = [0, 0].map(() => flat(device, size, "optimizer state"));
+    [this.m, this.v] = [0, 0].map(() => flat(device, size, { kind: "optimizer state" }));
   }
 
   /** What a flat tensor of this group holds for its i-th parameter. */
   part(whole: Tensor, i: number): Tensor {
     const { device, shape } = this.parameters[i];
-    const bytes = room(this.parameters[i]) * 4;
-    const buffer = device.pool.slice(whole.buffer, this.parts[i].begin * 4, bytes);
-    return new Tensor(device, buffer, shape, whole.dtype);
+    const [begin, bytes] = [this.parts[i].begin, room(this.parameters[i])]
+      .map((elements) => bytesOf(elements, whole.dtype));
+    return new Tensor(device, device.pool.slice(whole.buffer, begin, bytes), shape, whole.dtype);
+  }
+
+  /** All values rounded to f16, as they were when this was first asked for or last refreshed. */
+  get halves(): Tensor {
+    if (!this.#halves) {
+      this.#halves = flat(this.values.device, this.values.size, { kind: "weights", dtype: "f16" });
+      this.refreshHalves();
+    }
+    return this.#halves;
+  }
+
+  /** Rounds all values again, if anyone has asked for them in f16. */
+  refreshHalves(): void {
+    if (this.#halves) cast(this.values, "f16", { out: this.#halves });
   }
 
   /** Gives the memory back with the last one that leaves; the moments serve nobody then. */
   leave(parameter: Parameter): void {
     this.#tenants.delete(parameter);
     if (this.#tenants.size > 0) return;
-    for (const { device, buffer } of [this.values, this.gradients, this.m, this.v]) {
-      device.pool.release(buffer);
-    }
+    const { device } = parameter;
+    const all = [this.values, this.gradients, this.m, this.v, this.#halves];
+    for (const tensor of all) if (tensor) device.pool.release(tensor.buffer);
   }
 }
 
 /** Zeros that outlive all scopes. */
-function flat(device: Device, size: number, kind: MemoryKind): Tensor {
+function flat(
+  device: Device,
+  size: number,
+  { kind, dtype = "f32" }: { kind: MemoryKind; dtype?: DType },
+): Tensor {
   const { pool } = device;
   const buffer = pool.persistent(() =>
-    pool.as(kind, () => pool.allocate(size * 4, { exact: true }))
+    pool.as(kind, () => pool.allocate(bytesOf(size, dtype), { exact: true }))
   );
   device.commands.clear(buffer);
-  return new Tensor(device, buffer, [size], "f32");
+  return new Tensor(device, buffer, [size], dtype);
 }
 
 /**

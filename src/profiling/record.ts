@@ -74,8 +74,8 @@ async function replay(
   const floor = await waitFloor(device);
   const kinds = Map.groupBy(
     events,
-    ({ name, overrides, workgroups, bound }) =>
-      JSON.stringify([name, overrides, workgroups, bound]),
+    ({ name, overrides, workgroups, bound, halves }) =>
+      JSON.stringify([name, overrides, workgroups, bound, halves]),
   );
   for (const alike of kinds.values()) {
     using _operands = device.scope();
@@ -99,16 +99,20 @@ async function replay(
 
 /** The same dispatch over buffers of its own. */
 function prepare(device: Device, event: ProfiledEvent): () => void {
-  const { kernel, entryPoint, uniforms, overrides, workgroups, bound } = event;
+  const { kernel, entryPoint, uniforms, overrides, workgroups, bound, halves } = event;
   const { commands, textures } = device;
-  const zeros = (bytes: number) => device.zeros([Math.max(1, Math.ceil(bytes / 4))]);
+  const zeros = (bytes: number, half = false) =>
+    device.zeros([Math.max(1, Math.ceil(bytes / (half ? 2 : 4)))], half ? "f16" : "f32");
+  const texture = (slot: number, half: boolean) =>
+    textures.get(slot, 1, half ? "rgba16float" : "rgba32float");
   if (kernel) {
     const bindings = Object.fromEntries(
       kernel.entry(entryPoint).bindings.filter(({ kind }) => kind !== "uniform")
-        .map(({ name, kind, index }) => [
-          name,
-          kind.startsWith("texture") ? textures.get(index, 1) : zeros(bound[name]),
-        ]),
+        .map(({ name, kind, index }) => {
+          const half = halves.includes(name);
+          const bind = kind.startsWith("texture") ? texture(index, half) : zeros(bound[name], half);
+          return [name, bind];
+        }),
     );
     return () => device.dispatch(kernel, entryPoint, { bindings, uniforms, overrides, workgroups });
   }
@@ -118,6 +122,6 @@ function prepare(device: Device, event: ProfiledEvent): () => void {
     return () => commands.copy(from.buffer, to.buffer, bound.bytes);
   }
   const texels = Math.floor(bound.bytes / 16);
-  const texture = textures.get(0, texels);
-  return () => commands.copyToTexture(from.buffer, texture, texels);
+  const target = textures.get(0, texels);
+  return () => commands.copyToTexture(from.buffer, target, texels);
 }

@@ -28,17 +28,21 @@ export interface TrainingState {
 /** Name of the checkpoint within a model directory. */
 export const CHECKPOINT_FILE = "checkpoint.safetensors";
 
+/** The tensor of a run in f16 that no other has. */
+const LOSS_SCALE = "optimizer.loss_scale";
+
 /** Writes a checkpoint in place of the one before. */
 export async function saveCheckpoint(
   trainer: Trainer<unknown>,
   directory: string,
   state: TrainingState,
 ): Promise<void> {
-  const { parameters, moments } = trainer.optimizer;
+  const { parameters, moments, half } = trainer.optimizer;
   const tensors = tensorsToWrite(trainer.task.device, [
     ...trainer.task.parameters.map((p) => ({ name: p.name, tensor: p })),
     ...parameters.map((p, i) => ({ name: `optimizer.m.${p.name}`, tensor: moments[i].m })),
     ...parameters.map((p, i) => ({ name: `optimizer.v.${p.name}`, tensor: moments[i].v })),
+    ...half ? [{ name: LOSS_SCALE, tensor: half.lossScale }] : [],
   ]);
   await writeSafetensors(`${directory}/${CHECKPOINT_FILE}`, tensors, {
     metadata: { state: JSON.stringify(state) },
@@ -106,7 +110,9 @@ export function loadCheckpoint(trainer: Trainer<unknown>, directory: string): Tr
     device.write(tensor, file.read(name) as Float32Array<ArrayBuffer>);
   };
   for (const p of trainer.task.parameters) restore(p.name, p);
-  const { parameters, moments } = trainer.optimizer;
+  const { parameters, moments, half } = trainer.optimizer;
+  // A run that went on in f32 so far begins with a scale of its own.
+  if (half && file.has(LOSS_SCALE)) restore(LOSS_SCALE, half.lossScale);
   parameters.forEach((p, i) => {
     restore(`optimizer.m.${p.name}`, moments[i].m);
     restore(`optimizer.v.${p.name}`, moments[i].v);

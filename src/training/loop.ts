@@ -45,6 +45,8 @@ export interface TrainIO<B> {
   directory?: string;
   /** Continue from the checkpoint in `directory`. */
   resume?: boolean;
+  /** Told, before the first step, what is done otherwise than was asked for, and why. */
+  onNotice?: (text: string) => void;
   /**
    * Chooses variants of kernels for a run that has none yet, by a rehearsal of a micro-step. They are
    * kept in the checkpoint, and a resumed run keeps to them: it ends with the same bytes.
@@ -106,6 +108,7 @@ export async function train<B>(
   await chooseVariants(trainer, state, io);
   // Whether the directory holds the weights of a best evaluation.
   let kept = state.bestLoss !== null;
+  if (trainer.notice) io.onNotice?.(trainer.notice);
   io.onStart?.(state);
   let looked = performance.now();
   const stale = (): boolean => patience > 0 && state.evaluationsSinceBest >= patience;

@@ -82,12 +82,24 @@ export class RunLog {
 
   /** Logs steps, and how many seconds they took together. */
   steps(figures: readonly LoggedStep[], seconds: number): void {
-    for (const { step, loss, learningRate, gradientNorm, terms } of figures) {
-      this.#metrics.append({ step, loss, learningRate, gradientNorm, ...under("train", terms) });
+    for (const { step, loss, learningRate, gradientNorm, terms, ...half } of figures) {
+      const { lossScale, skippedSteps } = half;
+      // A step that was skipped has no norm, and JSON has no infinity.
+      const norm = Number.isFinite(gradientNorm);
+      const scaled = lossScale !== undefined && skippedSteps !== undefined;
+      this.#metrics.append({
+        step,
+        loss,
+        learningRate,
+        ...norm && { gradientNorm },
+        ...scaled && { lossScale, skippedSteps },
+        ...under("train", terms),
+      });
       this.#events?.scalars({
         "loss/train": loss,
         "learning_rate": learningRate,
-        "gradient_norm": gradientNorm,
+        ...norm && { "gradient_norm": gradientNorm },
+        ...scaled && { "loss_scale": lossScale, "skipped_steps": skippedSteps },
         ...under("train", terms),
       }, step);
     }

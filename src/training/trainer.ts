@@ -8,6 +8,7 @@ import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { AdamW, type AdamWOptions } from "../optim/adamw.ts";
+import { choosePrecision, type Precision } from "./precision.ts";
 import type { LossTerm, Task } from "./task.ts";
 
 /** Figures of one step. */
@@ -18,8 +19,14 @@ export interface StepFigures {
   loss: number;
   /** Its terms by name, where there are several. */
   terms?: Record<string, number>;
-  /** Global gradient norm before clipping. */
+  /** Global gradient norm before clipping; not finite where the step was skipped. */
   gradientNorm: number;
+  /** In f16, what the loss was multiplied by in the backward pass. */
+  lossScale?: number;
+  /** In f16, how many steps were skipped so far, this one included. */
+  skippedSteps?: number;
+  /** In f16, that this step changed no weight, because a gradient was too large. */
+  skipped?: boolean;
 }
 
 /** Sizes and rates of a trainer. */
@@ -39,6 +46,10 @@ export class Trainer<B> {
   readonly task: Task<B>;
   /** Its optimizer. */
   readonly optimizer: AdamW;
+  /** What it computes in. */
+  readonly precision: Precision;
+  /** Why that is not the precision that was asked for. */
+  readonly notice: string | undefined;
   readonly #accumulation: number;
   readonly #seed: number;
   readonly #ring: Tensor;
@@ -52,11 +63,15 @@ export class Trainer<B> {
   constructor(task: Task<B>, options: TrainerOptions = {}) {
     const { device } = task;
     this.task = task;
-    this.optimizer = new AdamW(task.parameters, options);
+    const { precision, notice } = choosePrecision(device, options.precision);
+    this.precision = precision;
+    this.notice = notice;
+    this.optimizer = new AdamW(task.parameters, { ...options, precision });
     this.#accumulation = options.accumulation ?? 1;
     this.#seed = options.seed ?? 0;
     this.#losses = 2 * task.terms.length * this.#accumulation;
-    this.#width = this.#losses + 3 + this.optimizer.parameters.length;
+    // The losses, the loss scale and the clipping factor with what belongs to each, the tensors' sums.
+    this.#width = this.#losses + 6 + this.optimizer.parameters.length;
     this.#ring = device.pool.persistent(() => device.tensor([RING, this.#width]));
   }
 
@@ -86,16 +101,19 @@ export class Trainer<B> {
     const put = (source: Tensor, at: number): void => {
       commands.copy(source.buffer, this.#ring.buffer, source.size * 4, { target: row + at * 4 });
     };
+    const { half } = this.optimizer;
     this.optimizer.clearGradients();
+    half?.refresh();
     batches.forEach((batch, micro) => {
       using _scope = device.scope();
       const losses = this.#micro(batch, (number - 1) * this.#accumulation + micro);
       losses.forEach(({ result }, term) => put(result, 2 * (micro * terms.length + term)));
       this.#scales = losses.map(({ scale }) => scale);
     });
+    if (half) put(half.lossScale, this.#losses);
     this.optimizer.step(learningRate);
-    put(this.optimizer.norm.clip, this.#losses);
-    put(this.optimizer.norm.sums, this.#losses + 3);
+    put(this.optimizer.norm.clip, this.#losses + 3);
+    put(this.optimizer.norm.sums, this.#losses + 6);
     commands.submit();
     this.#waiting.push(number);
   }
@@ -103,8 +121,8 @@ export class Trainer<B> {
   /**
    * Reads the figures of all steps since the last call.
    *
-   * @throws {VitrailError} at a loss or gradient that is not finite, naming the step and the tensor.
-   * Such a step changes no weight. If good steps come before it, their figures are returned first,
+   * @throws {VitrailError} at a loss or gradient that is not finite, naming the step and the tensor; in
+   * f16 at a gradient only where no loss scale is left to halve. Such a step changes no weight. If good steps come before it, their figures are returned first,
    * and the next call throws.
    */
   async figures(): Promise<StepFigures[]> {
@@ -115,8 +133,9 @@ export class Trainer<B> {
     for (const [i, step] of this.#waiting.entries()) {
       const row = all.subarray(i * this.#width, (i + 1) * this.#width);
       const found = this.#figuresOf(row);
-      const { loss, gradientNorm } = found;
-      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      const { loss, gradientNorm, skipped, lossScale = 1 } = found;
+      const bearable = Number.isFinite(gradientNorm) || (skipped && lossScale > 1);
+      if (!Number.isFinite(loss) || !bearable) {
         this.#fault = this.#notFinite(step, row);
         break;
       }
@@ -132,6 +151,7 @@ export class Trainer<B> {
     const run = new Run(this.task.device, {
       record: true,
       training: true,
+      half: this.optimizer.half,
       seed: this.#seed,
       step,
     });
@@ -147,25 +167,37 @@ export class Trainer<B> {
       means[i % names.length] += row[2 * i] / this.#accumulation;
     }
     const loss = means.reduce((sum, mean, term) => sum + mean * this.#scales[term], 0);
-    const gradientNorm = row[this.#losses];
-    if (names.length === 1) return { loss, gradientNorm };
-    return {
+    const [lossScale, , skippedBefore, gradientNorm, , notFinite] = row.subarray(this.#losses);
+    const skipped = notFinite !== 0;
+    const figures = {
       loss,
       gradientNorm,
+      ...this.optimizer.half && {
+        lossScale,
+        skippedSteps: skippedBefore + Number(skipped),
+        ...skipped && { skipped },
+      },
+    };
+    if (names.length === 1) return figures;
+    return {
+      ...figures,
       terms: Object.fromEntries(names.map((name, i) => [name, means[i]])),
     };
   }
 
   #notFinite(step: number, row: Float32Array): VitrailError {
     const { loss, gradientNorm } = this.#figuresOf(row);
-    const sums = row.subarray(this.#losses + 3);
+    const sums = row.subarray(this.#losses + 6);
     const at = sums.findIndex((s) => !Number.isFinite(s));
     const where = at >= 0
       ? `the gradient of ${this.optimizer.parameters[at].name} is not finite`
       : "the loss is not finite";
+    const advice = this.optimizer.half
+      ? "lower the learning rate, or resume from the last checkpoint in f32: f16 ends at 65504"
+      : "lower the learning rate or clip more, and resume from the last checkpoint";
     return new VitrailError(
-      `Training stopped at step ${step}: ${where} (loss ${loss}, gradient norm ${gradientNorm}); ` +
-        "lower the learning rate or clip more, and resume from the last checkpoint",
+      `Training stopped at step ${step}: ${where} ` +
+        `(loss ${loss}, gradient norm ${gradientNorm}); ${advice}`,
     );
   }
 }

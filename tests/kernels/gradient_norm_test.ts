@@ -5,7 +5,11 @@
  */
 import assert from "node:assert/strict";
 import type { Device } from "../../src/gpu/device.ts";
-import { createGradientNorm, type GradientNorm } from "../../src/kernels/gradient_norm.ts";
+import {
+  createGradientNorm,
+  type GradientNorm,
+  type LossScale,
+} from "../../src/kernels/gradient_norm.ts";
 import { assertClose, numbers } from "../compare.ts";
 import { gradientNorm as reference } from "../reference/gradient_norm.ts";
 import { assertSameBytes } from "./checks.ts";
@@ -15,7 +19,11 @@ import { openDevices, upload } from "./devices.ts";
  * The norm of gradients that lie in two flat tensors, every second one in each and in the wrong order,
  * with NaN in the gaps between them.
  */
-function normOf(device: Device, gradients: Float32Array[]): GradientNorm {
+function normOf(
+  device: Device,
+  gradients: Float32Array[],
+  lossScale?: LossScale,
+): GradientNorm {
   const halves = [0, 1].map((half) => gradients.keys().toArray().filter((i) => i % 2 === half));
   return createGradientNorm(
     halves.filter((half) => half.length > 0).map((half) => {
@@ -30,6 +38,7 @@ function normOf(device: Device, gradients: Float32Array[]): GradientNorm {
       parts.forEach(({ begin }, j) => data.set(gradients[indices[j]], begin));
       return { flat: upload(device, data), parts, indices };
     }),
+    lossScale,
   );
 }
 
@@ -52,6 +61,41 @@ for (const [name, device] of await openDevices()) {
       assert.equal(clip[2], 0, `${label} is finite`);
       if (limit === 0 || limit === 1e3) assert.equal(clip[1], 1, `${label} clips nothing`);
     }
+  });
+
+  Deno.test(`gradient norm, ${name}: a loss scale is taken out, and follows what the gradients bear`, async () => {
+    using _scope = device.scope();
+    const scaled = host.map((g) => g.map((v) => v * 64));
+    const state = upload(device, Float32Array.of(64, 0, 5));
+    const norm = normOf(device, scaled, { state, growth: 2 });
+    const expected = reference(host, 0.5);
+    const read = async () => {
+      norm.compute(0.5);
+      return (await device.read(norm.clip, state)).map((array) => [...array]);
+    };
+    let [clip, after] = await read();
+    assertClose([clip[0]], [expected.norm], { bound: 1e-6, label: "norm" });
+    assertClose([clip[1]], [expected.factor / 64], { bound: 1e-6, label: "factor" });
+    assert.deepEqual([clip[2], ...after], [0, 64, 1, 5]);
+    [, after] = await read();
+    assert.deepEqual(after, [128, 0, 5], "two finite steps double it");
+    // A norm is taken with the scale as it was, though it grows with this very step.
+    [clip] = await read();
+    assertClose([clip[0]], [expected.norm / 2], { bound: 1e-6, label: "norm at 128" });
+    const spoilt = normOf(device, [Float32Array.of(1, Infinity, 2)], { state, growth: 2 });
+    for (const [scale, skipped] of [[64, 6], [32, 7]]) {
+      spoilt.compute(0.5);
+      const [told, now] = await device.read(spoilt.clip, state);
+      assert.equal(told[2], 1);
+      assert.deepEqual([...now], [scale, 0, skipped]);
+    }
+    // One is the least, and 2²⁴ the most.
+    device.write(state, Float32Array.of(1, 1, 0));
+    spoilt.compute(0.5);
+    assert.deepEqual([...await state.read()], [1, 0, 1]);
+    device.write(state, Float32Array.of(2 ** 24, 1, 0));
+    norm.compute(0.5);
+    assert.deepEqual([...await state.read()], [2 ** 24, 0, 0]);
   });
 
   Deno.test(`gradient norm, ${name}: gradients near nothing are not blown up`, async () => {

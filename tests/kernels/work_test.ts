@@ -11,6 +11,7 @@ import { attention, attentionBackward } from "../../src/kernels/attention.ts";
 import { attentionMix, attentionScores, whole } from "../../src/kernels/attention_pattern.ts";
 import { attentionDecode, decodeAppend, decodeCache } from "../../src/kernels/attention_decode.ts";
 import { normalizedColumnSums } from "../../src/kernels/column_sum.ts";
+import { cast } from "../../src/kernels/cast.ts";
 import {
   countTargets,
   crossEntropy,
@@ -248,4 +249,38 @@ Deno.test("GELU: by its form, five or nine forward, eleven or eighteen backward"
     assert.deepEqual(found["gelu.forward"], { flops: forward * 21, bytes: 4 * 42 });
     assert.deepEqual(found["gelu.backward"], { flops: backward * 21, bytes: 4 * 63 });
   }
+});
+
+Deno.test("f16: as many operations, and half the bytes of what is f16", async () => {
+  using _scope = device.scope();
+  const half = (...shape: number[]) => device.zeros(shape, "f16");
+  const [a, b, bias] = [half(5, 7), half(7, 3), zeros(3)];
+  for (const variant of ["shared", "texels"] as const) {
+    const name = `matmul_${variant}.forward${variant === "shared" ? "" : "_odd"}`;
+    const found = await works(() => {
+      matmul(a, b, { variant, bias, out: half(5, 3), accumulate: true });
+    });
+    // Seven is no whole number of texels: those are filled up as f32.
+    const operand = variant === "shared" ? 2 : 4;
+    const bytes = operand * (35 + 21) + 4 * 3 + 2 * (15 + 15);
+    assert.deepEqual(found[name], { flops: 240, bytes });
+  }
+  const weights = [zeros(7), zeros(7)];
+  const x = half(5, 7);
+  const found = await works(() => {
+    gelu(x, "tanh");
+    layerNorm(x, { weight: weights[0], bias: weights[1], epsilon: 1e-5 });
+    cast(x, "f32", { factor: zeros(1) });
+  });
+  assert.deepEqual(found["gelu.forward"], { flops: 9 * 35, bytes: 2 * 70 });
+  assert.deepEqual(found["layer_norm.forward_odd"], {
+    flops: 8 * 35,
+    bytes: 2 * 70 + 4 * (14 + 10),
+  });
+  assert.deepEqual(found["cast.forward"], { flops: 35, bytes: 35 * 6 + 4 });
+  const heads = await works(() => void attention(half(3, 29, 72), { heads: 2, causal: true }));
+  assert.deepEqual(heads["attention.forward"], {
+    flops: 4 * 435 * 12 * 6,
+    bytes: 2 * 4 * 3 * 29 * 24 + 4 * 3 * 29 * 2,
+  });
 });

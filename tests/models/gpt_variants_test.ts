@@ -95,6 +95,12 @@ Deno.test("a hook sees its tensor, and what it returns takes its place", async (
     ["hook_embed", (x: Tensor) => device.zeros(x.shape)],
   ]);
   assert.deepEqual(await logitsOf(model, new Run(device, { hooks: erased })), patched);
+  // And in the middle of a block, where the sum and its norm are one kernel when nobody listens.
+  const middle = new Map([["blocks.1.hook_resid_mid", () => other]]);
+  const replaced = await logitsOf(model, new Run(device, { hooks: middle }));
+  assert.ok(relativeError(replaced, plain) > 1e-2);
+  const both = new Map([...erased, ...middle]);
+  assert.deepEqual(await logitsOf(model, new Run(device, { hooks: both })), replaced);
 });
 
 Deno.test("GELU by the error function and by tanh are two models", async () => {

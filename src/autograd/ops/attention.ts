@@ -10,6 +10,7 @@ import {
   type AttentionOptions,
 } from "../../kernels/attention.ts";
 import * as kernels from "../../kernels/attention_pattern.ts";
+import { cast } from "./cast.ts";
 import { dropout } from "./dropout.ts";
 import type { Run } from "../run.ts";
 
@@ -38,12 +39,13 @@ export interface AttentionHooks {
   pattern: string;
 }
 
-/** The same function, unfused, with hook points on the scores and on the pattern. */
+/** The same function, unfused, with hook points on the scores and on the pattern; these are f32. */
 export function attentionWithPattern(
   run: Run,
-  qkv: Tensor,
+  input: Tensor,
   settings: AttentionSettings & { hooks: AttentionHooks },
 ): Tensor {
+  const qkv = cast(run, input, "f32");
   const { dropoutProbability = 0, hooks, ...options } = settings;
   const scores = kernels.packedScores(qkv, options);
   run.record(scores, [qkv], (dScores, gradients) => {
@@ -63,5 +65,5 @@ export function attentionWithPattern(
     gradients.give(pattern, kernels.packedMixBackward(pattern, qkv, { ...options, dOut, dQkv }));
     gradients.give(qkv, dQkv);
   });
-  return out;
+  return cast(run, out, input.dtype);
 }

@@ -29,8 +29,9 @@ export function crossEntropy(
   const { targets, scale = 1 } = options;
   const saved = forward(logits, targets);
   run.record(saved.result, [logits], (_dOut, gradients) => {
-    const dLogits = logits.device.tensor(logits.shape);
-    crossEntropyBackward(logits, targets, { saved, scale, dLogits });
+    const dLogits = logits.device.tensor(logits.shape, logits.dtype);
+    const lossScale = run.half?.lossScale;
+    crossEntropyBackward(logits, targets, { saved, scale, dLogits, lossScale });
     gradients.give(logits, dLogits);
   });
   return { result: saved.result, losses: saved.losses };

@@ -24,7 +24,7 @@ export function embedding(
   if (token instanceof QuantizedWeight) {
     return quantizedEmbedding(run, ids, { token, position, offset });
   }
-  const out = forward(ids, { ...tables, token });
+  const out = forward(ids, { ...tables, token, dtype: run.dtype });
   run.record(out, [token, position], (dOut, gradients) => {
     gradients.into(token, ({ tensor, accumulate }) => {
       if (!accumulate) ids.device.commands.clear(tensor.buffer);

@@ -1,21 +1,55 @@
 /**
- * Layer norm, recorded.
+ * Layer norm, alone or behind a residual connection, recorded.
  *
  * @module
  */
 import type { Tensor } from "../../gpu/tensor.ts";
+import { addNorm as addForward } from "../../kernels/add_norm.ts";
 import { type ColumnTarget, normalizedColumnSums } from "../../kernels/column_sum.ts";
-import { layerNorm as forward, layerNormBackward } from "../../kernels/layer_norm.ts";
+import {
+  layerNorm as forward,
+  layerNormBackward,
+  type LayerNormResult,
+} from "../../kernels/layer_norm.ts";
 import type { Run } from "../run.ts";
+import { recordAdd } from "./add.ts";
+
+/** What a layer norm learns, and what it adds to the variance. */
+export interface NormParameters {
+  /** (C). */
+  weight: Tensor;
+  /** (C). */
+  bias: Tensor;
+  /** Added to the variance. */
+  epsilon: number;
+}
 
 /** Normalizes each row of x; x and the rows' statistics are saved. */
-export function layerNorm(
+export function layerNorm(run: Run, x: Tensor, parameters: NormParameters): Tensor {
+  const result = forward(x, parameters);
+  recordNorm(run, x, parameters, result);
+  return result.out;
+}
+
+/** `sum = a + b` and its norm `out`, in one dispatch where `add` and `layerNorm` take two. */
+export function addNorm(
+  run: Run,
+  a: Tensor,
+  b: Tensor,
+  parameters: NormParameters,
+): { sum: Tensor; out: Tensor } {
+  const { sum, ...result } = addForward(a, b, parameters);
+  recordAdd(run, sum, { a, b });
+  recordNorm(run, sum, parameters, result);
+  return { sum, out: result.out };
+}
+
+function recordNorm(
   run: Run,
   x: Tensor,
-  parameters: { weight: Tensor; bias: Tensor; epsilon: number },
-): Tensor {
-  const { weight, bias } = parameters;
-  const { out, mean, rstd } = forward(x, parameters);
+  { weight, bias }: NormParameters,
+  { out, mean, rstd }: LayerNormResult,
+): void {
   run.record(out, [x, weight, bias], (dOut, gradients) => {
     const targets: { weight?: ColumnTarget; bias?: ColumnTarget } = {};
     gradients.into(weight, (target) => targets.weight = target);
@@ -25,5 +59,4 @@ export function layerNorm(
       layerNormBackward(dOut, { x, weight, mean, rstd }, { dX: tensor, accumulate });
     });
   });
-  return out;
 }

@@ -24,10 +24,11 @@ export function linear(
 ): Tensor {
   const { weight, bias, transposed = false } = options;
   if (weight instanceof QuantizedWeight) return quantizedLinear(run, x, { weight, bias });
-  const out = matmul(x, weight, { transposeB: transposed, bias });
+  const factor = run.operand(weight, x);
+  const out = matmul(x, factor, { transposeB: transposed, bias });
   run.record(out, [x, weight, bias], (dOut, gradients) => {
     gradients.into(x, ({ tensor, accumulate }) => {
-      matmul(dOut, weight, { transposeB: !transposed, out: tensor, accumulate });
+      matmul(dOut, factor, { transposeB: !transposed, out: tensor, accumulate });
     });
     gradients.into(weight, ({ tensor, accumulate }) => {
       const [a, b] = transposed ? [dOut, x] : [x, dOut];

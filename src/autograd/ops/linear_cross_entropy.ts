@@ -21,8 +21,8 @@ import type { Loss } from "./cross_entropy.ts";
 /** Bytes of logits that are held at once, unless the caller wants others. */
 export const LOGIT_BYTES = 32 << 20;
 
-/** Rows in a chunk are a multiple of this, so that chunks begin where an adapter can bind. */
-const ROWS = 64;
+/** Rows in a chunk are a multiple of this, so that chunks begin where an adapter can bind, in f16 too. */
+const ROWS = { f32: 64, f16: 128 };
 
 /** The layer, what is asked of it, and how much memory it may take. */
 export interface LinearCrossEntropyOptions {
@@ -68,7 +68,7 @@ export function linearCrossEntropy(
     logSumExp: device.tensor([rows]),
     result: device.tensor([2]),
   };
-  const chunk = chunkRows(run, options);
+  const chunk = chunkRows(run, x, options);
   if (chunk < rows) inChunks(run, x, { ...options, saved, chunk });
   else whole(run, x, { ...options, saved });
   return { result: saved.result, losses: saved.losses };
@@ -77,33 +77,36 @@ export function linearCrossEntropy(
 type Work = LinearCrossEntropyOptions & { saved: CrossEntropyResult };
 
 /** Rows whose logits are held at once. */
-function chunkRows(run: Run, options: LinearCrossEntropyOptions): number {
+function chunkRows(run: Run, x: Tensor, options: LinearCrossEntropyOptions): number {
   const { weight, targets } = options;
   const [vocabulary, channels] = weight.shape;
   const rows = targets.size;
   const { largest } = targets.device.pool;
   const logitBytes = Math.min(options.logitBytes ?? LOGIT_BYTES, largest);
-  if (logitBytes >= 4 * vocabulary * rows) return rows;
-  const chunk = Math.max(1, Math.floor(logitBytes / (4 * vocabulary * ROWS))) * ROWS;
-  // dW is as large as the logits of `channels` rows.
-  const besides = run.tape?.wants(weight) ? channels : 0;
-  return chunk + besides < rows || 4 * vocabulary * rows > largest ? chunk : rows;
+  const [width, step] = x.dtype === "f16" ? [2, ROWS.f16] : [4, ROWS.f32];
+  if (logitBytes >= width * vocabulary * rows) return rows;
+  const chunk = Math.max(1, Math.floor(logitBytes / (width * vocabulary * step))) * step;
+  // dW, which is f32, is as large as the f32 logits of `channels` rows.
+  const besides = run.tape?.wants(weight) ? channels * 4 / width : 0;
+  return chunk + besides < rows || width * vocabulary * rows > largest ? chunk : rows;
 }
 
 function whole(run: Run, x: Tensor, work: Work): void {
   const { weight, bias, targets, saved, scale = 1 } = work;
   const { device } = x;
+  const factor = run.operand(weight, x);
+  const lossScale = run.half?.lossScale;
   const logits = device.pool.as(
     "logits",
-    () => matmul(x, weight, { transposeB: true, bias }),
+    () => matmul(x, factor, { transposeB: true, bias }),
   ); // (…, V)
   crossEntropyRows(logits, targets, saved);
   crossEntropyMean(targets, saved);
   if (!run.tape) return device.pool.release(logits.buffer);
   run.record(saved.result, [x, weight, bias], (_dOut, gradients) => {
-    crossEntropyBackward(logits, targets, { saved, scale, dLogits: logits });
+    crossEntropyBackward(logits, targets, { saved, scale, dLogits: logits, lossScale });
     gradients.into(x, ({ tensor, accumulate }) => {
-      matmul(logits, weight, { out: tensor, accumulate });
+      matmul(logits, factor, { out: tensor, accumulate });
     });
     gradients.into(weight, ({ tensor, accumulate }) => {
       matmul(logits, x, { transposeA: true, out: tensor, accumulate });
@@ -116,20 +119,24 @@ function whole(run: Run, x: Tensor, work: Work): void {
 function inChunks(run: Run, x: Tensor, work: Work & { chunk: number }): void {
   const { weight, bias, targets, saved, scale = 1, chunk } = work;
   const { device } = x;
+  const factor = run.operand(weight, x);
+  const lossScale = run.half?.lossScale;
   const [vocabulary] = weight.shape;
   const rows = targets.size;
   const wanted = (t: Tensor | undefined, kind: "activations" | "gradients") =>
-    t && run.tape?.wants(t) ? device.pool.as(kind, () => device.tensor(t.shape)) : undefined;
+    t && run.tape?.wants(t)
+      ? device.pool.as(kind, () => device.tensor(t.shape, t.dtype))
+      : undefined;
   const dX = wanted(x, "activations");
   const dWeight = wanted(weight, "gradients");
   const dBias = wanted(bias, "gradients");
   if (dX || dWeight || dBias) countTargets(targets, saved.result);
-  const { buffer } = device.pool.as("logits", () => device.tensor([chunk, vocabulary]));
+  const { buffer } = device.pool.as("logits", () => device.tensor([chunk, vocabulary], x.dtype));
   for (let begin = 0; begin < rows; begin += chunk) {
     const of = (t: Tensor): Tensor => t.rows(begin, Math.min(rows, begin + chunk));
     const [own, ownTargets] = [of(x), of(targets.reshape([rows]))];
-    const logits = new Tensor(device, buffer, [ownTargets.size, vocabulary], "f32");
-    matmul(own, weight, { transposeB: true, bias, out: logits });
+    const logits = new Tensor(device, buffer, [ownTargets.size, vocabulary], x.dtype);
+    matmul(own, factor, { transposeB: true, bias, out: logits });
     const ownSaved = {
       losses: of(saved.losses),
       logSumExp: of(saved.logSumExp),
@@ -137,9 +144,14 @@ function inChunks(run: Run, x: Tensor, work: Work & { chunk: number }): void {
     };
     crossEntropyRows(logits, ownTargets, ownSaved);
     if (!dX && !dWeight && !dBias) continue;
-    crossEntropyBackward(logits, ownTargets, { saved: ownSaved, scale, dLogits: logits });
+    crossEntropyBackward(logits, ownTargets, {
+      saved: ownSaved,
+      scale,
+      dLogits: logits,
+      lossScale,
+    });
     const accumulate = begin > 0;
-    if (dX) matmul(logits, weight, { out: of(dX) });
+    if (dX) matmul(logits, factor, { out: of(dX) });
     if (dWeight) matmul(logits, own, { transposeA: true, out: dWeight, accumulate });
     if (dBias) columnSum(logits, dBias, { accumulate });
   }

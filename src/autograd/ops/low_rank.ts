@@ -34,14 +34,15 @@ export function addLowRank(
 ): Tensor {
   const { down, up, scale, offset, out } = options;
   const [columns, rank] = up.shape;
-  const product = matmul(x, down, { transposeB: true }); // (…, r)
+  const [a, b] = [run.operand(down, x), run.operand(up, x)];
+  const product = matmul(x, a, { transposeB: true }); // (…, r)
   const h = readColumns(product, rank, { factor: scale });
   x.device.pool.release(product.buffer);
   const whole = columns === out.shape.at(-1);
   if (whole) {
-    matmul(h, up, { transposeB: true, out, accumulate: true });
+    matmul(h, b, { transposeB: true, out, accumulate: true });
   } else {
-    const delta = matmul(h, up, { transposeB: true });
+    const delta = matmul(h, b, { transposeB: true });
     addColumns(delta, out, { offset });
     x.device.pool.release(delta.buffer);
   }
@@ -52,12 +53,12 @@ export function addLowRank(
     gradients.into(up, ({ tensor, accumulate }) => {
       matmul(d, h, { transposeA: true, out: tensor, accumulate });
     });
-    const dProduct = matmul(d, up);
+    const dProduct = matmul(d, b);
     const dH = readColumns(dProduct, rank, { factor: scale });
     gradients.into(down, ({ tensor, accumulate }) => {
       matmul(dH, x, { transposeA: true, out: tensor, accumulate });
     });
-    gradients.into(x, ({ tensor, accumulate }) => matmul(dH, down, { out: tensor, accumulate }));
+    gradients.into(x, ({ tensor, accumulate }) => matmul(dH, a, { out: tensor, accumulate }));
     for (const done of whole ? [dProduct, dH] : [dProduct, dH, d]) {
       x.device.pool.release(done.buffer);
     }

@@ -10,6 +10,7 @@ import {
   type PointwiseLossKind,
 } from "../../kernels/pointwise_loss.ts";
 import type { Run } from "../run.ts";
+import { lossInput } from "./cast.ts";
 
 /**
  * (mean loss, n) of x against targets of the same size; NaN is not asked for.
@@ -18,10 +19,11 @@ import type { Run } from "../run.ts";
  */
 export function pointwiseLoss(
   run: Run,
-  x: Tensor,
+  input: Tensor,
   options: { targets: Tensor; kind: PointwiseLossKind; scale?: number },
 ): Tensor {
   const { targets, kind, scale = 1 } = options;
+  const x = lossInput(run, input);
   const result = forward(x, targets, kind);
   run.record(result, [x], (_dOut, gradients) => {
     const dX = x.device.tensor(x.shape);

@@ -7,6 +7,7 @@ import type { Tensor } from "../../gpu/tensor.ts";
 import { crossEntropy as forward, crossEntropyBackward } from "../../kernels/cross_entropy.ts";
 import { matmul } from "../../kernels/matmul.ts";
 import type { Run } from "../run.ts";
+import { lossInput } from "./cast.ts";
 
 /**
  * (Σ_r w[target_r]·loss_r / Σ_r w[target_r], Σ_r w[target_r]) of logits (B, V), as PyTorch's
@@ -19,10 +20,11 @@ import type { Run } from "../run.ts";
  */
 export function weightedCrossEntropy(
   run: Run,
-  logits: Tensor,
+  input: Tensor,
   options: { targets: Int32Array; weights: readonly number[]; scale?: number },
 ): Tensor {
   const { scale = 1 } = options;
+  const logits = lossInput(run, input);
   const { device } = logits;
   const targets = device.upload(Int32Array.from(options.targets));
   const rows = targets.size;

@@ -1,9 +1,11 @@
 /**
- * Layer norm, and the sums over rows that are its weights' gradients in `column_sum.ts`.
+ * Layer norm, alone and behind a residual connection; the sums over rows that are its weights' gradients
+ * are in `column_sum.ts`.
  *
  * @module
  */
 import type { Device } from "../../gpu/device.ts";
+import { addNorm } from "../../kernels/add_norm.ts";
 import { layerNorm, layerNormBackward } from "../../kernels/layer_norm.ts";
 import { type Case, random, sizesFor } from "./operands.ts";
 
@@ -23,6 +25,14 @@ export function cases(device: Device): Case[] {
     prepare: (device) => {
       const { x, weight, bias } = operands(device);
       return () => void layerNorm(x, { weight, bias, epsilon: 1e-5 });
+    },
+  }, {
+    name: "add_norm forward",
+    shape,
+    prepare: (device) => {
+      const { x, weight, bias } = operands(device);
+      const y = random(device, [rows, C], 4);
+      return () => void addNorm(x, y, { weight, bias, epsilon: 1e-5 });
     },
   }, {
     name: "layer_norm backward",
