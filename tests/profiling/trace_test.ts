@@ -67,8 +67,9 @@ Deno.test("workgroup sizes and memory follow the overrides", () => {
   };
   assert.deepEqual(facts("layer_norm", "forward"), [64, 1, 1, 256]);
   assert.deepEqual(facts("layer_norm", "forward", { lanes: 1, rows: 8 }), [8, 1, 1, 32]);
-  // Two slices of 16 by 64 numbers.
-  assert.deepEqual(facts("matmul_shared", "forward"), [64, 1, 1, 2 * 16 * 64 * 4]);
+  // Two slices of 16 by 64 numbers; of a tile that is half as high, one of them is half as large.
+  assert.deepEqual(facts("matmul_shared", "forward"), [8, 8, 1, 2 * 16 * 64 * 4]);
+  assert.deepEqual(facts("matmul_shared", "forward", { lanes_y: 4 }), [8, 4, 1, 1.5 * 16 * 64 * 4]);
   assert.deepEqual(facts("gelu", "forward", { lanes: 8 }), [8, 1, 1, 0]);
   const { bindings } = shaderFacts(new Kernel("add", source("add")), "accumulate");
   assert.deepEqual(bindings.toSorted(), ["a (read)", "out (read_write)", "shape (read)"]);

@@ -7,6 +7,7 @@ import type { Device } from "../../gpu/device.ts";
 import * as adamw from "./adamw.ts";
 import * as attention from "./attention.ts";
 import * as columnSum from "./column_sum.ts";
+import * as decode from "./decode.ts";
 import * as elementwise from "./elementwise.ts";
 import * as embedding from "./embedding.ts";
 import * as gelu from "./gelu.ts";
@@ -15,6 +16,7 @@ import * as matmul from "./matmul.ts";
 import type { Case } from "./operands.ts";
 import * as pattern from "./pattern.ts";
 import * as pointwiseLoss from "./pointwise_loss.ts";
+import * as quantized from "./quantized.ts";
 import * as sample from "./sample.ts";
 import * as softmax from "./softmax.ts";
 
@@ -30,6 +32,8 @@ const FILES = [
   elementwise,
   columnSum,
   adamw,
+  decode,
+  quantized,
   sample,
 ];
 

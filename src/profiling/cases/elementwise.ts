@@ -7,6 +7,7 @@
 import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { accumulate, add } from "../../kernels/add.ts";
+import { cast } from "../../kernels/cast.ts";
 import { addColumns, readColumns } from "../../kernels/columns.ts";
 import { copyInto } from "../../kernels/copy.ts";
 import { dropout } from "../../kernels/dropout.ts";
@@ -47,6 +48,8 @@ export function cases(device: Device): Case[] {
       },
     },
     over("copy", (x, y) => copyInto(x, y)),
+    // To f16 where there is f16; else to the type that it has.
+    over("cast", (x) => void cast(x, x.device.hasF16 ? "f16" : "f32")),
     {
       name: "columns take",
       shape: `${C} of ${sides[0]}×${3 * C}`,

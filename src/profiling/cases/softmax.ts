@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "../../gpu/device.ts";
-import { crossEntropy, crossEntropyBackward } from "../../kernels/cross_entropy.ts";
+import { countTargets, crossEntropy, crossEntropyBackward } from "../../kernels/cross_entropy.ts";
 import { softmax, softmaxBackward } from "../../kernels/softmax.ts";
 import { type Case, random, randomIds, sizesFor } from "./operands.ts";
 
@@ -35,6 +35,13 @@ export function cases(device: Device): Case[] {
       const logits = random(device, [rows, V]);
       const targets = targetsOf(device);
       return () => void crossEntropy(logits, targets);
+    },
+  }, {
+    name: "cross_entropy count",
+    shape: `${rows}`,
+    prepare: (device) => {
+      const [targets, result] = [targetsOf(device), device.zeros([2])];
+      return () => countTargets(targets, result);
     },
   }, {
     name: "cross_entropy backward",
