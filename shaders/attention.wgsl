@@ -9,20 +9,21 @@
 //   dQ = dS·K        dK = dSᵀ·Q        dV = (P∘M)ᵀ·d_out
 //
 // One invocation owns four queries (`forward`, `queries`) or four keys (`keys`) of one head and walks
-// the others by fours. It keeps all it sums up in registers: a Head is four rows of up to 64 numbers,
-// in matrices of 4×4 whose column i belongs to row i. `forward` keeps for each query the largest score
-// so far and the sum of exponentials relative to it; when a larger score comes, what was mixed is
-// scaled down (the online softmax). `keys` reads what `queries` left in delta. No sum crosses
-// invocations. Heads of more than 64 numbers are cut into slices: each invocation computes all of S,
-// but mixes only its own slice.
+// the others by fours; `forward` owns eight if `wide`, and so fetches each key and value half as
+// often. It keeps all it sums up in registers: a Head is four rows of up to 64 numbers, in matrices of
+// 4×4 whose column i belongs to row i. `forward` keeps for each query the largest score so far and the
+// sum of exponentials relative to it; when a larger score comes, what was mixed is scaled down (the
+// online softmax). `keys` reads what `queries` left in delta. No sum crosses invocations. Heads of
+// more than 64 numbers are cut into slices: each invocation computes all of S, but mixes only its own
+// slice.
 //
-// q, k, v, out and its gradient are read from textures of four numbers to a texel, which adapters on
-// a processor read many times faster than buffers. Their rows are filled up with zeros to
-// slices·chunks texels: row ((b·time + t)·3 + part)·heads + h of qkv, with q, k, v as parts 0, 1, 2.
-// out, d_qkv: rows of the same length. log_sum_exp, delta: (batch, heads, time).
-// mask: added to the scores; its strides in batch, head and query say how it repeats.
+// q, k, v, out and its gradient are read from textures of four numbers to a texel, which adapters on a
+// processor read many times faster than buffers. Their rows are filled up with zeros to slices·chunks
+// texels: row ((b·time + t)·3 + part)·heads + h of qkv, with q, k, v as parts 0, 1, 2. result: out of
+// `forward`, the gradient of qkv of the others; rows of the same length. log_sum_exp, delta: (batch,
+// heads, time). mask: added to the scores; its strides in batch, head and query say how it repeats.
 
-/// out and d_qkv: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+/// result: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
 alias real = f32;
 
 struct Shape {
@@ -30,13 +31,8 @@ struct Shape {
   heads: u32,
   time: u32,
   scale: f32,
-  mask_batch: u32,
-  mask_head: u32,
-  mask_query: u32,
-  probability: f32,
-  place: u32,
-  step: u32,
-  seed: u32,
+  mask_batch: u32, mask_head: u32, mask_query: u32,
+  probability: f32, place: u32, step: u32, seed: u32,
 }
 
 override chunks: u32 = 16;
@@ -44,6 +40,7 @@ override causal: bool = true;
 override has_mask: bool = false;
 override has_dropout: bool = false;
 override slices: u32 = 1;
+override wide: bool = false;
 override lanes_x: u32 = 8;
 override lanes: u32 = 8;
 
@@ -53,13 +50,12 @@ const MASKED = -1e38;
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var qkv: texture_2d<f32>;
 @group(0) @binding(2) var<storage, read> mask: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<real>>;
 @group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
 
 @group(0) @binding(3) var outs: texture_2d<f32>;
 @group(0) @binding(5) var d_outs: texture_2d<f32>;
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;
-@group(0) @binding(7) var<storage, read_write> d_qkv: array<vec4<real>>;
+@group(0) @binding(7) var<storage, read_write> result: array<vec4<real>>;
 
 /// Four rows of one head.
 struct Head {
@@ -222,7 +218,7 @@ fn place_of(group: vec3u, lane: u32) -> Place {
   let i = group.x * lanes_x + lane % lanes_x;
   return Place(size, i / size.heads, i % size.heads, group.z);
 }
-fn first_row(group: vec3u, lane: u32) -> u32 { return (group.y * (lanes / lanes_x) + lane / lanes_x) * 4u; }
+fn first_row(group: vec3u, lane: u32, owned: u32) -> u32 { return (group.y * (lanes / lanes_x) + lane / lanes_x) * owned; }
 fn outside(p: Place, first: u32) -> bool { return p.b >= p.size.batch || first >= p.size.time; }
 
 /// This invocation's slice of four rows.
@@ -236,47 +232,37 @@ fn all_products(a: Head, b: Head, of_a: texture_2d<f32>, at_a: vec4u, of_b: text
   return s;
 }
 
-@compute @workgroup_size(lanes)
-fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let p = place_of(group, lane);
-  let first = first_row(group, lane);
-  if (outside(p, first)) { return; }
-  let at_q = rows_of(p, first, 0u);
-  let q = own(p, qkv, at_q);
-  var most = vec4f(LOWEST);
-  var sum = vec4f();
-  var mixed = Head();
-  let end = select(p.size.time, min(p.size.time, first + 4u), causal);
-  for (var key = 0u; key < end; key += 4u) {
-    let at_k = rows_of(p, key, 1u);
-    let raw = all_products(q, own(p, qkv, at_k), qkv, at_q, qkv, at_k);
-    let k = four(key);
-    let s0 = score(p, raw[0], vec4u(first), k);
-    let s1 = score(p, raw[1], vec4u(first + 1u), k);
-    let s2 = score(p, raw[2], vec4u(first + 2u), k);
-    let s3 = score(p, raw[3], vec4u(first + 3u), k);
-    let next = max(most, vec4f(largest(s0), largest(s1), largest(s2), largest(s3)));
-    let shrink = exp(most - next);
-    most = next;
-    let w = mat4x4f(weights(s0, vec4f(next.x)), weights(s1, vec4f(next.y)), weights(s2, vec4f(next.z)), weights(s3, vec4f(next.w)));
-    sum = sum * shrink + vec4f(total(w[0]), total(w[1]), total(w[2]), total(w[3]));
-    let kept_weights = mat4x4f(
-      w[0] * factors(p, vec4u(first), k),
-      w[1] * factors(p, vec4u(first + 1u), k),
-      w[2] * factors(p, vec4u(first + 2u), k),
-      w[3] * factors(p, vec4u(first + 3u), k),
-    );
-    mixed = mix(scaled(mixed, shrink), own(p, qkv, rows_of(p, key, 2u)), kept_weights);
-  }
-  let some = sum > vec4f();
-  mixed = scaled(mixed, select(vec4f(), 1.0 / sum, some));
-  let ends = select(vec4f(), most + log(sum), some);
+/// What four queries have mixed so far: their largest scores, the sums relative to these, the mixtures.
+struct Mixture { most: vec4f, sum: vec4f, head: Head }
+
+/// The mixture with four more keys, of which `raw` holds the products with queries first..first+3.
+fn absorb(p: Place, m: Mixture, raw: mat4x4f, first: u32, key: u32, values: Head) -> Mixture {
+  let k = four(key);
+  let s0 = score(p, raw[0], vec4u(first), k);
+  let s1 = score(p, raw[1], vec4u(first + 1u), k);
+  let s2 = score(p, raw[2], vec4u(first + 2u), k);
+  let s3 = score(p, raw[3], vec4u(first + 3u), k);
+  let most = max(m.most, vec4f(largest(s0), largest(s1), largest(s2), largest(s3)));
+  let shrink = exp(m.most - most);
+  let w = mat4x4f(weights(s0, vec4f(most.x)), weights(s1, vec4f(most.y)), weights(s2, vec4f(most.z)), weights(s3, vec4f(most.w)));
+  let sum = m.sum * shrink + vec4f(total(w[0]), total(w[1]), total(w[2]), total(w[3]));
+  let kept_weights = mat4x4f(
+    w[0] * factors(p, vec4u(first), k),
+    w[1] * factors(p, vec4u(first + 1u), k),
+    w[2] * factors(p, vec4u(first + 2u), k),
+    w[3] * factors(p, vec4u(first + 3u), k),
+  );
+  return Mixture(most, sum, mix(scaled(m.head, shrink), values, kept_weights));
+}
+
+/// Writes queries first..first+3, as far as there are such.
+fn finish(p: Place, m: Mixture, first: u32) {
+  if (first >= p.size.time) { return; }
+  let some = m.sum > vec4f();
+  let ends = select(vec4f(), m.most + log(m.sum), some);
   let at = out_rows_of(p, first) + p.slice * chunks;
   let i = statistics_of(p, first);
-  store_out(at.x, mixed, 0u);
-  if (first + 1u < p.size.time) { store_out(at.y, mixed, 1u); }
-  if (first + 2u < p.size.time) { store_out(at.z, mixed, 2u); }
-  if (first + 3u < p.size.time) { store_out(at.w, mixed, 3u); }
+  store_rows(p, first, at, scaled(m.head, select(vec4f(), 1.0 / m.sum, some)));
   if (p.slice > 0u) { return; }
   log_sum_exp[i.x] = ends.x;
   if (first + 1u < p.size.time) { log_sum_exp[i.y] = ends.y; }
@@ -284,36 +270,48 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   if (first + 3u < p.size.time) { log_sum_exp[i.w] = ends.w; }
 }
 
-fn store_out(at: u32, x: Head, row: u32) {
-  out[at] = vec4<real>(x.c0[row]);
-  if (chunks > 1u) { out[at + 1u] = vec4<real>(x.c1[row]); }  if (chunks > 2u) { out[at + 2u] = vec4<real>(x.c2[row]); }
-  if (chunks > 3u) { out[at + 3u] = vec4<real>(x.c3[row]); }  if (chunks > 4u) { out[at + 4u] = vec4<real>(x.c4[row]); }
-  if (chunks > 5u) { out[at + 5u] = vec4<real>(x.c5[row]); }  if (chunks > 6u) { out[at + 6u] = vec4<real>(x.c6[row]); }
-  if (chunks > 7u) { out[at + 7u] = vec4<real>(x.c7[row]); }  if (chunks > 8u) { out[at + 8u] = vec4<real>(x.c8[row]); }
-  if (chunks > 9u) { out[at + 9u] = vec4<real>(x.c9[row]); }  if (chunks > 10u) { out[at + 10u] = vec4<real>(x.c10[row]); }
-  if (chunks > 11u) { out[at + 11u] = vec4<real>(x.c11[row]); }  if (chunks > 12u) { out[at + 12u] = vec4<real>(x.c12[row]); }
-  if (chunks > 13u) { out[at + 13u] = vec4<real>(x.c13[row]); }  if (chunks > 14u) { out[at + 14u] = vec4<real>(x.c14[row]); }
-  if (chunks > 15u) { out[at + 15u] = vec4<real>(x.c15[row]); }
+@compute @workgroup_size(lanes)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let p = place_of(group, lane);
+  let owned = select(4u, 8u, wide);
+  let first = first_row(group, lane, owned);
+  if (outside(p, first)) { return; }
+  let at_q = rows_of(p, first, 0u);
+  let q = own(p, qkv, at_q);
+  var m = Mixture(vec4f(LOWEST), vec4f(), Head());
+  var q_below = Head();
+  var below = m;
+  if (wide) { q_below = own(p, qkv, rows_of(p, first + 4u, 0u)); }
+  let end = select(p.size.time, min(p.size.time, first + owned), causal);
+  for (var key = 0u; key < end; key += 4u) {
+    let at_k = rows_of(p, key, 1u);
+    let keys = own(p, qkv, at_k);
+    let values = own(p, qkv, rows_of(p, key, 2u));
+    m = absorb(p, m, all_products(q, keys, qkv, at_q, qkv, at_k), first, key, values);
+    if (wide) { below = absorb(p, below, products(q_below, keys), first + 4u, key, values); }
+  }
+  finish(p, m, first);
+  if (wide) { finish(p, below, first + 4u); }
 }
 
-fn store_gradient(at: u32, x: Head, row: u32) {
-  d_qkv[at] = vec4<real>(x.c0[row]);
-  if (chunks > 1u) { d_qkv[at + 1u] = vec4<real>(x.c1[row]); }  if (chunks > 2u) { d_qkv[at + 2u] = vec4<real>(x.c2[row]); }
-  if (chunks > 3u) { d_qkv[at + 3u] = vec4<real>(x.c3[row]); }  if (chunks > 4u) { d_qkv[at + 4u] = vec4<real>(x.c4[row]); }
-  if (chunks > 5u) { d_qkv[at + 5u] = vec4<real>(x.c5[row]); }  if (chunks > 6u) { d_qkv[at + 6u] = vec4<real>(x.c6[row]); }
-  if (chunks > 7u) { d_qkv[at + 7u] = vec4<real>(x.c7[row]); }  if (chunks > 8u) { d_qkv[at + 8u] = vec4<real>(x.c8[row]); }
-  if (chunks > 9u) { d_qkv[at + 9u] = vec4<real>(x.c9[row]); }  if (chunks > 10u) { d_qkv[at + 10u] = vec4<real>(x.c10[row]); }
-  if (chunks > 11u) { d_qkv[at + 11u] = vec4<real>(x.c11[row]); }  if (chunks > 12u) { d_qkv[at + 12u] = vec4<real>(x.c12[row]); }
-  if (chunks > 13u) { d_qkv[at + 13u] = vec4<real>(x.c13[row]); }  if (chunks > 14u) { d_qkv[at + 14u] = vec4<real>(x.c14[row]); }
-  if (chunks > 15u) { d_qkv[at + 15u] = vec4<real>(x.c15[row]); }
+fn store(at: u32, x: Head, row: u32) {
+  result[at] = vec4<real>(x.c0[row]);
+  if (chunks > 1u) { result[at + 1u] = vec4<real>(x.c1[row]); }  if (chunks > 2u) { result[at + 2u] = vec4<real>(x.c2[row]); }
+  if (chunks > 3u) { result[at + 3u] = vec4<real>(x.c3[row]); }  if (chunks > 4u) { result[at + 4u] = vec4<real>(x.c4[row]); }
+  if (chunks > 5u) { result[at + 5u] = vec4<real>(x.c5[row]); }  if (chunks > 6u) { result[at + 6u] = vec4<real>(x.c6[row]); }
+  if (chunks > 7u) { result[at + 7u] = vec4<real>(x.c7[row]); }  if (chunks > 8u) { result[at + 8u] = vec4<real>(x.c8[row]); }
+  if (chunks > 9u) { result[at + 9u] = vec4<real>(x.c9[row]); }  if (chunks > 10u) { result[at + 10u] = vec4<real>(x.c10[row]); }
+  if (chunks > 11u) { result[at + 11u] = vec4<real>(x.c11[row]); }  if (chunks > 12u) { result[at + 12u] = vec4<real>(x.c12[row]); }
+  if (chunks > 13u) { result[at + 13u] = vec4<real>(x.c13[row]); }  if (chunks > 14u) { result[at + 14u] = vec4<real>(x.c14[row]); }
+  if (chunks > 15u) { result[at + 15u] = vec4<real>(x.c15[row]); }
 }
 
-fn store_gradients(p: Place, t: u32, part: u32, x: Head) {
-  let at = rows_of(p, t, part) + p.slice * chunks;
-  store_gradient(at.x, x, 0u);
-  if (t + 1u < p.size.time) { store_gradient(at.y, x, 1u); }
-  if (t + 2u < p.size.time) { store_gradient(at.z, x, 2u); }
-  if (t + 3u < p.size.time) { store_gradient(at.w, x, 3u); }
+/// Rows t..t+3 of x, as far as there are such, from the texels `at` on.
+fn store_rows(p: Place, t: u32, at: vec4u, x: Head) {
+  store(at.x, x, 0u);
+  if (t + 1u < p.size.time) { store(at.y, x, 1u); }
+  if (t + 2u < p.size.time) { store(at.z, x, 2u); }
+  if (t + 3u < p.size.time) { store(at.w, x, 3u); }
 }
 
 /// Four weights P∘M, and four gradients dS.
@@ -328,7 +326,7 @@ fn pairs(p: Place, product: vec4f, d_product: vec4f, q: vec4u, k: vec4u, ends: v
 @compute @workgroup_size(lanes)
 fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place_of(group, lane);
-  let first = first_row(group, lane);
+  let first = first_row(group, lane, 4u);
   if (outside(p, first)) { return; }
   let at_q = rows_of(p, first, 0u);
   let q = own(p, qkv, at_q);
@@ -362,13 +360,13 @@ fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       pairs(p, s[3], dp[3], vec4u(first + 3u), k, vec4f(ends.w), vec4f(d.w)).ds,
     ));
   }
-  store_gradients(p, first, 0u, dq);
+  store_rows(p, first, rows_of(p, first, 0u) + p.slice * chunks, dq);
 }
 
 @compute @workgroup_size(lanes)
 fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place_of(group, lane);
-  let key = first_row(group, lane);
+  let key = first_row(group, lane, 4u);
   if (outside(p, key)) { return; }
   let at_k = rows_of(p, key, 1u);
   let at_v = rows_of(p, key, 2u);
@@ -395,6 +393,6 @@ fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     dk = mix(dk, queries, mat4x4f(k0.ds, k1.ds, k2.ds, k3.ds));
     dv = mix(dv, d_out, mat4x4f(k0.w, k1.w, k2.w, k3.w));
   }
-  store_gradients(p, key, 1u, dk);
-  store_gradients(p, key, 2u, dv);
+  store_rows(p, key, rows_of(p, key, 1u) + p.slice * chunks, dk);
+  store_rows(p, key, rows_of(p, key, 2u) + p.slice * chunks, dv);
 }

@@ -17,6 +17,8 @@ const kernel = new Kernel("attention", source);
 
 /** Queries, or keys, that one invocation owns. */
 const SIDE = 4;
+/** Sequences from which on `forward` owns eight queries: shorter ones do not pay for its compilation. */
+const WIDE_FROM = 128;
 /** Chunks of four numbers that fit the registers of an invocation. */
 const MOST_CHUNKS = 16;
 
@@ -100,15 +102,19 @@ function rowsOf({ headSize }: AttentionShape) {
   return { slices, chunks, layout: { columns: headSize, stride: slices * chunks } };
 }
 
-/** Heads along x, blocks of time along y, slices along z. */
-function launch(device: Device, shape: AttentionShape, options: AttentionOptions) {
+/** Heads along x, blocks of `side` places along y, slices along z. */
+function launch(
+  device: Device,
+  shape: AttentionShape,
+  { side = SIDE, ...options }: AttentionOptions & { side?: number },
+) {
   const { batch, time, scale, maskStrides } = shape;
   const { heads, causal, mask, dropout } = options;
   const { slices, chunks } = rowsOf(shape);
   // Lanes of a vector work on different heads, which walk equally far; with few heads some work on
   // different places.
   const lanes = lanesOf(device);
-  const blocks = Math.ceil(time / SIDE);
+  const blocks = Math.ceil(time / side);
   const [lanesX, lanesY] = rectangle(lanes, batch * heads, blocks);
   const overrides: Overrides = {
     chunks,
@@ -134,17 +140,24 @@ export function attention(qkv: Tensor, options: AttentionOptions): AttentionResu
   const { device } = qkv;
   const shape = attentionShape(qkv, options);
   const { batch, time, channels } = shape;
-  const { layout } = rowsOf(shape);
+  const { layout, slices } = rowsOf(shape);
+  // A processor's registers overflow into its cache either way; a graphics processor's into memory.
+  const wide = device.isCpu && slices === 1 && time >= WIDE_FROM;
+  const { overrides, ...rest } = launch(device, shape, {
+    ...options,
+    side: wide ? 2 * SIDE : SIDE,
+  });
   const logSumExp = device.tensor([batch, options.heads, time]);
   const { padded, finish } = paddedRows([batch, time, channels], qkv, layout);
   device.dispatch(kernel, "forward", {
     bindings: {
       qkv: texels(qkv, 0, layout).texture,
       mask: options.mask ?? device.nothing,
-      out: padded,
+      result: padded,
       log_sum_exp: logSumExp,
     },
-    ...launch(device, shape, options),
+    ...rest,
+    overrides: { ...overrides, wide },
   });
   return { out: finish(), logSumExp };
 }
@@ -169,7 +182,7 @@ export function attentionBackward(
       mask: options.mask ?? device.nothing,
       log_sum_exp: logSumExp,
       delta,
-      d_qkv: padded,
+      result: padded,
     },
     ...launch(device, shape, options),
   };
