@@ -1,5 +1,5 @@
 /**
- * Layer norm over the last dimension.
+ * Layer norm over the last dimension, alone or behind a residual connection.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface LayerNormResult {
 }
 
 /** Throws if weight and bias are not as long as the rows of x. */
-export function checkNorm(x: Tensor, { weight, bias }: { weight: Tensor; bias: Tensor }): void {
+function checkNorm(x: Tensor, { weight, bias }: { weight: Tensor; bias: Tensor }): void {
   const columns = x.shape.at(-1)!;
   if (weight.size === columns && bias.size === columns) return;
   throw new VitrailError(
@@ -48,6 +48,31 @@ export function layerNorm(
     ...perRow(x.device, rows),
   });
   return { out, mean, rstd };
+}
+
+/** `sum = a + b` (…, C), and each of its rows normalized with weight and bias (C). */
+export function addNorm(
+  a: Tensor,
+  b: Tensor,
+  parameters: { weight: Tensor; bias: Tensor; epsilon: number },
+): LayerNormResult & { sum: Tensor } {
+  const { weight, bias, epsilon } = parameters;
+  if (a.size !== b.size) {
+    throw new VitrailError(
+      `Cannot add (${a.shape.join(", ")}) and (${b.shape.join(", ")}): shapes must match`,
+    );
+  }
+  checkNorm(a, parameters);
+  const columns = a.shape.at(-1)!;
+  const rows = a.size / columns;
+  const [sum, out] = [0, 1].map(() => a.device.tensor(a.shape, a.dtype));
+  const [mean, rstd] = [0, 1].map(() => a.device.tensor([rows]));
+  a.device.dispatch(kernel, columns % 4 === 0 ? "added" : "added_odd", {
+    bindings: { ...both({ x: a, y: b, weight, bias, residual: sum, out }), mean, rstd },
+    uniforms: { row_count: rows, columns, epsilon },
+    ...perRow(a.device, rows),
+  });
+  return { sum, out, mean, rstd };
 }
 
 /** Writes or adds the gradient of x into `dX`; `column_sum.ts` has those of weight and bias. */

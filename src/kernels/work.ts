@@ -211,8 +211,8 @@ const COUNTS: Record<string, Count> = {
   // The mean; the deviations' squares; (x - m)·r·w + b.
   "layer_norm.forward": each("x", 1 + 3 + 4),
   "layer_norm.forward_odd": each("x", 1 + 3 + 4),
-  "add_norm.forward": each("out", 1 + 8),
-  "add_norm.forward_odd": each("out", 1 + 8),
+  "layer_norm.added": each("out", 1 + 8),
+  "layer_norm.added_odd": each("out", 1 + 8),
   // g = d·w and x̂ = (x - m)·r; the means of g and g·x̂; r·(g - a - x̂·b).
   "layer_norm.backward": each("d_x", 3 + 3 + 4),
   "layer_norm.backward_odd": each("d_x", 3 + 3 + 4),

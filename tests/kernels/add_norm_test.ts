@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { addNorm } from "../../src/kernels/add_norm.ts";
+import { addNorm } from "../../src/kernels/layer_norm.ts";
 import { assertClose, numbers } from "../compare.ts";
 import { layerNorm as reference } from "../reference/layer_norm.ts";
 import { assertEach, assertSameBytes } from "./checks.ts";

@@ -10,7 +10,6 @@ import assert from "node:assert/strict";
 import type { Device } from "../../src/gpu/device.ts";
 import { sizeOf, type Tensor } from "../../src/gpu/tensor.ts";
 import { accumulate, add } from "../../src/kernels/add.ts";
-import { addNorm } from "../../src/kernels/add_norm.ts";
 import { attention, attentionBackward } from "../../src/kernels/attention.ts";
 import { cast } from "../../src/kernels/cast.ts";
 import { columnSum, normalizedColumnSums } from "../../src/kernels/column_sum.ts";
@@ -24,7 +23,7 @@ import {
 } from "../../src/kernels/embedding.ts";
 import { gatherRows, gatherRowsBackward } from "../../src/kernels/gather_rows.ts";
 import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
-import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
+import { addNorm, layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
 import { tanh, tanhBackward } from "../../src/kernels/tanh.ts";
 import { assertClose, numbers } from "../compare.ts";

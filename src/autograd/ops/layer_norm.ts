@@ -4,9 +4,9 @@
  * @module
  */
 import type { Tensor } from "../../gpu/tensor.ts";
-import { addNorm as addForward } from "../../kernels/add_norm.ts";
 import { type ColumnTarget, normalizedColumnSums } from "../../kernels/column_sum.ts";
 import {
+  addNorm as addForward,
   layerNorm as forward,
   layerNormBackward,
   type LayerNormResult,

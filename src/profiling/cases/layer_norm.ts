@@ -5,8 +5,7 @@
  * @module
  */
 import type { Device } from "../../gpu/device.ts";
-import { addNorm } from "../../kernels/add_norm.ts";
-import { layerNorm, layerNormBackward } from "../../kernels/layer_norm.ts";
+import { addNorm, layerNorm, layerNormBackward } from "../../kernels/layer_norm.ts";
 import { type Case, random, sizesFor } from "./operands.ts";
 
 /** All cases. */
@@ -27,7 +26,7 @@ export function cases(device: Device): Case[] {
       return () => void layerNorm(x, { weight, bias, epsilon: 1e-5 });
     },
   }, {
-    name: "add_norm forward",
+    name: "layer_norm added",
     shape,
     prepare: (device) => {
       const { x, weight, bias } = operands(device);
