@@ -1,0 +1,153 @@
+/**
+ * Metrics: one number for each sequence that says how a model answered, with its gradient.
+ *
+ * They are computed on the host, in float64: a probe reads the logits anyway.
+ *
+ * @module
+ */
+import { VitrailError } from "../errors.ts";
+import type { Activation } from "./activation_cache.ts";
+
+/** How the logits of a sequence become a number. */
+export interface Metric {
+  /** For headings and axes, with its unit. */
+  name: string;
+  /** (B, …, V) logits to B numbers. */
+  values(logits: Activation): number[];
+  /** The gradient of each sequence's number with respect to its own logits, of their shape. */
+  gradient(logits: Activation): Float32Array;
+}
+
+/** Which place of each sequence is judged: its last, if absent. Logits without places need none. */
+export interface MetricPlace {
+  /** A place for each sequence, or one for all; negative ones count from the end. */
+  at?: number | readonly number[];
+}
+
+/** One row of logits, and where it lies. */
+interface Row {
+  sequence: number;
+  begin: number;
+  logits: Float32Array;
+}
+
+/** The logit of an answer (B ids), or of one for all sequences. */
+export function logit(answer: number | readonly number[], place: MetricPlace = {}): Metric {
+  return ofRows("logit", place, ({ logits, sequence }) => {
+    const id = pick(answer, sequence, logits.length);
+    return { value: logits[id], gradient: [[id, 1]] };
+  });
+}
+
+/** The logit of a right answer less that of a wrong one (Wang et al. 2022, arXiv:2211.00593, section 2). */
+export function logitDifference(
+  answers: { right: number | readonly number[]; wrong: number | readonly number[] },
+  place: MetricPlace = {},
+): Metric {
+  return ofRows("logit difference", place, ({ logits, sequence }) => {
+    const right = pick(answers.right, sequence, logits.length);
+    const wrong = pick(answers.wrong, sequence, logits.length);
+    return { value: logits[right] - logits[wrong], gradient: [[right, 1], [wrong, -1]] };
+  });
+}
+
+/** ln of the probability of an answer, in nats. */
+export function logProbability(
+  answer: number | readonly number[],
+  place: MetricPlace = {},
+): Metric {
+  return ofRows("log probability, in nats", place, ({ logits, sequence }) => {
+    const id = pick(answer, sequence, logits.length);
+    const p = softmax(logits);
+    return {
+      value: Math.log(p[id]),
+      gradient: Array.from(p, (pj, j) => [j, (j === id ? 1 : 0) - pj]),
+    };
+  });
+}
+
+/** The probability of an answer. */
+export function probability(answer: number | readonly number[], place: MetricPlace = {}): Metric {
+  return ofRows("probability", place, ({ logits, sequence }) => {
+    const id = pick(answer, sequence, logits.length);
+    const p = softmax(logits);
+    return {
+      value: p[id],
+      gradient: Array.from(p, (pj, j) => [j, p[id] * ((j === id ? 1 : 0) - pj)]),
+    };
+  });
+}
+
+/**
+ * The Kullback-Leibler divergence D(P‖Q) = Σ P·ln(P/Q) from a reference's distribution P to the model's Q,
+ * in nats: 0 where they answer alike.
+ *
+ * @param reference logits of the run to compare with, of the same shape
+ */
+export function klDivergence(reference: Activation, place: MetricPlace = {}): Metric {
+  return ofRows("KL divergence, in nats", place, ({ logits, begin }) => {
+    const p = softmax(reference.data.subarray(begin, begin + logits.length));
+    const q = softmax(logits);
+    const value = p.reduce((sum, pj, j) => pj > 0 ? sum + pj * Math.log(pj / q[j]) : sum, 0);
+    return { value, gradient: Array.from(p, (pj, j) => [j, q[j] - pj]) };
+  });
+}
+
+/** The mean of numbers. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Softmax of one row, in float64. */
+export function softmax(logits: ArrayLike<number>): Float64Array {
+  const row = Float64Array.from(logits);
+  const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
+  const exps = row.map((x) => Math.exp(x - most));
+  const sum = exps.reduce((a, b) => a + b, 0);
+  return exps.map((x) => x / sum);
+}
+
+/** A metric that looks at one row of logits of each sequence. */
+function ofRows(
+  name: string,
+  place: MetricPlace,
+  judge: (row: Row) => { value: number; gradient: (readonly [number, number])[] },
+): Metric {
+  return {
+    name,
+    values: (logits) => rowsOf(logits, place).map((row) => judge(row).value),
+    gradient: (logits) => {
+      const out = new Float32Array(logits.data.length);
+      for (const row of rowsOf(logits, place)) {
+        for (const [j, d] of judge(row).gradient) out[row.begin + j] += d;
+      }
+      return out;
+    },
+  };
+}
+
+/** The row of each sequence that is judged. */
+function rowsOf({ data, shape }: Activation, { at = -1 }: MetricPlace): Row[] {
+  const [B, V] = [shape[0], shape.at(-1)!];
+  const T = shape.length > 2 ? shape[1] : 1;
+  return Array.from({ length: B }, (_, sequence) => {
+    const given = shape.length > 2 ? typeof at === "number" ? at : at[sequence] : 0;
+    const t = given < 0 ? T + given : given;
+    if (!(t >= 0 && t < T)) {
+      throw new VitrailError(
+        `Cannot judge place ${given} of sequence ${sequence}: it has places 0 to ${T - 1}`,
+      );
+    }
+    const begin = (sequence * T + t) * V;
+    return { sequence, begin, logits: data.subarray(begin, begin + V) };
+  });
+}
+
+/** The id meant for a sequence. */
+function pick(ids: number | readonly number[], sequence: number, classes: number): number {
+  const id = typeof ids === "number" ? ids : ids[sequence];
+  if (Number.isInteger(id) && id >= 0 && id < classes) return id;
+  throw new VitrailError(
+    `Cannot judge sequence ${sequence} by answer ${id}: the logits have answers 0 to ${classes - 1}`,
+  );
+}

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import {
+  Bert,
+  createBertConfig,
+  createGptConfig,
+  Gpt,
+  openDevice,
+  VitrailError,
+} from "../../mod.ts";
+import { ActivationCache } from "../../src/probes/activation_cache.ts";
+import { logitDifference } from "../../src/probes/metrics.ts";
+import { runWithCache, runWithHooks } from "../../src/probes/run_with_hooks.ts";
+import { hookPoints } from "../../src/models/hook_points.ts";
+
+const device = await openDevice();
+Deno.test.afterAll(() => device.destroy());
+const size = { vocabularySize: 197, contextLength: 29, channels: 24, layers: 2, heads: 2 };
+const models = {
+  GPT: new Gpt(device, createGptConfig(size)),
+  BERT: new Bert(device, createBertConfig(size), {
+    heads: { kind: "masked-language" },
+  }),
+};
+const B = 3;
+const T = 29;
+const sequence = (seed: number) =>
+  Uint32Array.from({ length: B * T }, (_, i) => (i * 31 + seed * 57 + (i * i * seed) % 13) % 197);
+
+for (const [family, model] of Object.entries(models)) {
+  const clean = { ids: model.ids(sequence(1), [B, T]) };
+  const corrupted = { ids: model.ids(sequence(2), [B, T]) };
+  const metric = logitDifference({ right: 5, wrong: 190 });
+
+  Deno.test(`${family}: hooks that only look change no bit of the logits`, async () => {
+    const names = hookPoints(model).filter((name) => !/attn\.hook_(attn_scores|pattern)/.test(name));
+    const { logits, cache } = runWithCache(model, clean, { names });
+    using _cache = cache;
+    const plain = runWithHooks(model, clean, { hooks: [] });
+    assert.deepEqual(await logits.read(), await plain.read());
+  });
+
+  Deno.test(`${family}: activations put back into a corrupted run restore the clean one, exactly`, async () => {
+    const { logits, cache } = runWithCache(model, clean);
+    using _cache = cache;
+    const patched = runWithHooks(model, corrupted, {
+      hooks: [[() => true, (_, name) => cache.get(name)]],
+    });
+    const [want, got] = [await logits.read(), await patched.read()] as Float32Array[];
+    assert.deepEqual(got, want);
+    const shape = logits.shape;
+    assert.deepEqual(metric.values({ data: got, shape }), metric.values({ data: want, shape }));
+    const other = runWithHooks(model, corrupted, { hooks: [] });
+    assert.notDeepEqual(await other.read(), want);
+  });
+
+  Deno.test(`${family}: a cache holds what was asked for, and gives its memory back`, async () => {
+    const before = device.pool.memory.liveBytes;
+    {
+      const { cache, logits } = runWithCache(model, clean, { names: "blocks.*.attn.hook_pattern" });
+      assert.deepEqual(cache.names, [0, 1].map((i) => `blocks.${i}.attn.hook_pattern`));
+      const patterns = await cache.read();
+      for (const { data } of patterns.values()) {
+        for (let row = 0; row < data.length; row += T) {
+          const sum = data.subarray(row, row + T).reduce((a, b) => a + b, 0);
+          assert.ok(Math.abs(sum - 1) < 1e-5, `${sum}`);
+        }
+      }
+      assert.throws(() => cache.get("hook_embed"), VitrailError);
+      cache[Symbol.dispose]();
+      device.pool.release(logits.buffer);
+    }
+    assert.equal(device.pool.memory.liveBytes, before);
+  });
+
+  Deno.test(`${family}: a name that meets no hook point is an error that names some`, () => {
+    assert.throws(
+      () => runWithHooks(model, clean, { hooks: [["blocks.9.hook_mlp_out", (x) => x]] }),
+      /Cannot find the hook point blocks\.9\.hook_mlp_out: this model has \d+, such as/,
+    );
+  });
+}
+
+Deno.test("a cache keeps the last of what is set under a name", async () => {
+  using cache = new ActivationCache(device);
+  cache.set("x", device.upload(Float32Array.of(1, 2)));
+  cache.set("x", device.upload(Float32Array.of(3)));
+  assert.deepEqual([...(await cache.read("x")).get("x")!.data], [3]);
+});
