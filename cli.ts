@@ -18,6 +18,7 @@ import { addGenerate } from "./src/cli/generate_command.ts";
 import { addMerge } from "./src/cli/merge_command.ts";
 import { addPipeline } from "./src/cli/pipeline_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
+import { addProbe } from "./src/cli/probe_command.ts";
 import { addProfile } from "./src/cli/profile_command.ts";
 import { addQuantize } from "./src/cli/quantize_command.ts";
 import { addReport } from "./src/cli/report_command.ts";
@@ -50,6 +51,7 @@ const commands = [
   addReport,
   addTokenizer,
   addData,
+  addProbe,
   addProfile,
   addTune,
   addDoctor,

@@ -234,3 +234,7 @@ export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./src/traini
 
 // Where the time goes.
 export * from "./src/profiling/mod.ts";
+
+// Looking inside.
+export { hookPoints } from "./src/models/hook_points.ts";
+export * from "./src/probes/mod.ts";

@@ -148,6 +148,8 @@ function pick(ids: number | readonly number[], sequence: number, classes: number
   const id = typeof ids === "number" ? ids : ids[sequence];
   if (Number.isInteger(id) && id >= 0 && id < classes) return id;
   throw new VitrailError(
-    `Cannot judge sequence ${sequence} by answer ${id}: the logits have answers 0 to ${classes - 1}`,
+    `Cannot judge sequence ${sequence} by answer ${id}: the logits have answers 0 to ${
+      classes - 1
+    }`,
   );
 }

@@ -5,7 +5,7 @@
  */
 import type { Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { Bert, type BertInput } from "../models/bert.ts";
+import type { Bert, BertInput } from "../models/bert.ts";
 import { classLogits, tagLogits } from "../models/bert_tasks.ts";
 import { Gpt } from "../models/gpt.ts";
 import { VitrailError } from "../errors.ts";

@@ -6,7 +6,7 @@
 import { type Hook, Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { hookPoints } from "../models/hook_points.ts";
-import { ActivationCache, type Activation } from "./activation_cache.ts";
+import { type Activation, ActivationCache } from "./activation_cache.ts";
 import { type HookNames, matchHooks } from "./hook_names.ts";
 import type { Metric } from "./metrics.ts";
 import { modelLogits, type ProbedModel, type ProbeInput } from "./probed_model.ts";
@@ -125,7 +125,10 @@ export async function runWithGradients(
   const tensor = modelLogits(run, model, input);
   const [data] = await device.read(tensor) as Float32Array[];
   const logits = { data, shape: tensor.shape };
-  const dLogits = device.upload(options.metric.gradient(logits) as Float32Array<ArrayBuffer>, tensor.shape);
+  const dLogits = device.upload(
+    options.metric.gradient(logits) as Float32Array<ArrayBuffer>,
+    tensor.shape,
+  );
   const found = run.tape!.backward(tensor, dLogits);
   for (const [name, x] of watched) {
     gradients.set(name, found.get(x) ?? device.zeros(x.shape));

@@ -2,11 +2,13 @@
 
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { escapeHtml, flatten, showValue, table } from "../formats/page/html.ts";
+import { type Chart, CHART_HINT, chartSection } from "../formats/page/line_charts.ts";
+import lineCharts from "../formats/page/line_charts.js" with { type: "text" };
 import { chartPage } from "../formats/page/page.ts";
 import type { MetricsRecord } from "./metrics.ts";
-import pageScript from "./report_page.js" with { type: "text" };
+
 import { type ComparedRun, comparisonCharts, differences } from "./report_comparison.ts";
-import { type Chart, chartsOf, type Curve } from "./report_series.ts";
+import { chartsOf } from "./report_series.ts";
 
 /** What a report tells. */
 export interface ReportOptions {
@@ -25,67 +27,6 @@ export interface ReportOptions {
   figures: Record<string, string | number>;
   /** Said before all else, such as why the run failed. */
   notice?: string;
-}
-
-/** Rows of the table that stands for a chart. */
-const MOST_ROWS = 40;
-
-/** About `count` of the indices below `length`, first and last among them. */
-function spread(length: number, count: number): number[] {
-  if (length <= count) return Array.from({ length }, (_, i) => i);
-  return Array.from({ length: count }, (_, i) => Math.round(i * (length - 1) / (count - 1)));
-}
-
-/** The same numbers as a chart, for those who do not see it and for a browser without scripts. */
-function chartTable({ curves }: Chart): string {
-  const [finest] = [...curves].sort((a, b) => b.steps.length - a.steps.length);
-  const shown = new Set(spread(finest.steps.length, MOST_ROWS).map((i) => finest.steps[i]));
-  for (const { style, steps } of curves) {
-    if (style === "validation" && steps.length <= MOST_ROWS) steps.forEach((s) => shown.add(s));
-  }
-  const at = ({ steps, values }: Curve): Map<number, number | null> =>
-    new Map(steps.map((step, i) => [step, values[i]]));
-  const columns = curves.map(at);
-  const rows = [...shown].sort((a, b) => a - b).map((step) => [
-    showValue(step),
-    ...columns.map((column) => {
-      const value = column.get(step);
-      if (value === undefined) return "";
-      return value === null ? "not finite" : showValue(value);
-    }),
-  ]);
-  return table(["Step", ...curves.map(({ label }) => label)], rows);
-}
-
-function chartSection(chart: Chart, index: number): string {
-  const { title, logarithmic, curves, notes } = chart;
-  const scale = (name: string, checked: string): string =>
-    `<label><input type="radio" name="scale-${index}" value="${name.toLowerCase()}"${checked}> ` +
-    `${name}</label>`;
-  // A single step of a noisy curve says little, its mean stands beside it.
-  const last = curves.filter(({ style }) => style !== "faint").map(({ label, values }) => {
-    const value = values.findLast((v) => v !== null);
-    return `${label} ends at ${value == null ? "no finite value" : showValue(value)}`;
-  });
-  return `<section class="chart" data-chart="${index}">
-<div class="head"><h2 id="chart-${index}">${escapeHtml(title)}</h2>
-${
-    logarithmic
-      ? `<fieldset class="scale script"><legend>Axis</legend>${scale("Linear", " checked")}${
-        scale("Logarithmic", "")
-      }</fieldset>`
-      : ""
-  }</div>
-<div class="plot script" tabindex="0" role="group" aria-labelledby="chart-${index}"
- aria-describedby="about-${index} keys"></div>
-<p class="readout script" role="status"></p>
-<p class="about" id="about-${index}">${escapeHtml([...last, ""].join(". ").trim())}${
-    notes.map((note) => ` <strong>${escapeHtml(note)}</strong>`).join("")
-  }</p>
-<details><summary>Values as a table</summary><div class="scroll">${
-    chartTable(chart)
-  }</div></details>
-</section>`;
 }
 
 function sampleSection(samples: ReportOptions["samples"]): string {
@@ -117,15 +58,11 @@ function configSection(heads: string[], rows: string[][]): string {
 }
 
 function page({ charts, sections, ...page }: Page): string {
-  const hint = charts.length > 0
-    ? '<p class="hint script" id="keys">Point at a chart, or focus it and press the arrow ' +
-      "keys, to read values. Drag, or press + and −, to zoom; double-click or press 0 to zoom " +
-      "out.</p>"
-    : "<p>No numbers were recorded.</p>";
+  const hint = charts.length > 0 ? CHART_HINT : "<p>No numbers were recorded.</p>";
   return chartPage({
     ...page,
     data: charts,
-    script: pageScript,
+    script: lineCharts,
     body: [
       hint,
       "<noscript><p>The charts need JavaScript; the same values stand in the tables.</p></noscript>",

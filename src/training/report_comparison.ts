@@ -3,16 +3,8 @@
 import { VitrailError } from "../errors.ts";
 import type { MetricsRecord } from "./metrics.ts";
 import { flatten } from "../formats/page/html.ts";
-import {
-  type Chart,
-  type Curve,
-  curveOf,
-  pick,
-  smoothed,
-  thin,
-  thinned,
-  words,
-} from "./report_series.ts";
+import type { Chart, Curve } from "../formats/page/line_charts.ts";
+import { curveOf, pick, smoothed, thin, thinned, words } from "./report_series.ts";
 
 /** A run among others. */
 export interface ComparedRun {

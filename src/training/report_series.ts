@@ -1,32 +1,7 @@
 /** From the records of a run to the curves of its report. @module */
 
+import type { Chart, Curve } from "../formats/page/line_charts.ts";
 import { metricNumber, type MetricsRecord } from "./metrics.ts";
-
-/** One curve; a value of null is a gap, for a number that is not finite. */
-export interface Curve {
-  /** What the legend calls it. */
-  label: string;
-  /** How it is drawn: styles differ by more than their colour. The numbered ones are for runs. */
-  style: "train" | "faint" | "validation" | `run-${number}`;
-  /** Steps, ascending. */
-  steps: number[];
-  /** The value at each step. */
-  values: (number | null)[];
-}
-
-/** One figure of the report. */
-export interface Chart {
-  /** Its heading. */
-  title: string;
-  /** Whether the axis of values begins at zero. */
-  fromZero: boolean;
-  /** Whether a switch between a linear and a logarithmic axis is offered. */
-  logarithmic: boolean;
-  /** What is drawn, the last on top. */
-  curves: Curve[];
-  /** What the reader should know about the values, in sentences. */
-  notes: string[];
-}
 
 /** Points of a curve beyond which a page would only grow, as no screen can show more. */
 export const MOST_POINTS = 4000;

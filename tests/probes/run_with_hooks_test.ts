@@ -32,7 +32,9 @@ for (const [family, model] of Object.entries(models)) {
   const metric = logitDifference({ right: 5, wrong: 190 });
 
   Deno.test(`${family}: hooks that only look change no bit of the logits`, async () => {
-    const names = hookPoints(model).filter((name) => !/attn\.hook_(attn_scores|pattern)/.test(name));
+    const names = hookPoints(model).filter((name) =>
+      !/attn\.hook_(attn_scores|pattern)/.test(name)
+    );
     const { logits, cache } = runWithCache(model, clean, { names });
     using _cache = cache;
     const plain = runWithHooks(model, clean, { hooks: [] });

@@ -3,13 +3,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { type ReportOptions, writeReport } from "../../src/training/report.ts";
-import {
-  type Chart,
-  chartsOf,
-  MOST_POINTS,
-  smooth,
-  thin,
-} from "../../src/training/report_series.ts";
+import type { Chart } from "../../src/formats/page/line_charts.ts";
+import { chartsOf, MOST_POINTS, smooth, thin } from "../../src/training/report_series.ts";
 import { mulberry32 } from "./train_process.ts";
 
 const NOTHING: ReportOptions = { title: "Run", config: {}, records: [], samples: [], figures: {} };

@@ -1,10 +1,11 @@
-/** Draws the charts of a report, in the browser. uPlot stands in the page before this script. */
+/** Draws the line charts of a page, in the browser. uPlot stands in the page before this script. */
 "use strict";
 /* global uPlot, chartTools */
 
 (() => {
   const { dark, colour, height, short, axis } = chartTools;
-  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const found = JSON.parse(document.getElementById("charts").textContent);
+  const charts = Array.isArray(found) ? found : found.lines;
   /** Distances between steps that an axis may have. */
   const WHOLE = Array.from({ length: 27 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
   /** Lines differ by more than their colour. */
@@ -38,7 +39,7 @@
   };
 
   for (const section of document.querySelectorAll("[data-chart]")) {
-    const { curves, fromZero } = charts[section.dataset.chart];
+    const { curves, fromZero, axis: across = "Step" } = charts[section.dataset.chart];
     const plot = section.querySelector(".plot");
     const readout = section.querySelector(".readout");
     if (!curves.some(({ values }) => values.some((v) => v !== null))) {
@@ -64,7 +65,7 @@
     /** Shows the values under the cursor; a curve without one there shows its latest before. */
     const show = (u) => {
       const index = u.cursor.idx;
-      place.textContent = index == null ? "" : `Step ${short(u.data[0][index])}`;
+      place.textContent = index == null ? "" : `${across} ${short(u.data[0][index])}`;
       place.hidden = index == null;
       fields.forEach((field, i) => {
         let at = index;
@@ -93,7 +94,7 @@
             },
           },
           axes: [
-            { ...axis(2, { label: "Step" }), incrs: WHOLE },
+            { ...axis(2, { label: across }), incrs: WHOLE },
             axis(3),
           ],
           series: [

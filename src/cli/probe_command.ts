@@ -1,0 +1,15 @@
+/**
+ * `vitrail probe`: why a model says what it says; each probe is a command of its own.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+
+/** Every probe. */
+const PROBES: ((probe: Command) => void)[] = [];
+
+/** Adds the command and those below it to the program. */
+export function addProbe(program: Command): void {
+  const probe = program.command("probe").description("look inside a model");
+  for (const add of PROBES) add(probe);
+}

@@ -1,0 +1,82 @@
+/**
+ * What the commands of `vitrail probe` have in common: the model, and where results go.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { type Heatmap, heatmapSvg } from "../formats/page/heatmap.ts";
+import { openDevice } from "../gpu/device.ts";
+import { type ProbePage, probePage } from "../probes/probe_page.ts";
+import { loadSubject, type ProbeSubject } from "../probes/subject.ts";
+import { addTuneFlag, useTuned } from "./tuning.ts";
+
+/** Values of the flags that every probe has. */
+export interface ProbeFlags {
+  model: string;
+  adapter?: string;
+  html?: string;
+  svg?: string;
+  json: boolean;
+  tune: boolean;
+}
+
+/** Adds those flags to a command. */
+export function addProbeFlags(command: Command): Command {
+  return addTuneFlag(command)
+    .requiredOption("--model <directory>", "the model, a GPT or a BERT")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
+    .option("--html <file>", "write a page with the pictures, which opens from the disk")
+    .option("--json", "print a JSON object in place of text", false);
+}
+
+/** Adds the flag of those probes that have one main picture. */
+export function addSvgFlag(command: Command): Command {
+  return command.option("--svg <file>", "write the main picture for a paper");
+}
+
+/** Opens the model, calls `probe`, and closes all again. */
+export async function withSubject(
+  flags: ProbeFlags,
+  probe: (subject: ProbeSubject) => Promise<void>,
+): Promise<void> {
+  const device = await openDevice();
+  try {
+    useTuned(device, flags);
+    await probe(await loadSubject(device, flags.model, flags));
+  } finally {
+    device.destroy();
+  }
+}
+
+/** What a probe found, in the forms that a user may want. */
+export interface ProbeOutput {
+  /** For `--json`; numbers in typed arrays become lists. */
+  json: unknown;
+  /** For the terminal. */
+  text: () => string;
+  /** For `--html`. */
+  page: () => ProbePage;
+  /** For `--svg`. */
+  picture?: () => Heatmap;
+}
+
+/** Prints what was found, and writes the files that were asked for. */
+export function writeProbe(flags: ProbeFlags, output: ProbeOutput): void {
+  console.log(flags.json ? JSON.stringify(output.json, plain) : output.text());
+  if (flags.html !== undefined) {
+    writeFileAtomic(flags.html, probePage(output.page()));
+    console.error(`Wrote ${flags.html}`);
+  }
+  if (flags.svg !== undefined && output.picture) {
+    writeFileAtomic(flags.svg, heatmapSvg(output.picture()));
+    console.error(`Wrote ${flags.svg}`);
+  }
+}
+
+const plain = (_: string, value: unknown): unknown =>
+  value instanceof Float32Array || value instanceof Float64Array || value instanceof Uint32Array
+    ? Array.from(value)
+    : value instanceof Map
+    ? Object.fromEntries(value)
+    : value;

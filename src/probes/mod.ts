@@ -1,0 +1,26 @@
+/**
+ * Looking inside models: what `mod.ts` shows of this room.
+ *
+ * @module
+ */
+export { type Activation, ActivationCache } from "./activation_cache.ts";
+export { type HookNames, matchHooks } from "./hook_names.ts";
+export {
+  klDivergence,
+  logit,
+  logitDifference,
+  logProbability,
+  type Metric,
+  type MetricPlace,
+  probability,
+} from "./metrics.ts";
+export { modelLogits, type ProbedModel, type ProbeInput } from "./probed_model.ts";
+export {
+  type CacheOptions,
+  type GradientResult,
+  type HookList,
+  runWithCache,
+  runWithGradients,
+  runWithHooks,
+} from "./run_with_hooks.ts";
+export { loadSubject, type ProbedText, ProbeSubject } from "./subject.ts";

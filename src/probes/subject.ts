@@ -1,0 +1,144 @@
+/**
+ * A model together with its tokenizer: texts become what the model reads, and places get names.
+ *
+ * @module
+ */
+import { padSequences, type Sequence } from "../data/length_batches.ts";
+import { VitrailError } from "../errors.ts";
+import { quoteName } from "../formats/messages.ts";
+import type { Device } from "../gpu/device.ts";
+import { loadAdaptedBert, loadAdaptedGpt } from "../models/adapted_models.ts";
+import { Gpt } from "../models/gpt.ts";
+import { modelFamily } from "../models/sequence_classifier.ts";
+import { encodePair } from "../tokenizers/bert_encoder.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
+import type { ProbedModel, ProbeInput } from "./probed_model.ts";
+
+/** A text as the model reads it. */
+export interface ProbedText extends Sequence {
+  /** The text. */
+  text: string;
+  /** Each token as it is shown: a piece of a word that goes on keeps its `##`. */
+  tokens: string[];
+}
+
+/** What is probed. */
+export class ProbeSubject {
+  /** The model. */
+  readonly model: ProbedModel;
+  /** Its tokenizer. */
+  readonly tokenizer: Tokenizer;
+  readonly #pieces: string[] | undefined;
+
+  /** `loadSubject` is the usual way in. */
+  constructor(model: ProbedModel, tokenizer: Tokenizer) {
+    this.model = model;
+    this.tokenizer = tokenizer;
+    if (model instanceof Gpt) return;
+    // WordPiece's own spelling says which pieces go on with a word; decoding would hide it.
+    const { model: { vocab } } = tokenizer.toJson() as { model: { vocab: Record<string, number> } };
+    this.#pieces = [];
+    for (const [piece, id] of Object.entries(vocab)) this.#pieces[id] = piece;
+  }
+
+  /** Which of the two families it is of. */
+  get family(): "bert" | "gpt2" {
+    return this.model instanceof Gpt ? "gpt2" : "bert";
+  }
+
+  /** A token as it is shown. */
+  token(id: number): string {
+    return this.#pieces ? this.#pieces[id] ?? `[${id}]` : this.tokenizer.decode([id]);
+  }
+
+  /**
+   * The id of a word that is one token. For a GPT a word behind another begins with a space: without one
+   * it is looked for both ways, the space first.
+   *
+   * @throws {VitrailError} if it is several tokens; the message shows them
+   */
+  answer(word: string): number {
+    if (this.#pieces) {
+      const id = this.tokenizer.tokenToId(word) ?? this.tokenizer.tokenToId(word.toLowerCase());
+      if (id !== undefined) return id;
+    } else {
+      for (const spelling of word.startsWith(" ") ? [word] : [` ${word}`, word]) {
+        const ids = this.tokenizer.encode(spelling);
+        if (ids.length === 1) return ids[0];
+      }
+    }
+    const pieces = this.encode(word).tokens.map((token) => quoteName(token)).join(" ");
+    throw new VitrailError(
+      `Cannot ask for the answer ${
+        quoteName(word)
+      }: it is several tokens (${pieces}); give one token`,
+    );
+  }
+
+  /**
+   * A text, or for BERT two, as the model reads it: BERT's between `[CLS]` and `[SEP]`.
+   *
+   * @throws {VitrailError} if it has no token, or more than the model's context
+   */
+  encode(text: string, second?: string): ProbedText {
+    const shown = quoteName(text.length > 60 ? `${text.slice(0, 59)}…` : text);
+    const { contextLength } = this.model.config;
+    if (second !== undefined && this.family === "gpt2") {
+      throw new VitrailError(
+        `Cannot probe ${shown} with a second text: a GPT reads one; join them yourself`,
+      );
+    }
+    const { ids, segments } = this.family === "bert"
+      ? encodePair(this.tokenizer, text, second)
+      : { ids: this.tokenizer.encode(text), segments: undefined };
+    if (ids.length === 0) throw new VitrailError(`Cannot probe ${shown}: it has no token`);
+    if (ids.length > contextLength) {
+      throw new VitrailError(
+        `Cannot probe ${shown}: it has ${ids.length} tokens, and the model's context is ` +
+          `${contextLength}; shorten the text`,
+      );
+    }
+    return { text, ids, segments, tokens: Array.from(ids, (id) => this.token(id)) };
+  }
+
+  /**
+   * Texts side by side, padded behind where their lengths differ. The tensors belong to the caller's
+   * scope.
+   */
+  input(texts: readonly ProbedText[]): ProbeInput {
+    const { device, config } = this.model;
+    const T = Math.max(...texts.map(({ ids }) => ids.length));
+    const padId = "padId" in config ? config.padId : 0;
+    // No longer than the longest: a probe shows every place.
+    const { shape, ids, segments, mask } = padSequences(texts, { padId, contextLength: T });
+    const input: ProbeInput = {
+      ids: this.model.ids(ids, shape),
+      mask: mask && device.upload(Float32Array.from(mask), shape),
+    };
+    if (this.family === "bert") input.segments = device.upload(Uint32Array.from(segments), shape);
+    return input;
+  }
+}
+
+/**
+ * Opens a GPT or BERT directory with its tokenizer.
+ *
+ * @throws {VitrailError} if a file is missing or damaged, or model and tokenizer do not belong together
+ */
+export async function loadSubject(
+  device: Device,
+  directory: string,
+  options: { adapter?: string } = {},
+): Promise<ProbeSubject> {
+  const tokenizer = await loadTokenizer(directory);
+  const load = modelFamily(directory) === "gpt2" ? loadAdaptedGpt : loadAdaptedBert;
+  const { model } = load(device, directory, options.adapter);
+  const { vocabularySize } = model.config;
+  if (tokenizer.vocabularySize > vocabularySize) {
+    throw new VitrailError(
+      `Cannot probe ${directory}: the tokenizer has ${tokenizer.vocabularySize} tokens and the model ` +
+        `a vocabulary of ${vocabularySize}; both must belong together`,
+    );
+  }
+  return new ProbeSubject(model, tokenizer);
+}
