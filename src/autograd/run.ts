@@ -27,7 +27,7 @@ export interface HalfPrecision {
 /** What a forward pass is for. */
 export interface RunOptions {
   /** Record for a backward pass. */
-  record?: boolean | "activations";
+  record?: boolean;
   /** Apply dropout. */
   training?: boolean;
   /** Seed of the random numbers. */

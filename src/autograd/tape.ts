@@ -105,9 +105,6 @@ export class Tape {
     this.#tracked.add(x);
   }
 
-  /** Stub. */
-  keep(_x: Tensor): void {}
-
   /** Records that `output` was made from `inputs`; nothing, if no input wants a gradient. */
   record(output: Tensor, inputs: (Tensor | undefined)[], backward: Backward): void {
     if (!inputs.some((x) => x && this.wants(x))) return;
