@@ -26,8 +26,11 @@ export interface HalfPrecision {
 
 /** What a forward pass is for. */
 export interface RunOptions {
-  /** Record for a backward pass. */
-  record?: boolean;
+  /**
+   * Record for a backward pass. With `"activations"` parameters get no gradient, only tensors that the
+   * tape watches or keeps: what looks inside a model leaves its training alone.
+   */
+  record?: boolean | "activations";
   /** Apply dropout. */
   training?: boolean;
   /** Seed of the random numbers. */
@@ -56,7 +59,8 @@ export class Run {
   /** Begins a pass. */
   constructor(device: Device, options: RunOptions = {}, place = 0) {
     this.device = device;
-    this.tape = options.record ? new Tape() : undefined;
+    const { record } = options;
+    this.tape = record ? new Tape({ trains: record !== "activations" }) : undefined;
     this.training = options.training ?? false;
     this.half = options.half;
     this.#options = options;
@@ -106,8 +110,12 @@ export class Run {
     return { probability, seed, step, place };
   }
 
-  /** A pass like this one from an earlier place on, recorded or not. */
-  replay(place: number, record: boolean): Run {
-    return new Run(this.device, { ...this.#options, record }, place);
+  /** A pass like this one from an earlier place on, recorded as this one is or not at all. */
+  replay(place: number, recorded: boolean): Run {
+    return new Run(
+      this.device,
+      { ...this.#options, record: recorded && this.#options.record },
+      place,
+    );
   }
 }

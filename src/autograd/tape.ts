@@ -74,16 +74,18 @@ export class Gradients {
   /** Hands the gradient of an operation's output on to x, if nobody else needs it any more. */
   move(output: Tensor, x: Tensor): void {
     const gradient = this.#byTensor.get(output);
-    if (!gradient || x instanceof Parameter || this.#byTensor.has(x)) {
+    const needed = x instanceof Parameter || this.#byTensor.has(x) || this.#tape.keeps(output);
+    if (!gradient || needed) {
       this.pass(x, gradient ?? output);
     } else if (this.#tape.wants(x)) {
-      this.#byTensor.set(x, gradient);
+      this.#byTensor.set(x, gradient.reshape(x.shape));
       this.#byTensor.delete(output);
     }
   }
 
-  /** Gives the memory of a gradient back once nothing can read it. */
+  /** Gives the memory of a gradient back once nothing can read it: not if the tape keeps it. */
   drop(x: Tensor): void {
+    if (this.#tape.keeps(x)) return;
     const gradient = this.#byTensor.get(x);
     if (gradient) x.device.pool.release(gradient.buffer);
     this.#byTensor.delete(x);
@@ -92,17 +94,40 @@ export class Gradients {
 
 /** A record of operations, good for one backward pass. */
 export class Tape {
+  /** Whether parameters that are not frozen ask for gradients; if not, only watched tensors do. */
+  readonly trains: boolean;
   readonly #nodes: Node[] = [];
   readonly #tracked = new Set<Tensor>();
+  readonly #kept = new Set<Tensor>();
 
-  /** Whether a gradient for x is asked for: x is trained, or made from what is. */
-  wants(x: Tensor): boolean {
-    return x instanceof Parameter ? !x.frozen : this.#tracked.has(x);
+  /** A blank record. */
+  constructor({ trains = true }: { trains?: boolean } = {}) {
+    this.trains = trains;
   }
 
-  /** Asks for the gradient of a tensor that is no parameter. */
+  /** Whether a gradient for x is asked for: x is trained or watched, or made from what is. */
+  wants(x: Tensor): boolean {
+    return x instanceof Parameter ? this.trains && !x.frozen : this.#tracked.has(x);
+  }
+
+  /** Asks for the gradient of a tensor that is no parameter, so that it reaches what it was made from. */
   watch(x: Tensor): void {
     this.#tracked.add(x);
+  }
+
+  /**
+   * Watches a tensor whose gradient is wanted for itself: it survives the backward pass, where others go
+   * back to the pool, and `gradients.get(x)` finds it in memory of its own. It belongs to the scope
+   * that the backward pass runs in.
+   */
+  keep(x: Tensor): void {
+    this.watch(x);
+    this.#kept.add(x);
+  }
+
+  /** Whether the gradient of x outlives the backward pass. */
+  keeps(x: Tensor): boolean {
+    return this.#kept.has(x);
   }
 
   /** Records that `output` was made from `inputs`; nothing, if no input wants a gradient. */

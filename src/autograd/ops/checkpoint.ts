@@ -21,7 +21,7 @@ export function checkpoint(run: Run, x: Tensor, body: (run: Run, x: Tensor) => T
   }
   run.skipTo(forward.place);
   // What happens inside trains parameters even where x itself asks for nothing.
-  run.tape.watch(x);
+  if (run.tape.trains) run.tape.watch(x);
   run.record(out, [x], (dOut, gradients) => {
     let dX: Tensor | undefined;
     {

@@ -18,7 +18,7 @@ import type { Run } from "../run.ts";
 /**
  * x (…, in) times a quantized weight, plus bias (out): (…, out). dX = dOut·Wᵀ, dB = Σ_rows dOut.
  *
- * @throws {VitrailError} if the pass is recorded and the weight is not frozen
+ * @throws {VitrailError} if the pass trains parameters and the weight is not frozen
  */
 export function quantizedLinear(
   run: Run,
@@ -41,7 +41,7 @@ export function quantizedLinear(
 /**
  * `token[ids] + position[offset + t]` with a quantized table (V, C): ids (B, T) to (B, T, C).
  *
- * @throws {VitrailError} if the pass is recorded and the table is not frozen
+ * @throws {VitrailError} if the pass trains parameters and the table is not frozen
  */
 export function quantizedEmbedding(
   run: Run,
@@ -53,7 +53,7 @@ export function quantizedEmbedding(
 }
 
 function refuseToTrain({ tape }: Run, { name, frozen, matrix: { format } }: QuantizedWeight): void {
-  if (!tape || frozen) return;
+  if (!tape?.trains || frozen) return;
   throw new VitrailError(
     `Cannot train ${name}: it is kept in ${format}, through which no gradient step would show; ` +
       "train the model in f32, or add a LoRA adapter to this one",
