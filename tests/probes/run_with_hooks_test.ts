@@ -9,7 +9,7 @@ import {
 } from "../../mod.ts";
 import { ActivationCache } from "../../src/probes/activation_cache.ts";
 import { logitDifference } from "../../src/probes/metrics.ts";
-import { runWithCache, runWithHooks } from "../../src/probes/run_with_hooks.ts";
+import { runWithCache, runWithGradients, runWithHooks } from "../../src/probes/run_with_hooks.ts";
 import { hookPoints } from "../../src/models/hook_points.ts";
 
 const device = await openDevice();
@@ -72,6 +72,38 @@ for (const [family, model] of Object.entries(models)) {
       device.pool.release(logits.buffer);
     }
     assert.equal(device.pool.memory.liveBytes, before);
+  });
+
+  Deno.test(`${family}: gradients at hook points are the slopes of the metric there`, async () => {
+    const names = ["blocks.0.hook_mlp_out", "blocks.1.attn.hook_z"];
+    const found = await runWithGradients(model, clean, { names, metric });
+    using cache = found.cache;
+    using gradients = found.gradients;
+    const [acts, slopes] = [await cache.read(), await gradients.read()];
+    for (const name of names) {
+      const { data, shape } = acts.get(name)!;
+      // One direction for each sequence: their metrics do not touch one another.
+      const direction = Float32Array.from(data, (_, i) => Math.sin(i * 1.7));
+      const shifted = async (by: number) => {
+        const x = device.upload(data.map((v, i) => v + by * direction[i]), shape);
+        const logits = runWithHooks(model, clean, { hooks: [[name, () => x]] });
+        const read = await logits.read() as Float32Array;
+        return metric.values({ data: read, shape: logits.shape });
+      };
+      const [up, down] = [await shifted(1 / 1024), await shifted(-1 / 1024)];
+      const each = data.length / B;
+      const slope = slopes.get(name)!.data;
+      for (let b = 0; b < B; b++) {
+        const want = (up[b] - down[b]) * 512;
+        let got = 0;
+        for (let i = b * each; i < (b + 1) * each; i++) got += slope[i] * direction[i];
+        assert.ok(
+          Math.abs(want - got) < 1e-3 * Math.abs(want) + 3e-4,
+          `${name}: ${got}, ${want}`,
+        );
+        assert.ok(Math.abs(want) > 1e-4, "a slope that says nothing");
+      }
+    }
   });
 
   Deno.test(`${family}: a name that meets no hook point is an error that names some`, () => {
