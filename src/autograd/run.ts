@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
 import type { DropoutKey } from "../kernels/dropout.ts";
@@ -92,14 +93,46 @@ export class Run {
     this.tape?.record(output, inputs, backward);
   }
 
-  /** A hook point: returns x, or what its hook puts in its place. */
-  hook(name: string, x: Tensor): Tensor {
-    return this.#options.hooks?.get(name)?.(x, name) || x;
+  /**
+   * A hook point: returns x, or what its hook puts in its place, in x's own shape. The hook sees x in
+   * `shape`, in which others know it, and may return any shape of the same size.
+   *
+   * @throws {VitrailError} if the hook returns another size or type
+   */
+  hook(name: string, x: Tensor, shape: readonly number[] = x.shape): Tensor {
+    const hook = this.#options.hooks?.get(name);
+    if (!hook) return x;
+    const seen = this.#view(x, shape);
+    const given = hook(seen, name) || seen;
+    if (given.size !== x.size || given.dtype !== x.dtype) {
+      const described = (t: Tensor, sides: readonly number[]): string =>
+        `${t.dtype} of shape (${sides.join(", ")})`;
+      throw new VitrailError(
+        `Cannot put ${described(given, given.shape)} in the place of ${name}, which is ` +
+          `${described(x, shape)}: sizes and types must match`,
+      );
+    }
+    return this.#view(given, x.shape);
   }
 
-  /** Whether anyone listens at a hook point. */
-  hooked(name: string): boolean {
-    return this.#options.hooks?.has(name) ?? false;
+  /** Whether anyone listens at one of these hook points. */
+  hooked(...names: string[]): boolean {
+    const { hooks } = this.#options;
+    return hooks !== undefined && names.some((name) => hooks.has(name));
+  }
+
+  /** Whether anyone listens at a hook point whose name begins with `prefix`. */
+  hookedWithin(prefix: string): boolean {
+    const names = [...this.#options.hooks?.keys() ?? []];
+    return names.some((name) => name.startsWith(prefix));
+  }
+
+  /** x under another shape, with a place of its own on the tape; x itself if that is its shape. */
+  #view(x: Tensor, shape: readonly number[]): Tensor {
+    if (x.shape.length === shape.length && x.shape.every((n, i) => n === shape[i])) return x;
+    const view = x.reshape(shape);
+    this.record(view, [x], (_dView, gradients) => gradients.move(view, x));
+    return view;
   }
 
   /** The key of the next dropout; absent when nothing is dropped. */

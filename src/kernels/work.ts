@@ -216,6 +216,13 @@ const COUNTS: Record<string, Count> = {
   // g = d·w and x̂ = (x - m)·r; the means of g and g·x̂; r·(g - a - x̂·b).
   "layer_norm.backward": each("d_x", 3 + 3 + 4),
   "layer_norm.backward_odd": each("d_x", 3 + 3 + 4),
+  // The mean, and the deviations' squares; then the mean again, x - m and a factor.
+  "norm_parts.scale": each("x", 1 + 3),
+  "norm_parts.scale_backward": each("d_x", 1 + 2),
+  "norm_parts.divide": each("x", 1 + 2),
+  // The mean of x; of d, and Σ d·(x - m); (d - a)/s.
+  "norm_parts.divide_backward": each("d_x", 1 + 1 + 3 + 2),
+  "norm_parts.affine": (d) => each("x", d.overrides.has_bias ? 2 : 1)(d),
   "column_sum.sum": each("d_out", 1),
   "column_sum.sum_odd": each("d_out", 1),
   // The sum; then x - m, ·r, ·d and the sum of those.

@@ -14,6 +14,7 @@ import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { Attention } from "../nn/attention.ts";
+import { embed } from "../nn/embedding.ts";
 import type { LayerNorm } from "../nn/layer_norm.ts";
 import type { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
@@ -117,19 +118,20 @@ export class Bert {
   hidden(run: Run, { ids, segments, mask }: BertInput): Tensor {
     checkLength(ids.shape[1], this.config.contextLength);
     const kinds = segments ?? this.device.zeros(ids.shape, "u32");
-    const embedded = add(
-      run,
-      embedding(run, kinds, { token: this.#segment }),
-      embedding(run, ids, {
-        token: this.#token,
-        position: this.#position,
-        padId: this.config.padId,
-      }),
-    );
-    const normalized = this.#norm.forward(run, run.hook("hook_embed", embedded));
-    let x = dropout(run, normalized, this.config.hiddenDropout); // (B, T, C)
+    const placed = embed(run, ids, {
+      name: "embed.",
+      token: this.#token,
+      position: this.#position,
+      padId: this.config.padId,
+    });
+    const segment = embedding(run, kinds, { token: this.#segment });
+    const embedded = add(run, run.hook("embed.hook_token_type_embed", segment), placed);
+    const normalized = this.#norm.forward(run, embedded, "embed.ln.");
+    const full = run.hook("hook_full_embed", normalized);
+    let x = dropout(run, full, this.config.hiddenDropout); // (B, T, C)
     for (const block of this.#blocks) {
-      x = this.checkpointing
+      // A hook is called once: a block in which one listens keeps what it computed.
+      x = this.checkpointing && !run.hookedWithin(block.name)
         ? checkpoint(run, x, (inner, y) => block.forward(inner, y, { mask }))
         : block.forward(run, x, { mask });
     }

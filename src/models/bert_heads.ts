@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Loss } from "../autograd/ops/cross_entropy.ts";
+import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import { gatherRows } from "../autograd/ops/gather_rows.ts";
 import { gelu } from "../autograd/ops/gelu.ts";
@@ -44,7 +44,8 @@ export class Pooler {
   forward(run: Run, hidden: Tensor): Tensor {
     const [batch, time] = hidden.shape;
     const rows = hidden.device.upload(Uint32Array.from({ length: batch }, (_, b) => b * time));
-    return tanh(run, this.#dense.forward(run, gatherRows(run, hidden, rows)));
+    const pooled = tanh(run, this.#dense.forward(run, gatherRows(run, hidden, rows)));
+    return run.hook("pooler.hook_pooler_out", pooled);
   }
 }
 
@@ -68,18 +69,23 @@ export class MaskedLanguageHead {
 
   /** (…, C) to logits (…, V). */
   forward(run: Run, hidden: Tensor): Tensor {
-    return linear(run, this.#transform(run, hidden), this.#decoder);
+    return this.#decode(run, this.#transform(run, hidden));
   }
 
   /** Mean cross-entropy of (…, C) against token ids (…), without logits that outlive it. */
   loss(run: Run, hidden: Tensor, options: { targets: Tensor; scale?: number }): Loss {
     const x = this.#transform(run, hidden);
+    if (run.hooked("unembed.hook_out")) return crossEntropy(run, this.#decode(run, x), options);
     return linearCrossEntropy(run, x, { ...this.#decoder, ...options });
   }
 
   #transform(run: Run, hidden: Tensor): Tensor {
     const transformed = gelu(run, this.#dense.forward(run, hidden), this.#activation);
-    return this.#norm.forward(run, transformed);
+    return run.hook("unembed.hook_in", this.#norm.forward(run, transformed, "mlm_head.ln."));
+  }
+
+  #decode(run: Run, x: Tensor): Tensor {
+    return run.hook("unembed.hook_out", linear(run, x, this.#decoder));
   }
 }
 
@@ -87,16 +93,19 @@ export class MaskedLanguageHead {
 export class Classifier {
   readonly #dense: Linear;
   readonly #dropout: number;
+  readonly #hook: string | undefined;
 
-  /** Takes its layer from the model that owns it. */
-  constructor(dense: Linear, dropout: number) {
+  /** Takes its layer from the model that owns it; `hook` is the hook point of its logits, if any. */
+  constructor(dense: Linear, dropout: number, hook?: string) {
     this.#dense = dense;
     this.#dropout = dropout;
+    this.#hook = hook;
   }
 
   /** (…, C) to logits (…, labels). */
   forward(run: Run, x: Tensor): Tensor {
-    return this.#dense.forward(run, dropout(run, x, this.#dropout));
+    const logits = this.#dense.forward(run, dropout(run, x, this.#dropout));
+    return this.#hook ? run.hook(this.#hook, logits) : logits;
   }
 }
 
@@ -125,7 +134,11 @@ export function makeHeads(
         settings,
         pooler: pooler(),
         masked: masked(),
-        classifier: classifier("cls.seq_relationship", 2),
+        classifier: new Classifier(
+          layers.affine("cls.seq_relationship", [2, C]),
+          0,
+          "nsp_head.hook_nsp_out",
+        ),
       };
     case "masked-language":
       return { settings, masked: masked() };

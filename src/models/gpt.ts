@@ -6,7 +6,6 @@
 import { checkpoint } from "../autograd/ops/checkpoint.ts";
 import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
-import { embedding } from "../autograd/ops/embedding.ts";
 import { linear } from "../autograd/ops/linear.ts";
 import { linearCrossEntropy, LOGIT_BYTES } from "../autograd/ops/linear_cross_entropy.ts";
 import type { Parameter } from "../autograd/parameter.ts";
@@ -18,6 +17,7 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { Attention } from "../nn/attention.ts";
 import { Block } from "../nn/block.ts";
 import { type AttentionCache, LayerCache } from "../nn/cache.ts";
+import { embed } from "../nn/embedding.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
@@ -148,20 +148,23 @@ export class Gpt {
     const { cache, mask } = options;
     const offset = cache?.length ?? 0;
     checkLength(offset + ids.shape[1], this.config.contextLength);
-    const embedded = embedding(run, ids, { token: this.#token, position: this.#position, offset });
-    let x = dropout(run, run.hook("hook_embed", embedded), this.config.embeddingDropout); // (B, T, C)
+    const tables = { name: "", token: this.#token, position: this.#position };
+    let x = dropout(run, embed(run, ids, { ...tables, offset }), this.config.embeddingDropout); // (B, T, C)
     this.#blocks.forEach((block, i) => {
       const settings = { mask, cache: cache?.layers[i] };
-      x = this.checkpointing && !cache
+      // A hook is called once: a block in which one listens keeps what it computed.
+      x = this.checkpointing && !cache && !run.hookedWithin(block.name)
         ? checkpoint(run, x, (inner, y) => block.forward(inner, y, settings))
         : block.forward(run, x, settings);
     });
-    return run.hook("ln_final.hook_normalized", this.#norm.forward(run, x));
+    return this.#norm.forward(run, x, "ln_final.");
   }
 
   /** The residual stream (…, C) to logits (…, V). */
   unembed(run: Run, x: Tensor): Tensor {
-    return linear(run, x, { weight: this.#head, transposed: true });
+    const read = run.hook("unembed.hook_in", x);
+    const logits = linear(run, read, { weight: this.#head, transposed: true });
+    return run.hook("unembed.hook_out", logits);
   }
 
   /** Mean cross-entropy of predicting targets (B, T), in nats; -100 is ignored. */
@@ -170,10 +173,11 @@ export class Gpt {
     const { logitBytes } = this;
     const hidden = this.hidden(run, ids, { mask });
     const weight = this.#head;
-    if (weight instanceof QuantizedWeight) {
+    if (weight instanceof QuantizedWeight || run.hooked("unembed.hook_out")) {
       return crossEntropy(run, this.unembed(run, hidden), { targets, scale });
     }
-    return linearCrossEntropy(run, hidden, { weight, targets, scale, logitBytes });
+    const read = run.hook("unembed.hook_in", hidden);
+    return linearCrossEntropy(run, read, { weight, targets, scale, logitBytes });
   }
 
   /** What continues `batch` sequences to up to `capacity` places, several times as fast as a cache. */

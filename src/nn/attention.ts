@@ -4,8 +4,10 @@
  * @module
  */
 import { attention, attentionWithPattern } from "../autograd/ops/attention.ts";
+import { packColumns, takeColumns } from "../autograd/ops/columns.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import type { Run } from "../autograd/run.ts";
+import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { AttentionCache } from "./cache.ts";
 import type { Linear } from "./linear.ts";
@@ -38,7 +40,11 @@ export class Attention {
     this.config = config;
   }
 
-  /** (B, T, C) to (B, T, C). `name` is the block's prefix of hook points, such as `blocks.0.`. */
+  /**
+   * (B, T, C) to (B, T, C). `name` is the block's prefix of hook points, such as `blocks.0.`.
+   *
+   * @throws {VitrailError} if somebody listens at scores or pattern, of which a cache keeps none
+   */
   forward(
     run: Run,
     x: Tensor,
@@ -47,20 +53,47 @@ export class Attention {
     const { name, mask, cache } = options;
     const { heads, causal, attentionDropout, residualDropout } = this.config;
     const hooks = { scores: `${name}attn.hook_attn_scores`, pattern: `${name}attn.hook_pattern` };
-    const qkv = this.qkv.forward(run, x); // (B, T, 3C)
+    const perHead = [x.shape[0], x.shape[1], heads, x.shape[2] / heads]; // (B, T, NH, HS)
+    const qkv = this.#hookParts(run, this.qkv.forward(run, x), { name, perHead }); // (B, T, 3C)
     const settings = { heads, causal, mask, dropoutProbability: attentionDropout };
     let z: Tensor; // (B, T, C)
+    const unfused = run.hooked(hooks.scores, hooks.pattern);
     if (cache) {
+      if (unfused) throw withCache(hooks);
       z = cache.attend(qkv, { heads });
-    } else if (run.hooked(hooks.scores) || run.hooked(hooks.pattern)) {
+    } else if (unfused) {
       z = attentionWithPattern(run, qkv, { ...settings, hooks });
     } else {
       z = attention(run, qkv, settings);
     }
     return dropout(
       run,
-      this.projection.forward(run, run.hook(`${name}attn.hook_z`, z)),
+      this.projection.forward(run, run.hook(`${name}attn.hook_z`, z, perHead)),
       residualDropout,
     );
   }
+
+  /** Packed q, k and v, which are taken apart and packed again if somebody listens at one of them. */
+  #hookParts(
+    run: Run,
+    qkv: Tensor,
+    { name, perHead }: { name: string; perHead: readonly number[] },
+  ): Tensor {
+    const names = ["q", "k", "v"].map((part) => `${name}attn.hook_${part}`);
+    if (!run.hooked(...names)) return qkv;
+    const columns = qkv.shape[2] / 3;
+    return packColumns(
+      run,
+      names.map((hook, i) =>
+        run.hook(hook, takeColumns(run, qkv, { offset: i * columns, columns }), perHead)
+      ),
+    );
+  }
+}
+
+function withCache({ scores, pattern }: { scores: string; pattern: string }): VitrailError {
+  return new VitrailError(
+    `Cannot hook ${scores} or ${pattern} in a pass with a cache of keys and values, which keeps ` +
+      "neither: run the whole sequence in one pass without a cache",
+  );
 }

@@ -37,7 +37,7 @@ export class Block {
   forward(run: Run, x: Tensor, options: { mask?: Tensor; cache?: AttentionCache } = {}): Tensor {
     const { name } = this;
     const before = run.hook(`${name}hook_resid_pre`, x);
-    const attended = this.attention.forward(run, this.norm1.forward(run, before), {
+    const attended = this.attention.forward(run, this.norm1.forward(run, before, `${name}ln1.`), {
       name,
       ...options,
     });
@@ -45,7 +45,7 @@ export class Block {
       run,
       before,
       run.hook(`${name}hook_attn_out`, attended),
-      `${name}hook_resid_mid`,
+      { sum: `${name}hook_resid_mid`, norm: `${name}ln2.` },
     );
     const thought = this.mlp.forward(run, normalized, name);
     return run.hook(

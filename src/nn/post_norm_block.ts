@@ -40,14 +40,14 @@ export class PostNormBlock {
       run,
       before,
       run.hook(`${name}hook_attn_out`, attended),
-      `${name}hook_resid_mid`,
+      { sum: `${name}hook_resid_mid`, norm: `${name}ln1.` },
     );
     const thought = this.mlp.forward(run, normalized, name);
     const { out } = this.norm2.afterAdd(
       run,
       normalized,
       run.hook(`${name}hook_mlp_out`, thought),
-      `${name}hook_resid_post`,
+      { sum: `${name}hook_resid_post`, norm: `${name}ln2.` },
     );
     return run.hook(`${name}hook_normalized_resid_post`, out);
   }

@@ -22,6 +22,13 @@ import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
 import { linearRow, rowNorm, rowWeight } from "../../src/kernels/linear_row.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
 import {
+  affine,
+  divideRows,
+  divideRowsBackward,
+  normScale,
+  normScaleBackward,
+} from "../../src/kernels/norm_parts.ts";
+import {
   quantizedEmbedding,
   quantizedMatmul,
   unpackMatrix,
@@ -205,6 +212,28 @@ Deno.test("layer norm: eight for each number forward, ten backward", async () =>
       bytes: 24 * columns,
     });
   }
+});
+
+Deno.test("layer norm in parts: four, three and two forward, three, seven and one backward", async () => {
+  using _scope = device.scope();
+  const [x, scale, weight] = [zeros(7, 13), zeros(7), zeros(13)];
+  const found = await works(() => {
+    normScale(x, { epsilon: 1e-5 });
+    normScaleBackward(x, { scale, dScale: scale });
+    divideRows(x, { scale });
+    divideRowsBackward(x, { scale, dOut: x });
+    affine(x, { weight, bias: weight });
+  });
+  // 91 numbers in seven rows.
+  assert.deepEqual(found, {
+    "norm_parts.scale": { flops: 4 * 91, bytes: 4 * (91 + 7) },
+    "norm_parts.scale_backward": { flops: 3 * 91, bytes: 4 * (2 * 91 + 14) },
+    "norm_parts.divide": { flops: 3 * 91, bytes: 4 * (2 * 91 + 7) },
+    "norm_parts.divide_backward": { flops: 7 * 91, bytes: 4 * (3 * 91 + 14) },
+    "norm_parts.affine": { flops: 2 * 91, bytes: 4 * (2 * 91 + 26) },
+  });
+  const backward = await works(() => void affine(x, { weight }));
+  assert.equal(backward["norm_parts.affine"]?.flops, 91);
 });
 
 Deno.test("AdamW: sixteen for each number; reads four tensors and writes three", async () => {

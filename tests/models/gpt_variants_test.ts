@@ -82,7 +82,7 @@ Deno.test("a hook sees its tensor, and what it returns takes its place", async (
   assert.deepEqual(seen, {
     "hook_embed": [1, T, C],
     "blocks.0.mlp.hook_post": [1, T, 4 * C],
-    "blocks.1.attn.hook_z": [1, T, C],
+    "blocks.1.attn.hook_z": [1, T, 3, C / 3],
     "blocks.1.hook_resid_mid": [1, T, C],
   });
   // What goes into block 1 taken from elsewhere: nothing before it matters any more.

@@ -9,4 +9,5 @@ export * from "./gather_rows.ts";
 export * from "./gelu.ts";
 export * from "./layer_norm.ts";
 export * from "./matmul.ts";
+export * from "./norm_parts.ts";
 export * from "./tanh.ts";

@@ -13,6 +13,7 @@ import * as embedding from "./embedding.ts";
 import * as gelu from "./gelu.ts";
 import * as layerNorm from "./layer_norm.ts";
 import * as matmul from "./matmul.ts";
+import * as normParts from "./norm_parts.ts";
 import type { Case } from "./operands.ts";
 import * as pattern from "./pattern.ts";
 import * as pointwiseLoss from "./pointwise_loss.ts";
@@ -25,6 +26,7 @@ const FILES = [
   attention,
   pattern,
   layerNorm,
+  normParts,
   gelu,
   softmax,
   pointwiseLoss,
