@@ -4,82 +4,15 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { crossEntropy } from "../../src/autograd/ops/cross_entropy.ts";
 import { type Hook, Run } from "../../src/autograd/run.ts";
-import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
-import type { Bert } from "../../src/models/bert.ts";
-import { loadBert, loadGpt } from "../../src/models/files.ts";
-import type { Gpt } from "../../src/models/gpt.ts";
 import { hookPoints } from "../../src/models/hook_points.ts";
 import { assertClose } from "../compare.ts";
+import { B, type Subject, SUBJECTS, T, V } from "./hook_subjects.ts";
 
-const FIXTURES = new URL("../fixtures", import.meta.url).pathname;
-const [B, T, V] = [3, 29, 197];
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());
-
-/** A model, what it is asked, and what TransformerLens saw. */
-interface Subject {
-  model: Gpt | Bert;
-  /** Channels, heads. */
-  size: [C: number, NH: number];
-  /** Logits (B, T, V), and the loss or its terms. */
-  forward(run: Run): { logits: Tensor; losses: Tensor[] };
-  /** What TransformerLens saw. */
-  seen: ReturnType<typeof openSafetensors>;
-}
-
-const integers = (family: string, name: string): Int32Array<ArrayBuffer> => {
-  using file = openSafetensors(`${FIXTURES}/${family}/fixture.safetensors`);
-  return new Int32Array(file.readRaw(name).buffer);
-};
-
-function gptSubject(): Subject {
-  const model = loadGpt(device, `${FIXTURES}/gpt2/model`);
-  const ids = model.ids(integers("gpt2", "ids"), [B, T]);
-  const targets = device.upload(integers("gpt2", "targets"), [B, T]);
-  return {
-    model,
-    size: [36, 3],
-    forward(run) {
-      const logits = model.forward(run, ids);
-      return { logits, losses: [crossEntropy(run, logits, { targets }).result] };
-    },
-    seen: openSafetensors(`${FIXTURES}/hooks/gpt2.safetensors`),
-  };
-}
-
-function bertSubject(): Subject {
-  const model = loadBert(device, `${FIXTURES}/bert/pretraining`);
-  const seen = integers("bert", "mask");
-  const input = {
-    ids: model.ids(integers("bert", "ids"), [B, T]),
-    segments: device.upload(Uint32Array.from(integers("bert", "segments")), [B, T]),
-    mask: device.upload(Float32Array.from(seen, (s) => s ? 0 : -Infinity), [B, T]),
-  };
-  const tokens = device.upload(integers("bert", "tokens"), [B, T]);
-  const follows = device.upload(Int32Array.of(1, 0, 1));
-  const { masked, pooler, classifier } = model.heads;
-  return {
-    model,
-    size: [24, 2],
-    forward(run) {
-      const hidden = model.hidden(run, input);
-      const next = classifier!.forward(run, pooler!.forward(run, hidden));
-      const logits = masked!.forward(run, hidden);
-      const losses = [
-        crossEntropy(run, logits, { targets: tokens }).result,
-        crossEntropy(run, next, { targets: follows }).result,
-      ];
-      return { logits, losses };
-    },
-    seen: openSafetensors(`${FIXTURES}/hooks/bert.safetensors`),
-  };
-}
-
-const SUBJECTS = { "GPT": gptSubject, "BERT": bertSubject };
 
 /** Shapes by the end of a name. */
 function shapeOf(name: string, { model, size: [C, NH] }: Subject): number[] {
@@ -101,7 +34,7 @@ const unmasked = (values: ArrayLike<number>, by: ArrayLike<number>) =>
 for (const [family, make] of Object.entries(SUBJECTS)) {
   Deno.test(`${family}: each hook is called once, in order, with TransformerLens's shape and values`, async () => {
     using _scope = device.scope();
-    const subject = make();
+    const subject = make(device);
     const { model, seen } = subject;
     const called: string[] = [];
     const values = new Map<string, Tensor>();
@@ -113,9 +46,9 @@ for (const [family, make] of Object.entries(SUBJECTS)) {
     const names = hookPoints(model);
     assert.deepEqual(names, new TextDecoder().decode(seen.readRaw("names")).split("\n"));
     const hooks = new Map(names.map((name) => [name, look]));
-    const { logits } = subject.forward(new Run(device, { hooks }));
+    const [{ logits }] = subject.forward(new Run(device, { hooks }));
     assert.deepEqual(called, names);
-    const plain = subject.forward(new Run(device)).logits;
+    const [{ logits: plain }] = subject.forward(new Run(device));
     assertClose(await logits.read(), await plain.read(), { bound: 1e-5, label: "logits" });
     for (const [name, x] of values) {
       const expected = seen.read(name);
@@ -126,7 +59,7 @@ for (const [family, make] of Object.entries(SUBJECTS)) {
 
   Deno.test(`${family}: the gradient at each hook point equals TransformerLens's`, async () => {
     using _scope = device.scope();
-    const subject = make();
+    const subject = make(device);
     const kept = new Map<string, Tensor>();
     const run: Run = new Run(device, {
       record: "activations",
@@ -137,8 +70,7 @@ for (const [family, make] of Object.entries(SUBJECTS)) {
         }]),
       ),
     });
-    const { losses } = subject.forward(run);
-    const gradients = run.tape!.backward(losses);
+    const gradients = run.tape!.backward(subject.losses(run));
     for (const [name, x] of kept) {
       const found = gradients.get(x);
       assert.ok(found, `no gradient at ${name}`);
