@@ -20,6 +20,12 @@ export const count: Rule = {
   holds: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
 };
 
+/** A whole number, or 0 where there may be none. */
+export const countOrNone: Rule = {
+  wanted: "a whole number from 0",
+  holds: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+};
+
 /** A probability that leaves something over. */
 export const probability: Rule = {
   wanted: "a number from 0 to below 1",

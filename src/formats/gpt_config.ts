@@ -4,6 +4,7 @@ import {
   boolean,
   checkRules,
   count,
+  countOrNone,
   notNegative,
   oneOf,
   positive,
@@ -29,7 +30,7 @@ export interface GptConfig {
   layers: number;
   /** Attention heads in each block. */
   heads: number;
-  /** Width of the hidden layer of each MLP. GPT-2 has four times `channels`. */
+  /** Width of the hidden layer of each MLP. GPT-2 has four times `channels`; 0 makes attention only. */
   mlpChannels: number;
   /** Added to the variance in each layer norm. */
   layerNormEpsilon: number;
@@ -105,7 +106,7 @@ const rules: Rules<Exclude<keyof GptConfig, "beginOfTextId" | "endOfTextId">> = 
   channels: count,
   layers: count,
   heads: count,
-  mlpChannels: count,
+  mlpChannels: countOrNone,
   layerNormEpsilon: positive,
   activation: oneOf("gelu_new", "gelu"),
   positions: oneOf("learned", "sinusoidal", "none"),

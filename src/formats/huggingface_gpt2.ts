@@ -126,7 +126,9 @@ export function parseGpt2Config(
     layers: json.n_layer,
     heads: json.n_head,
     // A multiple of nonsense is nonsense too, but the check meets n_embd first and names that.
-    mlpChannels: json.n_inner ?? 4 * (json.n_embd as number),
+    mlpChannels: (extra as Record<string, unknown>).attention_only === true
+      ? 0
+      : json.n_inner ?? 4 * (json.n_embd as number),
     layerNormEpsilon: json.layer_norm_epsilon ?? 1e-5,
     activation: parseActivation(json.activation_function ?? "gelu_new", action),
     positions: (extra as Record<string, unknown>).positions ?? "learned",
@@ -244,12 +246,16 @@ export function formatGpt2Config(config: GptConfig): Gpt2ConfigJson {
     model_type: "gpt2",
     n_embd: config.channels,
     n_head: config.heads,
-    n_inner: config.mlpChannels === 4 * config.channels ? null : config.mlpChannels,
+    // A GPT-2 always has MLPs: other programs get the narrowest, which adds nothing.
+    n_inner: config.mlpChannels === 4 * config.channels ? null : Math.max(config.mlpChannels, 1),
     n_layer: config.layers,
     n_positions: config.contextLength,
     resid_pdrop: config.residualDropout,
     tie_word_embeddings: config.tieWeights,
-    vitrail: { positions: config.positions },
+    vitrail: {
+      ...config.mlpChannels === 0 && { attention_only: true },
+      positions: config.positions,
+    },
     vocab_size: config.vocabularySize,
   };
 }

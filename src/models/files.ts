@@ -45,19 +45,45 @@ export async function saveGpt(model: Gpt, directory: string): Promise<void> {
   const { config, quantized } = model;
   writeConfig(directory, config, { packing: packingOf(quantized) });
   const tensors = tensorsToWrite(model.device, model.parameters.flatMap(inFile));
-  tensors.push(...fixedPositions(config), ...quantized.flatMap(packedTensors));
+  tensors.push(...neutralTensors(config), ...quantized.flatMap(packedTensors));
   const metadata = { format: "pt", ...packedMetadata(quantized) };
   await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata });
 }
 
-/** Other programs add a learned table: they get the fixed one, or zeros, under its name. */
-export function fixedPositions({ positions, contextLength, channels }: GptConfig): TensorToWrite[] {
+/**
+ * What other programs ask for and we have not. They add a learned table: they get the fixed one, or
+ * zeros, under its name. They have MLPs: where we have none, they get one that adds nothing.
+ */
+export function neutralTensors(config: GptConfig): TensorToWrite[] {
+  return [...fixedPositions(config), ...silentMlps(config)];
+}
+
+function fixedPositions({ positions, contextLength, channels }: GptConfig): TensorToWrite[] {
   if (positions === "learned") return [];
   const data = positions === "sinusoidal"
     ? sinusoids(contextLength, channels)
     : new Float32Array(contextLength * channels);
   const shape = [contextLength, channels];
   return [{ name: "transformer.wpe.weight", shape, dtype: "F32", data }];
+}
+
+function silentMlps({ mlpChannels, layers, channels: C }: GptConfig): TensorToWrite[] {
+  if (mlpChannels > 0) return [];
+  const shapes: [string, number[]][] = [
+    ["ln_2.weight", [C]],
+    ["ln_2.bias", [C]],
+    ["mlp.c_fc.weight", [C, 1]],
+    ["mlp.c_fc.bias", [1]],
+    ["mlp.c_proj.weight", [1, C]],
+    ["mlp.c_proj.bias", [C]],
+  ];
+  return Array.from({ length: layers }, (_, i) =>
+    shapes.map(([name, shape]): TensorToWrite => ({
+      name: `transformer.h.${i}.${name}`,
+      shape,
+      dtype: "F32",
+      data: new Float32Array(sizeOf(shape)),
+    }))).flat();
 }
 
 /**

@@ -98,12 +98,14 @@ export class Gpt {
           affine(`${h}.attn.c_proj`, [C, C], residual),
           { ...config, heads, causal: true },
         ),
-        norm2: norm(`${h}.ln_2`),
-        mlp: new Mlp(
-          affine(`${h}.mlp.c_fc`, [C, mlpChannels]),
-          affine(`${h}.mlp.c_proj`, [mlpChannels, C], residual),
-          { ...config, activation: config.activation === "gelu" ? "erf" : "tanh" },
-        ),
+        ...mlpChannels > 0 && {
+          norm2: norm(`${h}.ln_2`),
+          mlp: new Mlp(
+            affine(`${h}.mlp.c_fc`, [C, mlpChannels]),
+            affine(`${h}.mlp.c_proj`, [mlpChannels, C], residual),
+            { ...config, activation: config.activation === "gelu" ? "erf" : "tanh" },
+          ),
+        },
       });
     });
     this.#norm = norm("transformer.ln_f");

@@ -18,7 +18,7 @@ import { readConfig } from "../formats/huggingface_gpt2.ts";
 import { openModelWeights, writeSafetensors } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { fixedPositions, tensorsToWrite } from "./files.ts";
+import { neutralTensors, tensorsToWrite } from "./files.ts";
 import { Gpt } from "./gpt.ts";
 import { freshWeights, ParameterList, storedWeights, type WeightSource } from "./weights.ts";
 
@@ -98,6 +98,6 @@ export async function saveGptClassifier(model: GptClassifier, directory: string)
   writeGptClassifierConfig(directory, { config, ...model.settings });
   const named = model.parameters.map((p) => ({ name: p.name, tensor: p }));
   const tensors = tensorsToWrite(device, named);
-  tensors.push(...fixedPositions(config));
+  tensors.push(...neutralTensors(config));
   await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
 }

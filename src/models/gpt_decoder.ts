@@ -66,14 +66,21 @@ interface RowLinear {
 
 /** A block, ready to be applied to one place. */
 interface RowBlock {
-  norms: [RowNorm, RowNorm];
-  layers: Record<"qkv" | "projection" | "up" | "down", RowLinear>;
-  gelu: "erf" | "tanh";
+  norm: RowNorm;
+  layers: Record<"qkv" | "projection", RowLinear>;
+  mlp: RowMlp | undefined;
   /** (B, 1, 3·C), part of the cache's `fresh`. */
   qkv: Tensor;
   /** Where its keys and values are, and as which layer. */
   cache: LayerGroup;
   layer: number;
+}
+
+/** The MLP of a block, if it has one. */
+interface RowMlp {
+  norm: RowNorm;
+  layers: Record<"up" | "down", RowLinear>;
+  gelu: "erf" | "tanh";
 }
 
 /** Layers whose keys and values lie in one pair of textures. */
@@ -144,7 +151,7 @@ export class GptDecoder implements Decoder {
     this.#norm = rowNorm(parts.norm);
     this.#head = weightOf(parts.head, { transposed: true });
     this.#z = device.tensor([batch, 1, C]);
-    this.#thought = device.tensor([batch, 1, mlpChannels]);
+    this.#thought = device.tensor([batch, 1, Math.max(mlpChannels, 1)]);
     this.#logits = device.tensor([batch, 1, vocabularySize]);
   }
 
@@ -174,15 +181,17 @@ export class GptDecoder implements Decoder {
     const x = token instanceof QuantizedWeight // (B, 1, C)
       ? quantizedEmbedding(ids, { token: token.matrix, position, offset: past })
       : embedding(ids, { token, position, offset: past });
-    for (const { norms, layers, gelu, qkv, cache, layer } of this.#blocks) {
-      apply(x, layers.qkv.weight, { norm: norms[0], bias: layers.qkv.bias, out: qkv });
+    for (const { norm, layers, mlp, qkv, cache, layer } of this.#blocks) {
+      apply(x, layers.qkv.weight, { norm, bias: layers.qkv.bias, out: qkv });
       attentionDecode(qkv, cache.cache, { past, layer, out: this.#z });
-      const { projection, up, down } = layers;
+      const { projection } = layers;
       apply(this.#z, projection.weight, { bias: projection.bias, out: x, accumulate: true });
+      if (!mlp) continue;
+      const { up, down } = mlp.layers;
       const thought = apply(x, up.weight, {
-        norm: norms[1],
+        norm: mlp.norm,
         bias: up.bias,
-        gelu,
+        gelu: mlp.gelu,
         out: this.#thought,
       });
       apply(thought, down.weight, { bias: down.bias, out: x, accumulate: true });
@@ -201,8 +210,8 @@ export class GptDecoder implements Decoder {
     for (const { cache } of this.#groups) {
       [cache.keys, cache.values].forEach((t) => textures.release(t));
     }
-    for (const { layers } of this.#blocks) {
-      for (const { weight } of Object.values(layers)) release(weight);
+    for (const { layers, mlp } of this.#blocks) {
+      for (const { weight } of Object.values({ ...layers, ...mlp?.layers })) release(weight);
     }
     release(this.#head);
   }
@@ -219,16 +228,15 @@ function rowBlock(block: Block, cache: LayerGroup, layer: number): RowBlock {
   const { device, buffer } = fresh;
   const shape = [batch, 1, 3 * heads * headSize];
   const slice = device.pool.slice(buffer, 4 * layer * fresh.shape[1], 4 * batch * shape[2]);
-  const { attention, mlp } = block;
+  const { attention, mlp, norm2 } = block;
   return {
-    norms: [rowNorm(block.norm1), rowNorm(block.norm2)],
-    layers: {
-      qkv: rowLinear(attention.qkv),
-      projection: rowLinear(attention.projection),
-      up: rowLinear(mlp.up),
-      down: rowLinear(mlp.down),
+    norm: rowNorm(block.norm1),
+    layers: { qkv: rowLinear(attention.qkv), projection: rowLinear(attention.projection) },
+    mlp: mlp && norm2 && {
+      norm: rowNorm(norm2),
+      layers: { up: rowLinear(mlp.up), down: rowLinear(mlp.down) },
+      gelu: mlp.config.activation,
     },
-    gelu: mlp.config.activation,
     qkv: new Tensor(device, slice, shape, "f32"),
     cache,
     layer,

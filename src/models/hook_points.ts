@@ -32,6 +32,9 @@ const PRE_NORM = [
   "hook_resid_post",
 ];
 
+/** Names within a block of a GPT without MLPs: there is no middle. */
+const ATTENTION_ONLY = PRE_NORM.filter((name) => !/^(ln2|mlp)\.|_(resid_mid|mlp_out)$/.test(name));
+
 /** Names within a block of a BERT, whose norms follow the residual connections. */
 const POST_NORM = [
   "hook_resid_pre",
@@ -59,7 +62,8 @@ const POST_NORM = [
  *   is what the next block reads.
  * - `attn.hook_q`, `…k`, `…v`, `…z`: (B, T, NH, HS). `attn.hook_attn_scores`, `attn.hook_pattern`: (B, NH, T, T),
  *   in f32; a masked score is -3e38. They are not to be had in a pass with a cache.
- * - `hook_attn_out`, `hook_mlp_out`: what is added to the stream.
+ * - `hook_attn_out`, `hook_mlp_out`: what is added to the stream. A GPT without MLPs has no `hook_mlp_out`,
+ *   `mlp`, `ln2` nor `hook_resid_mid`.
  * - `mlp.hook_pre`, `mlp.hook_post`: (B, T, 4C), before and after GELU.
  * - `ln1.hook_scale`: (B, T, 1), in f32, what a centred row is divided by, √(variance + ε);
  *   `ln1.hook_normalized`: the quotient, before weight and bias.
@@ -77,7 +81,7 @@ export function hookPoints(model: Gpt | Bert): string[] {
     return [
       "hook_embed",
       ...(model.config.positions === "none" ? [] : ["hook_pos_embed"]),
-      ...layers(PRE_NORM),
+      ...layers(model.config.mlpChannels > 0 ? PRE_NORM : ATTENTION_ONLY),
       ...within("ln_final.", NORM),
       ...UNEMBED,
     ];

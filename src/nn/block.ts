@@ -11,7 +11,11 @@ import type { AttentionCache } from "./cache.ts";
 import type { LayerNorm } from "./layer_norm.ts";
 import type { Mlp } from "./mlp.ts";
 
-/** Attention and MLP, each behind a norm and beside a residual connection (pre-norm, as in GPT-2). */
+/**
+ * Attention and MLP, each behind a norm and beside a residual connection (pre-norm, as in GPT-2). The MLP
+ * and its norm may be absent: such a block only moves what is known from place to place (the
+ * attention-only models of Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits").
+ */
 export class Block {
   /** Prefix of its hook points. */
   readonly name: string;
@@ -19,13 +23,16 @@ export class Block {
   readonly norm1: LayerNorm;
   /** Looks at other places. */
   readonly attention: Attention;
-  /** Before the MLP. */
-  readonly norm2: LayerNorm;
+  /** Before the MLP, if there is one. */
+  readonly norm2: LayerNorm | undefined;
   /** Works on each place. */
-  readonly mlp: Mlp;
+  readonly mlp: Mlp | undefined;
 
   /** Takes its layers from the model that owns them. */
-  constructor(name: string, layers: Pick<Block, "norm1" | "attention" | "norm2" | "mlp">) {
+  constructor(
+    name: string,
+    layers: Pick<Block, "norm1" | "attention"> & { norm2?: LayerNorm; mlp?: Mlp },
+  ) {
     this.name = name;
     this.norm1 = layers.norm1;
     this.attention = layers.attention;
@@ -35,19 +42,21 @@ export class Block {
 
   /** (B, T, C) to (B, T, C). */
   forward(run: Run, x: Tensor, options: { mask?: Tensor; cache?: AttentionCache } = {}): Tensor {
-    const { name } = this;
+    const { name, norm2, mlp } = this;
     const before = run.hook(`${name}hook_resid_pre`, x);
     const attended = this.attention.forward(run, this.norm1.forward(run, before, `${name}ln1.`), {
       name,
       ...options,
     });
-    const { sum: middle, out: normalized } = this.norm2.afterAdd(
+    const found = run.hook(`${name}hook_attn_out`, attended);
+    if (!norm2 || !mlp) return run.hook(`${name}hook_resid_post`, add(run, before, found));
+    const { sum: middle, out: normalized } = norm2.afterAdd(
       run,
       before,
-      run.hook(`${name}hook_attn_out`, attended),
+      found,
       { sum: `${name}hook_resid_mid`, norm: `${name}ln2.` },
     );
-    const thought = this.mlp.forward(run, normalized, name);
+    const thought = mlp.forward(run, normalized, name);
     return run.hook(
       `${name}hook_resid_post`,
       add(run, middle, run.hook(`${name}hook_mlp_out`, thought)),

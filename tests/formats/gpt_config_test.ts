@@ -36,7 +36,7 @@ const faults: [Record<string, unknown>, string][] = [
   [{ vocabularySize: undefined }, "vocabularySize is absent, wanted a whole number from 1"],
   [{ vocabularySize: NaN }, "vocabularySize is NaN"],
   [{ vocabularySize: 2 ** 53 }, "vocabularySize is 9007199254740992"],
-  [{ mlpChannels: 0 }, "mlpChannels is 0"],
+  [{ mlpChannels: -1 }, "mlpChannels is -1, wanted a whole number from 0"],
   [{ layerNormEpsilon: 0 }, "layerNormEpsilon is 0, wanted a number above 0"],
   [{ layerNormEpsilon: Infinity }, "layerNormEpsilon is Infinity"],
   [{ activation: "relu" }, 'activation is "relu", wanted "gelu_new" or "gelu"'],

@@ -106,7 +106,7 @@ const faults: [Record<string, unknown>, string][] = [
   [{ vocab_size: null }, "vocab_size is null, wanted a whole number from 1"],
   [{ n_layer: "1" }, 'n_layer is "1", wanted a whole number from 1'],
   [{ n_positions: 1.5 }, "n_positions is 1.5, wanted a whole number from 1"],
-  [{ n_inner: -8 }, "n_inner is -8, wanted a whole number from 1"],
+  [{ n_inner: -8 }, "n_inner is -8, wanted a whole number from 0"],
   [{ layer_norm_epsilon: "1e-5" }, 'layer_norm_epsilon is "1e-5", wanted a number above 0'],
   [{ resid_pdrop: 2 }, "resid_pdrop is 2, wanted a number from 0 to below 1"],
   [{ tie_word_embeddings: "no" }, 'tie_word_embeddings is "no", wanted true or false'],
