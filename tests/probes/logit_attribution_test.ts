@@ -15,31 +15,21 @@ import {
   runWithCache,
   runWithHooks,
 } from "../../mod.ts";
-import { numbers } from "../compare.ts";
-import type { WeightSource } from "../../src/models/weights.ts";
+import { busy, idsOf, SIZE } from "./busy_models.ts";
 
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());
 const [B, T] = [3, 29];
-const size = { vocabularySize: 197, contextLength: T, channels: 24, layers: 3, heads: 2 };
-const ids = Uint32Array.from({ length: B * T }, (_, i) => (i * 31 + (i * i) % 13) % 197);
+const ids = idsOf(B * T);
 
-/** Weights of which none is zero or one, so that nothing is left out unnoticed. */
-const busy: WeightSource = (name, shape) => {
-  const count = shape.reduce((a, b) => a * b, 1);
-  const offset = name.endsWith("weight") && shape.length === 1 ? 1 : 0;
-  return numbers(count, name.length * 7 + name.charCodeAt(name.length - 8)).map((v) =>
-    offset + 0.25 * v
-  );
-};
 const bert = (heads: NonNullable<ConstructorParameters<typeof Bert>[2]>["heads"]) =>
-  new Bert(device, createBertConfig(size), { heads, source: busy });
+  new Bert(device, createBertConfig(SIZE), { heads, source: busy });
 const labels = ["a", "b", "c", "d", "e"];
 const models = {
-  "GPT, tied": new Gpt(device, createGptConfig(size), busy),
+  "GPT, tied": new Gpt(device, createGptConfig(SIZE), busy),
   "GPT with a head of its own and sinusoids": new Gpt(
     device,
-    { ...createGptConfig(size), tieWeights: false, positions: "sinusoidal" },
+    { ...createGptConfig(SIZE), tieWeights: false, positions: "sinusoidal" },
     busy,
   ),
   "BERT that guesses tokens": bert({ kind: "pretraining" }),
@@ -82,7 +72,6 @@ for (const [family, model] of Object.entries(models)) {
 Deno.test("a component's part is what the logit loses without it, the norm's scale held", async () => {
   const model = models["GPT, tied"];
   const input = { ids: model.ids(ids, [B, T]) };
-  const found = await attributeLogit(model, input, { answer: 42 });
   using _scope = device.scope();
   const { logits: clean, cache } = runWithCache(model, input, { names: "ln_final.hook_scale" });
   using _cache = cache;
@@ -95,7 +84,11 @@ Deno.test("a component's part is what the logit loses without it, the norm's sca
       ],
     });
   const [before, held, free] = await device.read(clean, without(true), without(false));
-  const at = (T - 1) * 197 + 42;
+  const last = (T - 1) * 197;
+  const gap = (answer: number): number => Math.abs(held[last + answer] - free[last + answer]);
+  const answer = Array.from({ length: 197 }, (_, i) => i).reduce((a, b) => gap(b) > gap(a) ? b : a);
+  const found = await attributeLogit(model, input, { answer });
+  const at = last + answer;
   const value = part(found, "blocks.2.hook_mlp_out");
   assert.ok(
     Math.abs(before[at] - held[at] - value) < 1e-4,
