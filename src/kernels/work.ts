@@ -239,6 +239,9 @@ const COUNTS: Record<string, Count> = {
   "cross_entropy.count": each("targets", 1),
   "cross_entropy.backward": distance,
   "cross_entropy.backward_odd": distance,
+  // Twice max, l - max, exp and Σ; then p, both logarithms, their difference, p· and Σ.
+  "kl_divergence.forward": each("logits", 2 * 4 + 6),
+  "kl_divergence.backward": each("d_logits", 2 * 2 + 2),
   "pointwise_loss.forward": (d) => each("x", d.overrides.logistic ? 8 : 3)(d),
   "pointwise_loss.backward": (d) => each("d_x", d.overrides.logistic ? 6 : 3)(d),
 

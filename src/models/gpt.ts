@@ -169,6 +169,11 @@ export class Gpt {
     return run.hook("unembed.hook_out", logits);
   }
 
+  /** What any block leaves (…, C) to logits (…, V), by way of the final norm. */
+  readOut(run: Run, residual: Tensor): Tensor {
+    return this.unembed(run, this.#norm.forward(run, residual, "ln_final."));
+  }
+
   /** Mean cross-entropy of predicting targets (B, T), in nats; -100 is ignored. */
   loss(run: Run, ids: Tensor, options: { targets: Tensor; scale?: number; mask?: Tensor }): Loss {
     const { targets, scale, mask } = options;

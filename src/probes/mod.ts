@@ -24,3 +24,20 @@ export {
   runWithHooks,
 } from "./run_with_hooks.ts";
 export { loadSubject, type ProbedText, ProbeSubject } from "./subject.ts";
+export { attentionMaps, headMap, type HeadPlace } from "./attention_maps.ts";
+export { attentionRollout, type Rollout } from "./attention_rollout.ts";
+export {
+  attributeLogit,
+  type AttributionOptions,
+  type Contribution,
+  type LogitAttribution,
+} from "./logit_attribution.ts";
+export { type LensCell, type LensOptions, type LensRow, logitLens } from "./logit_lens.ts";
+export { type StreamPoint, streamPoints } from "./residual_stream.ts";
+export { loadTunedLens, TunedLens } from "./tuned_lens.ts";
+export {
+  type LensBatch,
+  lensDivergence,
+  type LensTrainingOptions,
+  trainTunedLens,
+} from "./tuned_lens_training.ts";

@@ -17,6 +17,7 @@ import {
   crossEntropy,
   crossEntropyBackward,
 } from "../../src/kernels/cross_entropy.ts";
+import { klDivergence, klDivergenceBackward } from "../../src/kernels/kl_divergence.ts";
 import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
 import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
 import { linearRow, rowNorm, rowWeight } from "../../src/kernels/linear_row.ts";
@@ -242,6 +243,23 @@ Deno.test("AdamW: sixteen for each number; reads four tensors and writes three",
   const rates = { lr: 1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, decay: 0, step: 1 };
   const found = await works(() => adamw({ value, gradient, m, v, clip: zeros(3) }, rates));
   assert.deepEqual(found["adamw.update"], { flops: 16 * 13, bytes: 4 * (7 * 13 + 3) });
+});
+
+Deno.test("KL divergence: fourteen for each logit forward, six backward", async () => {
+  using _scope = device.scope();
+  const [logits, teacher] = [zeros(5, 197), zeros(5, 197)];
+  const found = await works(() => {
+    const saved = klDivergence(logits, teacher);
+    klDivergenceBackward(logits, teacher, { saved, scale: 1, dLogits: zeros(5, 197) });
+  });
+  assert.deepEqual(found["kl_divergence.forward"], {
+    flops: 14 * 985,
+    bytes: 4 * (2 * 985 + 15),
+  });
+  assert.deepEqual(found["kl_divergence.backward"], {
+    flops: 6 * 985,
+    bytes: 4 * (3 * 985 + 10),
+  });
 });
 
 Deno.test("cross-entropy: four for each logit forward, three backward", async () => {

@@ -1,10 +1,11 @@
 /**
- * Softmax, and cross-entropy with it, over rows of a vocabulary.
+ * Softmax, and cross-entropy and divergence with it, over rows of a vocabulary.
  *
  * @module
  */
 import type { Device } from "../../gpu/device.ts";
 import { countTargets, crossEntropy, crossEntropyBackward } from "../../kernels/cross_entropy.ts";
+import { klDivergence, klDivergenceBackward } from "../../kernels/kl_divergence.ts";
 import { softmax, softmaxBackward } from "../../kernels/softmax.ts";
 import { type Case, random, randomIds, sizesFor } from "./operands.ts";
 
@@ -52,6 +53,22 @@ export function cases(device: Device): Case[] {
       const saved = crossEntropy(logits, targets);
       const dLogits = device.tensor([rows, V]);
       return () => crossEntropyBackward(logits, targets, { saved, scale: 1, dLogits });
+    },
+  }, {
+    name: "kl_divergence forward",
+    shape,
+    prepare: (device) => {
+      const [logits, teacher] = [random(device, [rows, V]), random(device, [rows, V], 2)];
+      return () => void klDivergence(logits, teacher);
+    },
+  }, {
+    name: "kl_divergence backward",
+    shape,
+    prepare: (device) => {
+      const [logits, teacher] = [random(device, [rows, V]), random(device, [rows, V], 2)];
+      const saved = klDivergence(logits, teacher);
+      const dLogits = device.tensor([rows, V]);
+      return () => klDivergenceBackward(logits, teacher, { saved, scale: 1, dLogits });
     },
   }];
 }
