@@ -4,7 +4,9 @@
  * @module
  */
 export { type Activation, ActivationCache } from "./activation_cache.ts";
+export { ablate, type AblationOptions, type AblationResult, type Substitute } from "./ablation.ts";
 export { type HookNames, matchHooks } from "./hook_names.ts";
+export { meanActivations, type MeanOptions } from "./mean_activations.ts";
 export {
   klDivergence,
   logit,
@@ -14,6 +16,20 @@ export {
   type MetricPlace,
   probability,
 } from "./metrics.ts";
+export {
+  activationPatching,
+  type PatchingMap,
+  type PatchingOptions,
+  type PatchingPair,
+  type PatchingResult,
+  patchingSweep,
+} from "./patching.ts";
+export {
+  directOnly,
+  pathPatching,
+  type PathPatchingOptions,
+  readersBehind,
+} from "./path_patching.ts";
 export { modelLogits, type ProbedModel, type ProbeInput } from "./probed_model.ts";
 export {
   type CacheOptions,
@@ -23,4 +39,15 @@ export {
   runWithGradients,
   runWithHooks,
 } from "./run_with_hooks.ts";
+export type { Site } from "./sites.ts";
 export { loadSubject, type ProbedText, ProbeSubject } from "./subject.ts";
+export {
+  type HeadPart,
+  headParts,
+  type PlacePart,
+  placeParts,
+  type Sweep,
+  sweepHeads,
+  sweepOf,
+  sweepPlaces,
+} from "./sweeps.ts";
