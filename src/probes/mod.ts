@@ -5,6 +5,15 @@
  */
 export { type Activation, ActivationCache } from "./activation_cache.ts";
 export { ablate, type AblationOptions, type AblationResult, type Substitute } from "./ablation.ts";
+export {
+  type Attribution,
+  gradientTimesInput,
+  type IntegratedGradients,
+  integratedGradients,
+  type IntegratedGradientsOptions,
+} from "./attribution.ts";
+export { attributionPatching } from "./attribution_patching.ts";
+export type { Baseline } from "./baselines.ts";
 export { type HookNames, matchHooks } from "./hook_names.ts";
 export { meanActivations, type MeanOptions } from "./mean_activations.ts";
 export {
@@ -19,6 +28,7 @@ export {
 export {
   activationPatching,
   type PatchingMap,
+  patchingMap,
   type PatchingOptions,
   type PatchingPair,
   type PatchingResult,
@@ -30,7 +40,7 @@ export {
   type PathPatchingOptions,
   readersBehind,
 } from "./path_patching.ts";
-export { modelLogits, type ProbedModel, type ProbeInput } from "./probed_model.ts";
+export { embeddingHook, modelLogits, type ProbedModel, type ProbeInput } from "./probed_model.ts";
 export {
   type CacheOptions,
   type GradientResult,
@@ -39,6 +49,7 @@ export {
   runWithGradients,
   runWithHooks,
 } from "./run_with_hooks.ts";
+export { type Points, type Quadrature, quadrature } from "./quadrature.ts";
 export type { Site } from "./sites.ts";
 export { loadSubject, type ProbedText, ProbeSubject } from "./subject.ts";
 export {

@@ -52,7 +52,13 @@ export interface PatchingResult {
 }
 
 /** A sweep with the effect of each of its cells. */
-export interface PatchingMap extends Omit<PatchingResult, "effects" | "each" | "patched"> {
+export interface PatchingMap {
+  /** Name of the metric. */
+  metric: string;
+  /** Mean metric of the clean run. */
+  clean: number;
+  /** Mean metric of the corrupted run. */
+  corrupted: number;
   /** What is patched, for a heading. */
   title: string;
   /** What the rows are, and the name of each. */
@@ -118,11 +124,19 @@ export async function patchingSweep(
   pair: PatchingPair,
   options: Omit<PatchingOptions, "cells"> & { sweep: Sweep },
 ): Promise<PatchingMap> {
-  const { title, rows, columns, cells } = options.sweep;
-  const { metric, clean, corrupted, effects } = await activationPatching(model, pair, {
-    ...options,
-    cells,
-  });
+  const { sweep } = options;
+  return patchingMap(
+    sweep,
+    await activationPatching(model, pair, { ...options, cells: sweep.cells }),
+  );
+}
+
+/** The effects of a sweep's cells, in its rows and columns. */
+export function patchingMap(
+  { title, rows, columns }: Sweep,
+  { metric, clean, corrupted, effects }: PatchingResult,
+): PatchingMap {
+  const wide = columns.names.length;
   return {
     title,
     metric,
@@ -130,9 +144,7 @@ export async function patchingSweep(
     corrupted,
     rows,
     columns,
-    effects: rows.names.map((_, r) =>
-      effects.slice(r * columns.names.length, (r + 1) * columns.names.length)
-    ),
+    effects: rows.names.map((_, r) => effects.slice(r * wide, (r + 1) * wide)),
   };
 }
 

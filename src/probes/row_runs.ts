@@ -233,7 +233,12 @@ export function sequenceOf(input: ProbeInput, b: number): ProbeInput {
   return { ids: take(ids), segments: segments && take(segments), mask: mask && take(mask) };
 }
 
-function checkShapes(inputs: readonly ProbeInput[]): void {
+/**
+ * Inputs between which activations are moved must match place by place.
+ *
+ * @throws {VitrailError} if they do not
+ */
+export function checkShapes(inputs: readonly ProbeInput[]): void {
   const [first, ...others] = inputs.map(({ ids }) => ids.shape);
   for (const shape of others) {
     if (shape.join() === first.join()) continue;

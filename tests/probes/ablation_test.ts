@@ -93,11 +93,11 @@ for (const [family, model] of Object.entries(smallModels(device))) {
 
   Deno.test(`${family}: one mean serves as many places as are wanted`, async () => {
     using means = await meanActivations(model, [ids(model, 3)], {
-      names: "hook_embed",
+      names: "blocks.0.hook_resid_pre",
       over: "all places",
       time: 7,
     });
-    const { data, shape } = (await means.read()).get("hook_embed")!;
+    const { data, shape } = (await means.read()).get("blocks.0.hook_resid_pre")!;
     assert.deepEqual(shape, [1, 7, 24]);
     for (let t = 1; t < 7; t++) {
       assert.deepEqual(data.subarray(t * 24, (t + 1) * 24), data.subarray(0, 24));

@@ -20,17 +20,13 @@ export const vocabularySize = 197;
 
 /** A GPT and a BERT with two heads of 12, and weights ten times as large as fresh ones usually are. */
 export function smallModels(device: Device, { layers = 2 } = {}): Record<string, ProbedModel> {
-  const size = {
-    vocabularySize,
-    contextLength: T,
-    channels: 24,
-    layers,
-    heads: 2,
-    initializerRange: 0.2,
-  };
+  const size = { vocabularySize, contextLength: T, channels: 24, layers, heads: 2 };
+  const strong = { initializerRange: 0.2 };
   return {
-    GPT: new Gpt(device, createGptConfig(size)),
-    BERT: new Bert(device, createBertConfig(size), { heads: { kind: "masked-language" } }),
+    GPT: new Gpt(device, { ...createGptConfig(size), ...strong }),
+    BERT: new Bert(device, { ...createBertConfig(size), ...strong }, {
+      heads: { kind: "masked-language" },
+    }),
   };
 }
 
