@@ -268,6 +268,10 @@ const COUNTS: Record<string, Count> = {
     bytes: 2 * WORD * workgroups[2] * time * channels,
   }),
   "gather_rows.forward": (d) => ({ flops: 0, bytes: d.bound.rows + 2 * d.bound.out }),
+  "place_rows.forward": (d) => ({
+    flops: 0,
+    bytes: 2 * d.bound.rows + 2 * WORD * d.uniforms.count * d.uniforms.columns,
+  }),
   "gather_rows.backward": (d) => ({
     flops: d.bound.d_out / wordOf(d, "d_out"),
     bytes: d.bound.rows + 3 * d.bound.d_out,

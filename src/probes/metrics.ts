@@ -93,6 +93,30 @@ export function klDivergence(reference: Activation, place: MetricPlace = {}): Me
   });
 }
 
+/**
+ * A metric of `sequences` sequences for a batch that holds them several times over, one time below the
+ * other: each time is judged as if it stood alone.
+ */
+export function grouped(metric: Metric, sequences: number): Metric {
+  const groups = ({ data, shape }: Activation): Activation[] => {
+    const size = data.length / shape[0] * sequences;
+    return Array.from({ length: shape[0] / sequences }, (_, g) => ({
+      data: data.subarray(g * size, (g + 1) * size),
+      shape: [sequences, ...shape.slice(1)],
+    }));
+  };
+  return {
+    name: metric.name,
+    values: (logits) => groups(logits).flatMap((group) => metric.values(group)),
+    gradient: (logits) => {
+      const out = new Float32Array(logits.data.length);
+      const each = groups(logits);
+      each.forEach((group, g) => out.set(metric.gradient(group), g * out.length / each.length));
+      return out;
+    },
+  };
+}
+
 /** The mean of numbers. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -4,7 +4,18 @@
  * @module
  */
 export { type Activation, ActivationCache } from "./activation_cache.ts";
+export { ablate, type AblationOptions, type AblationResult, type Substitute } from "./ablation.ts";
+export {
+  type Attribution,
+  gradientTimesInput,
+  type IntegratedGradients,
+  integratedGradients,
+  type IntegratedGradientsOptions,
+} from "./attribution.ts";
+export { attributionPatching } from "./attribution_patching.ts";
+export type { Baseline } from "./baselines.ts";
 export { type HookNames, matchHooks } from "./hook_names.ts";
+export { meanActivations, type MeanOptions } from "./mean_activations.ts";
 export {
   klDivergence,
   logit,
@@ -14,7 +25,22 @@ export {
   type MetricPlace,
   probability,
 } from "./metrics.ts";
-export { modelLogits, type ProbedModel, type ProbeInput } from "./probed_model.ts";
+export {
+  activationPatching,
+  type PatchingMap,
+  patchingMap,
+  type PatchingOptions,
+  type PatchingPair,
+  type PatchingResult,
+  patchingSweep,
+} from "./patching.ts";
+export {
+  directOnly,
+  pathPatching,
+  type PathPatchingOptions,
+  readersBehind,
+} from "./path_patching.ts";
+export { embeddingHook, modelLogits, type ProbedModel, type ProbeInput } from "./probed_model.ts";
 export {
   type CacheOptions,
   type GradientResult,
@@ -23,6 +49,8 @@ export {
   runWithGradients,
   runWithHooks,
 } from "./run_with_hooks.ts";
+export { type Points, type Quadrature, quadrature } from "./quadrature.ts";
+export type { Site } from "./sites.ts";
 export { loadSubject, type ProbedText, ProbeSubject } from "./subject.ts";
 export { attentionMaps, headMap, type HeadPlace } from "./attention_maps.ts";
 export { attentionRollout, type Rollout } from "./attention_rollout.ts";
@@ -41,3 +69,13 @@ export {
   type LensTrainingOptions,
   trainTunedLens,
 } from "./tuned_lens_training.ts";
+export {
+  type HeadPart,
+  headParts,
+  type PlacePart,
+  placeParts,
+  type Sweep,
+  sweepHeads,
+  sweepOf,
+  sweepPlaces,
+} from "./sweeps.ts";

@@ -43,3 +43,8 @@ export function modelLogits(run: Run, model: ProbedModel, input: ProbeInput): Te
       );
   }
 }
+
+/** The hook point at which tokens are vectors that know neither their place nor their segment. */
+export function embeddingHook(model: ProbedModel): string {
+  return model instanceof Gpt ? "hook_embed" : "embed.hook_embed";
+}

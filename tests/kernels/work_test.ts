@@ -35,6 +35,7 @@ import {
   unpackMatrix,
   uploadPacked,
 } from "../../src/kernels/quantized.ts";
+import { placeRows } from "../../src/kernels/place_rows.ts";
 import { type Work, workOf } from "../../src/kernels/work.ts";
 import { record } from "../../src/profiling/record.ts";
 
@@ -94,6 +95,15 @@ Deno.test("packed matrices: the product's, one for each group's scale, and bytes
       bytes: 7 * 4 + 280 * 8 + 7 * bytes / 3,
     });
   }
+});
+
+Deno.test("rows in the place of rows: two numbers a row name them, each element is read and written", async () => {
+  using _scope = device.scope();
+  const [x, out] = [zeros(29, 7), zeros(13, 7)];
+  const rows = device.upload(Uint32Array.of(28, 0, 5));
+  const into = device.upload(Uint32Array.of(1, 12, 0));
+  const found = await works(() => placeRows(x, out, { rows, into, columns: 7 }));
+  assert.deepEqual(found["place_rows.forward"], { flops: 0, bytes: 4 * (2 * 3 + 2 * 3 * 7) });
 });
 
 Deno.test("attention: two products forward, five backward, of the pairs that are seen", async () => {

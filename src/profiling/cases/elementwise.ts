@@ -12,6 +12,7 @@ import { addColumns, readColumns } from "../../kernels/columns.ts";
 import { copyInto } from "../../kernels/copy.ts";
 import { dropout } from "../../kernels/dropout.ts";
 import { gatherRows, gatherRowsBackward } from "../../kernels/gather_rows.ts";
+import { placeRows } from "../../kernels/place_rows.ts";
 import { tanh, tanhBackward } from "../../kernels/tanh.ts";
 import { type Case, random, sizesFor } from "./operands.ts";
 
@@ -83,6 +84,15 @@ export function cases(device: Device): Case[] {
         const dOut = random(device, [rows.size, C]);
         const dX = device.zeros(sides);
         return () => gatherRowsBackward(dOut, rows, dX);
+      },
+    },
+    {
+      name: "place_rows",
+      shape: gathered,
+      prepare: (device) => {
+        const [x, rows] = [random(device, sides), asked(device)];
+        const out = device.zeros(sides);
+        return () => placeRows(x, out, { rows, into: rows, columns: C });
       },
     },
   ];
