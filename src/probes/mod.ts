@@ -24,3 +24,23 @@ export {
   runWithHooks,
 } from "./run_with_hooks.ts";
 export { loadSubject, type ProbedText, ProbeSubject } from "./subject.ts";
+export {
+  collectFeatures,
+  type FeatureOptions,
+  type PlacedSequence,
+  residualPoints,
+} from "./layer_features.ts";
+export {
+  LinearProbe,
+  predictLabels,
+  type ProbeTask,
+  type ProbeTraining,
+  trainLinearProbes,
+} from "./linear_probe.ts";
+export {
+  type LayerResult,
+  type ProbeExamples,
+  probeLayers,
+  type ProbeLayersOptions,
+  type ProbeQuestion,
+} from "./probe_layers.ts";
