@@ -126,7 +126,8 @@ export function trainLinearProbes(
         run.tape!.backward(loss.result);
       });
       optimizer.step(learningRate * (1 - done / steps));
-      options.onStep?.(++done, steps);
+      done++;
+      options.onStep?.(done, steps);
     }
   }
   return layers.map(({ weight, bias }) => new LinearProbe(settled(weight), settled(bias)));
