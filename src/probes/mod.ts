@@ -79,3 +79,23 @@ export {
   sweepOf,
   sweepPlaces,
 } from "./sweeps.ts";
+export {
+  collectFeatures,
+  type FeatureOptions,
+  type PlacedSequence,
+  residualPoints,
+} from "./layer_features.ts";
+export {
+  LinearProbe,
+  predictLabels,
+  type ProbeTask,
+  type ProbeTraining,
+  trainLinearProbes,
+} from "./linear_probe.ts";
+export {
+  type LayerResult,
+  type ProbeExamples,
+  probeLayers,
+  type ProbeLayersOptions,
+  type ProbeQuestion,
+} from "./probe_layers.ts";
