@@ -8,12 +8,13 @@
 // With `only_old`, forward sees the columns of age `limit` or more alone: features that no longer fire.
 //
 // The k largest lie above a threshold t that no more than k numbers exceed. Positive floats have the
-// order of their bits, so t is found by bisection between 0 and the row's largest, which ends as soon as
-// exactly k lie above. If numbers equal to t are among the k largest, the first of them fill up.
+// order of their bits, so t is sought between 0 and the row's largest, which four guesses at a time cut
+// into fifths: reading a row costs more than comparing it. It ends as soon as exactly k lie above. If
+// numbers equal to t are among the k largest, the first of them fill up.
 //
 // In `forward` one invocation owns a row: rows come in thousands here, and a row is no longer than some
-// thousand numbers, which the caches hold while it is read some twenty times. forward_odd serves columns that
-// are no multiple of four. In `backward` one invocation computes four elements, past the end lies
+// thousand numbers, which the caches hold while it is read some eight times. forward_odd serves columns
+// that are no multiple of four. In `backward` one invocation computes four elements, past the end lies
 // padding; in `ages` it looks down one column. x, out, d_out, d_x: (rows, columns). age: (columns).
 
 struct Shape { rows: u32, columns: u32, fours: u32, k: u32, limit: u32 }
@@ -49,18 +50,57 @@ fn key_odd(row: u32, i: u32) -> u32 {
   return select(0u, bitcast<u32>(v), taken);
 }
 
-fn above(row: u32, threshold: u32) -> u32 {
-  var count = vec4u();
-  for (var i = 0u; i < shape.columns / 4; i++) {
-    count += select(vec4u(), vec4u(1), key(row, i) > vec4u(threshold));
-  }
-  return count.x + count.y + count.z + count.w;
+/// How many of four keys lie above each of four guesses.
+fn passing(keys: vec4u, guesses: vec4u) -> vec4u {
+  return select(vec4u(), vec4u(1), vec4u(keys.x) > guesses) +
+    select(vec4u(), vec4u(1), vec4u(keys.y) > guesses) +
+    select(vec4u(), vec4u(1), vec4u(keys.z) > guesses) +
+    select(vec4u(), vec4u(1), vec4u(keys.w) > guesses);
 }
 
-fn above_odd(row: u32, threshold: u32) -> u32 {
-  var count = 0u;
-  for (var i = 0u; i < shape.columns; i++) { count += select(0u, 1u, key_odd(row, i) > threshold); }
-  return count;
+fn above(row: u32, guesses: vec4u) -> vec4u {
+  var counts = vec4u();
+  for (var i = 0u; i < shape.columns / 4; i++) { counts += passing(key(row, i), guesses); }
+  return counts;
+}
+
+fn above_odd(row: u32, guesses: vec4u) -> vec4u {
+  var counts = vec4u();
+  for (var i = 0u; i < shape.columns; i++) {
+    counts += select(vec4u(), vec4u(1), vec4u(key_odd(row, i)) > guesses);
+  }
+  return counts;
+}
+
+/// More than k numbers lie above `low`, and `taken`, which is no more than k, above `high`.
+struct Search { low: u32, high: u32, taken: u32 }
+
+/// Four places that cut what is left to search into fifths.
+fn guesses_of(search: Search) -> vec4u {
+  return search.low + vec4u(1, 2, 3, 4) * max((search.high - search.low) / 5, 1u);
+}
+
+fn narrowed(search: Search, guesses: vec4u, counts: vec4u) -> Search {
+  var next = search;
+  for (var j = 0u; j < 4 && guesses[j] < search.high; j++) {
+    if (counts[j] <= shape.k) {
+      next.high = guesses[j];
+      next.taken = counts[j];
+      break;
+    }
+    next.low = guesses[j];
+  }
+  return next;
+}
+
+fn searching(search: Search) -> bool {
+  return search.high - search.low > 1 && search.taken != shape.k;
+}
+
+/// Where a search begins: at its end, if no more than k numbers are positive at all.
+fn begun(positive: u32, most: u32) -> Search {
+  if (positive <= shape.k) { return Search(0, 0, positive); }
+  return Search(0, most, 0);
 }
 
 @compute @workgroup_size(lanes)
@@ -68,23 +108,29 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let row = id.x + id.y * groups.x * lanes;
   if (row >= shape.rows) { return; }
   var most = vec4u();
-  for (var i = 0u; i < shape.columns / 4; i++) { most = max(most, key(row, i)); }
-  // No more than k lie above `high`, and more than k above `low`, unless that is zero.
-  var low = 0u;
-  var high = max(max(most.x, most.y), max(most.z, most.w));
-  var taken = above(row, 0);
-  if (taken <= shape.k) { high = 0; } else { taken = 0; }
-  while (high - low > 1 && taken != shape.k) {
-    let middle = low + (high - low) / 2;
-    let count = above(row, middle);
-    if (count > shape.k) { low = middle; } else { high = middle; taken = count; }
+  var positive = vec4u();
+  for (var i = 0u; i < shape.columns / 4; i++) {
+    let keys = key(row, i);
+    most = max(most, keys);
+    positive += min(keys, vec4u(1));
+  }
+  var search = begun(
+    positive.x + positive.y + positive.z + positive.w,
+    max(max(most.x, most.y), max(most.z, most.w)),
+  );
+  while (searching(search)) {
+    let guesses = guesses_of(search);
+    search = narrowed(search, guesses, above(row, guesses));
   }
   for (var i = 0u; i < shape.columns / 4; i++) {
     let keys = key(row, i);
-    var keep = keys > vec4u(high);
-    if (taken < shape.k && high > 0) {
-      for (var j = 0u; j < 4 && taken < shape.k; j++) {
-        if (keys[j] == high) { keep[j] = true; taken++; }
+    var keep = keys > vec4u(search.high);
+    if (search.high > 0) {
+      for (var j = 0u; j < 4 && search.taken < shape.k; j++) {
+        if (keys[j] == search.high) {
+          keep[j] = true;
+          search.taken++;
+        }
       }
     }
     out[row * (shape.columns / 4) + i] = bitcast<vec4f>(select(vec4u(), keys, keep));
@@ -95,20 +141,25 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn forward_odd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * groups.x * lanes;
   if (row >= shape.rows) { return; }
-  var low = 0u;
-  var high = 0u;
-  for (var i = 0u; i < shape.columns; i++) { high = max(high, key_odd(row, i)); }
-  var taken = above_odd(row, 0);
-  if (taken <= shape.k) { high = 0; } else { taken = 0; }
-  while (high - low > 1 && taken != shape.k) {
-    let middle = low + (high - low) / 2;
-    let count = above_odd(row, middle);
-    if (count > shape.k) { low = middle; } else { high = middle; taken = count; }
+  var most = 0u;
+  var positive = 0u;
+  for (var i = 0u; i < shape.columns; i++) {
+    let bits = key_odd(row, i);
+    most = max(most, bits);
+    positive += min(bits, 1u);
+  }
+  var search = begun(positive, most);
+  while (searching(search)) {
+    let guesses = guesses_of(search);
+    search = narrowed(search, guesses, above_odd(row, guesses));
   }
   for (var i = 0u; i < shape.columns; i++) {
     let bits = key_odd(row, i);
-    var keep = bits > high;
-    if (bits == high && high > 0 && taken < shape.k) { keep = true; taken++; }
+    var keep = bits > search.high;
+    if (bits == search.high && search.high > 0 && search.taken < shape.k) {
+      keep = true;
+      search.taken++;
+    }
     out_odd[row * shape.columns + i] = bitcast<f32>(select(0u, bits, keep));
   }
 }
