@@ -297,6 +297,15 @@ const COUNTS: Record<string, Count> = {
   "gradient_norm.finish_scaled": each("sums", 1, ["loss_scale"]),
   "sample.forward": bytesOnly,
 
+  // Whoever looks for the largest compares each number once at least.
+  "top_k.forward": each("x", 1),
+  "top_k.forward_odd": each("x_odd", 1),
+  "top_k.backward": each("d_x", 1),
+  "top_k.ages": each("out_odd", 1, ["ages_out"]),
+  // The square and the sum, and the factor; or the product and the sum, and the same again.
+  "unit_rows.normalize": each("weight", 3, ["weight"]),
+  "unit_rows.project": each("gradient", 4, ["gradient"]),
+
   "copy.forward": bytesOnly,
   // What the stream does without a shader.
   "copy": ({ bound }) => ({ flops: 0, bytes: 2 * bound.bytes }),

@@ -36,6 +36,8 @@ import {
   uploadPacked,
 } from "../../src/kernels/quantized.ts";
 import { placeRows } from "../../src/kernels/place_rows.ts";
+import { topK, topKBackward, updateAges } from "../../src/kernels/top_k.ts";
+import { normalizeRows, projectRows } from "../../src/kernels/unit_rows.ts";
 import { type Work, workOf } from "../../src/kernels/work.ts";
 import { record } from "../../src/profiling/record.ts";
 
@@ -306,6 +308,24 @@ Deno.test("GELU: by its form, five or nine forward, eleven or eighteen backward"
     assert.deepEqual(found["gelu.forward"], { flops: forward * 21, bytes: 4 * 42 });
     assert.deepEqual(found["gelu.backward"], { flops: backward * 21, bytes: 4 * 63 });
   }
+});
+
+Deno.test("sparse autoencoders: a comparison for each number, and rows of length one", async () => {
+  using _scope = device.scope();
+  const age = device.zeros([7], "u32");
+  const [weight, gradient, dX] = [zeros(5, 7), zeros(5, 7), zeros(5, 7)];
+  const found = await works(() => {
+    const out = topK(zeros(5, 7), 3, { old: { age, limit: 1 } });
+    topKBackward(out, gradient, { dX, accumulate: true });
+    updateAges(out, age);
+    normalizeRows(weight);
+    projectRows(gradient, weight);
+  });
+  assert.deepEqual(found["top_k.forward_odd"], { flops: 35, bytes: 4 * (2 * 35 + 7) });
+  assert.deepEqual(found["top_k.backward"], { flops: 2 * 35, bytes: 4 * 4 * 35 });
+  assert.deepEqual(found["top_k.ages"], { flops: 35, bytes: 4 * (35 + 2 * 7) });
+  assert.deepEqual(found["unit_rows.normalize"], { flops: 3 * 35, bytes: 4 * 2 * 35 });
+  assert.deepEqual(found["unit_rows.project"], { flops: 4 * 35, bytes: 4 * 3 * 35 });
 });
 
 Deno.test("f16: as many operations, and half the bytes of what is f16", async () => {

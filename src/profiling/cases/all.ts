@@ -20,6 +20,7 @@ import * as pointwiseLoss from "./pointwise_loss.ts";
 import * as quantized from "./quantized.ts";
 import * as sample from "./sample.ts";
 import * as softmax from "./softmax.ts";
+import * as sparse from "./sparse.ts";
 
 const FILES = [
   matmul,
@@ -37,6 +38,7 @@ const FILES = [
   decode,
   quantized,
   sample,
+  sparse,
 ];
 
 /** All cases, in sizes that suit the device. */

@@ -1,0 +1,77 @@
+/**
+ * The k largest numbers of each row, as a sparse autoencoder keeps them.
+ *
+ * @module
+ */
+import source from "../../shaders/top_k.wgsl" with { type: "text" };
+import { VitrailError } from "../errors.ts";
+import { Kernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { both, fours, perElement } from "./launch.ts";
+
+const kernel = new Kernel("top_k", source);
+
+/** Which columns may be taken: those that were not for so many rows. */
+export interface OldColumns {
+  /** Rows since a column was last taken (columns), u32. */
+  age: Tensor;
+  /** The age from which on a column counts as old. */
+  limit: number;
+}
+
+/**
+ * Of each row of x (…, columns) the k largest numbers above zero, zeros elsewhere. Of equal numbers the
+ * first count. With `old`, of those columns alone.
+ *
+ * @throws {VitrailError} if k is no whole number above 0, or there are not as many ages as columns
+ */
+export function topK(x: Tensor, k: number, options: { old?: OldColumns } = {}): Tensor {
+  const { old } = options;
+  const columns = x.shape.at(-1)!;
+  if (!Number.isInteger(k) || k < 1) {
+    throw new VitrailError(`Cannot keep the ${k} largest of a row: wanted a whole number from 1`);
+  }
+  if (old && old.age.size !== columns) {
+    throw new VitrailError(
+      `Cannot tell which of ${columns} columns are old by ${old.age.size} ages: sizes must match`,
+    );
+  }
+  const { device } = x;
+  const rows = x.size / columns;
+  const out = device.tensor(x.shape);
+  const { overrides, workgroups } = perElement(device, rows);
+  device.dispatch(kernel, columns % 4 === 0 ? "forward" : "forward_odd", {
+    bindings: both({ x, out, age: old?.age ?? device.nothing }),
+    uniforms: { rows, columns, fours: 0, k, limit: old?.limit ?? 0 },
+    overrides: { ...overrides, only_old: old !== undefined },
+    workgroups,
+  });
+  return out;
+}
+
+/** Writes or adds `dOut` into `dX` where `out`, which `topK` returned, is above zero. */
+export function topKBackward(
+  out: Tensor,
+  dOut: Tensor,
+  options: { dX: Tensor; accumulate: boolean },
+): void {
+  const { dX, accumulate } = options;
+  const { overrides, workgroups } = perElement(out.device, fours(out));
+  out.device.dispatch(kernel, "backward", {
+    bindings: { out, d_out: dOut, d_x: dX },
+    uniforms: { rows: 0, columns: 0, fours: fours(out), k: 0, limit: 0 },
+    overrides: { ...overrides, accumulate },
+    workgroups,
+  });
+}
+
+/** Sets the ages of columns that are above zero in some row of `out` to 0, and adds the rows to others'. */
+export function updateAges(out: Tensor, age: Tensor): void {
+  const columns = out.shape.at(-1)!;
+  const rows = out.size / columns;
+  out.device.dispatch(kernel, "ages", {
+    bindings: { out_odd: out, ages_out: age },
+    uniforms: { rows, columns, fours: 0, k: 0, limit: 0 },
+    ...perElement(out.device, columns, 1),
+  });
+}

@@ -1,0 +1,210 @@
+/**
+ * What features stand for, as far as one can see: where in a text they are strongest, and which tokens
+ * their directions speak for (Bricken et al. 2023, "Feature visualization").
+ *
+ * @module
+ */
+import { Run } from "../../autograd/run.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { Gpt } from "../../models/gpt.ts";
+import type { SparseAutoencoder } from "../sparse_autoencoder.ts";
+import type { ProbeSubject } from "../subject.ts";
+import type { TokenWindows } from "../token_windows.ts";
+import { activationsAt } from "./activations.ts";
+import { measureFit, type SaeFit } from "./fit.ts";
+
+/** A place where a feature is strong, with what stands around it. */
+export interface FeatureExample {
+  /** The tokens around it. */
+  tokens: string[];
+  /** The feature at each of them. */
+  values: number[];
+  /** Which of the tokens it is. */
+  at: number;
+}
+
+/** A token that a direction speaks for or against. */
+export interface TokenWeight {
+  /** The token. */
+  token: string;
+  /** What one unit of the feature adds to its logit, before the last norm divides by its scale. */
+  weight: number;
+}
+
+/** A feature with its examples. */
+export interface Feature {
+  /** Its number. */
+  feature: number;
+  /** The part of the tokens in which it is above zero. */
+  frequency: number;
+  /** Its mean where it is above zero. */
+  mean: number;
+  /** The strongest places, the first being the strongest; one of a window at most. */
+  examples: FeatureExample[];
+  /** Tokens that a GPT becomes likelier to say by it; absent where the direction is none of the residual stream. */
+  promoted?: TokenWeight[];
+  /** And those that it becomes less likely to say. */
+  suppressed?: TokenWeight[];
+}
+
+/** What is shown. */
+export interface FeatureOptions {
+  /** Which features; `count` of those that fire, evenly from the rarest to the commonest, if absent. */
+  features?: readonly number[];
+  /** How many; default 10. */
+  count?: number;
+  /** Examples of each; default 5. */
+  examples?: number;
+  /** Tokens shown on either side; default 12. */
+  context?: number;
+  /** Windows that are looked at, by their number. */
+  windows: readonly number[];
+  /** Windows at once; default 8. */
+  batch?: number;
+  /** Told how many windows are done. */
+  onProgress?: (windows: number) => void;
+}
+
+/** Where a feature peaked in a window. */
+interface Peak {
+  window: number;
+  at: number;
+  value: number;
+}
+
+/** Looks at windows of a text: how well they are described, and where features are strongest. */
+export async function describeFeatures(
+  subject: ProbeSubject,
+  sae: SparseAutoencoder,
+  text: TokenWindows,
+  options: FeatureOptions,
+): Promise<{ fit: SaeFit; features: Feature[] }> {
+  const { windows, batch = 8, examples = 5, context = 12, count = 10, onProgress } = options;
+  const { device } = subject.model;
+  const F = sae.config.features;
+  const T = text.length;
+  const peaks: Peak[][] = Array.from({ length: F }, () => []);
+  let done = 0;
+  const batches = function* (): Generator<Tensor> {
+    for (let from = 0; from < windows.length; from += batch) {
+      using scope = device.scope();
+      const input = text.plain(windows.slice(from, from + batch));
+      yield scope.keep(activationsAt(subject.model, input, sae.config.hook));
+      onProgress?.(done);
+    }
+  };
+  const fit = await measureFit(sae, batches(), (z) => {
+    for (let row = 0; row < z.length; row += T * F) {
+      const window = windows[done++];
+      for (let f = 0; f < F; f++) {
+        let [at, value] = [0, 0];
+        for (let t = 0; t < T; t++) {
+          const v = z[row + t * F + f];
+          if (v > value) [at, value] = [t, v];
+        }
+        if (value > 0) keep(peaks[f], { window, at, value }, examples);
+      }
+    }
+  });
+  const chosen = options.features ?? spread(fit.frequencies, count);
+  const weights = await tokenWeights(subject, sae, chosen);
+  const features: Feature[] = [];
+  for (const [i, f] of chosen.entries()) {
+    features.push({
+      feature: f,
+      frequency: fit.frequencies[f],
+      mean: fit.means[f],
+      examples: await examplesOf(subject, sae, { text, feature: f, peaks: peaks[f], context }),
+      ...weights?.[i],
+    });
+  }
+  return { fit, features };
+}
+
+/** Keeps the highest few, the highest first. */
+function keep(peaks: Peak[], peak: Peak, most: number): void {
+  if (peaks.length === most && peaks[most - 1].value >= peak.value) return;
+  const at = peaks.findIndex(({ value }) => value < peak.value);
+  peaks.splice(at < 0 ? peaks.length : at, 0, peak);
+  if (peaks.length > most) peaks.pop();
+}
+
+/** Some of the features that fire, evenly from the rarest to the commonest: no choice by looks. */
+function spread(frequencies: Float64Array, count: number): number[] {
+  const alive = [...frequencies.keys()].filter((f) => frequencies[f] > 0)
+    .sort((a, b) => frequencies[b] - frequencies[a] || a - b);
+  if (alive.length <= count) return alive;
+  return Array.from(
+    { length: count },
+    (_, i) => alive[Math.floor((i + 0.5) * alive.length / count)],
+  );
+}
+
+/** The places of the peaks with what the feature is around them. */
+async function examplesOf(
+  subject: ProbeSubject,
+  sae: SparseAutoencoder,
+  { text, feature, peaks, context }: {
+    text: TokenWindows;
+    feature: number;
+    peaks: readonly Peak[];
+    context: number;
+  },
+): Promise<FeatureExample[]> {
+  if (peaks.length === 0) return [];
+  const { device } = subject.model;
+  using _scope = device.scope();
+  const input = text.plain(peaks.map(({ window }) => window));
+  const rows = activationsAt(subject.model, input, sae.config.hook);
+  const z = await sae.encode(new Run(device), rows).read();
+  return peaks.map(({ window, at }, i) => {
+    const begin = Math.max(0, at - context);
+    const ids = text.ids(window).subarray(begin, at + context + 1);
+    const first = i * text.length + begin;
+    return {
+      tokens: Array.from(ids, (id) => subject.token(id)),
+      values: Array.from(ids, (_, t) => z[(first + t) * sae.config.features + feature]),
+      at: at - begin,
+    };
+  });
+}
+
+/** Tokens listed for and against a direction. */
+const LISTED = 8;
+
+/**
+ * What directions of the residual stream add to the logits of a GPT: (d - mean(d))·γ·W_U, the last norm
+ * without its scale, which depends on all else that is in the stream.
+ */
+async function tokenWeights(
+  subject: ProbeSubject,
+  sae: SparseAutoencoder,
+  features: readonly number[],
+): Promise<{ promoted: TokenWeight[]; suppressed: TokenWeight[] }[] | undefined> {
+  const { model } = subject;
+  if (!(model instanceof Gpt) || !/hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook)) {
+    return undefined;
+  }
+  const { channels: C, vocabularySize: V } = model.config;
+  const norm = model.parameters.find(({ name }) => name === "transformer.ln_f.weight")!;
+  using _scope = model.device.scope();
+  const [gain, directions] = await model.device.read(norm, sae.decoder);
+  const rows = new Float32Array(features.length * C);
+  features.forEach((f, i) => {
+    const direction = directions.subarray(f * C, (f + 1) * C);
+    const mean = direction.reduce((sum, v) => sum + v, 0) / C;
+    direction.forEach((v, c) => rows[i * C + c] = (v - mean) * gain[c]);
+  });
+  const input = model.device.upload(rows, [features.length, C]);
+  const logits = await model.unembed(new Run(model.device), input).read();
+  return features.map((_, i) => {
+    const own = logits.subarray(i * V, (i + 1) * V);
+    const order = Uint32Array.from(own.keys()).sort((a, b) => own[b] - own[a] || a - b);
+    const listed = (ids: Uint32Array): TokenWeight[] =>
+      Array.from(ids, (id) => ({ token: subject.token(id), weight: own[id] }));
+    return {
+      promoted: listed(order.subarray(0, LISTED)),
+      suppressed: listed(order.subarray(-LISTED).reverse()),
+    };
+  });
+}
