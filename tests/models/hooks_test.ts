@@ -63,7 +63,8 @@ for (const [family, make] of Object.entries(SUBJECTS)) {
   Deno.test(`${family}: what is put at a hook point moves the loss as its gradient says`, async () => {
     using _scope = device.scope();
     const subject = make(device);
-    const points = hookPoints(subject.model);
+    // The other block is of the same making.
+    const points = hookPoints(subject.model).filter((name) => !name.startsWith("blocks.1."));
     for (const [name, { value, gradient }] of await gradientsAt(subject, points)) {
       // Half along the gradient, half anywhere; not where a score is masked.
       const seen = value.map((v) => Number(v > -1e30));
@@ -78,7 +79,6 @@ for (const [family, make] of Object.entries(SUBJECTS)) {
       const difference = (await moved(1) - await moved(-1)) / (2 * step);
       const expected = gradient.reduce((sum, g, i) => sum + g * direction[i], 0);
       const off = Math.abs(difference / expected - 1);
-      if (Deno.env.get("SHOW")) console.log(name, off);
       assert.ok(off < 1e-3, `${name}: ${difference}, the gradient says ${expected}`);
     }
   });
