@@ -71,7 +71,7 @@ for (const [family, make] of Object.entries(SUBJECTS)) {
       const unit = (v: Float64Array) => v.map((x) => x / Math.hypot(...v));
       const noise = unit(Float64Array.from(numbers(value.length, 7), (v, i) => v * seen[i]));
       const direction = unit(gradient).map((g, i) => g * seen[i] + noise[i]);
-      const step = 3e-3 * Math.hypot(...value.filter((v) => v > -1e30));
+      const step = 1e-3 * Math.hypot(...value.filter((v) => v > -1e30));
       const moved = (sign: number): Promise<number> => {
         const put = Float32Array.from(value, (v, i) => v + sign * step * direction[i]);
         return lossOf(subject, new Map([[name, () => device.upload(put)]]));
