@@ -16,6 +16,10 @@ import { gptSubject, type Subject, SUBJECTS } from "./hook_subjects.ts";
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());
 
+/** One point of each making; `hook_points_test.ts` has them all beside TransformerLens. */
+const SPOTS =
+  /^(embed\.)?hook_pos_embed$|^blocks\.0\.(attn\.hook_(k|attn_scores)|ln1\.hook_scale|ln2\.hook_normalized)$/;
+
 /** The loss in float64 from the logits that a pass with these hooks gives. */
 async function lossOf(subject: Subject, hooks?: ReadonlyMap<string, Hook>): Promise<number> {
   using _scope = device.scope();
@@ -63,8 +67,8 @@ for (const [family, make] of Object.entries(SUBJECTS)) {
   Deno.test(`${family}: what is put at a hook point moves the loss as its gradient says`, async () => {
     using _scope = device.scope();
     const subject = make(device);
-    // The other block is of the same making.
-    const points = hookPoints(subject.model).filter((name) => !name.startsWith("blocks.1."));
+    const points = hookPoints(subject.model).filter((name) => SPOTS.test(name));
+    assert.equal(points.length, 5);
     for (const [name, { value, gradient }] of await gradientsAt(subject, points)) {
       // Half along the gradient, half anywhere; not where a score is masked.
       const seen = value.map((v) => Number(v > -1e30));
