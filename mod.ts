@@ -52,6 +52,7 @@ export type { DropoutKey } from "./src/kernels/dropout.ts";
 
 // Models and their files.
 export { Gpt, GptCache } from "./src/models/gpt.ts";
+export { hookPoints } from "./src/models/hook_points.ts";
 export type { Decoder } from "./src/models/gpt_decoder.ts";
 export { loadGpt, saveGpt } from "./src/models/files.ts";
 export { quantizeGpt, type QuantizeOptions } from "./src/models/quantize.ts";

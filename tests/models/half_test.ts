@@ -19,6 +19,7 @@ import { addLora } from "../../src/models/adapters.ts";
 import { Bert } from "../../src/models/bert.ts";
 import { answer, preTrain, tag } from "../../src/models/bert_tasks.ts";
 import { Gpt } from "../../src/models/gpt.ts";
+import { hookPoints } from "../../src/models/hook_points.ts";
 import {
   bertSequenceClassifier,
   classificationLoss,
@@ -142,6 +143,11 @@ const CASES: Record<string, () => Case> = {
     const name = "blocks.1.attn.hook_pattern";
     const hook: Hook = (pattern) => assert.equal(pattern.dtype, "f32");
     const hooks = new Map([[name, hook]]);
+    return { parameters: model.parameters, losses: gptLosses(model), hooks };
+  },
+  "gpt, everything hooked"() {
+    const model = makeGpt();
+    const hooks = new Map(hookPoints(model).map((name): [string, Hook] => [name, () => {}]));
     return { parameters: model.parameters, losses: gptLosses(model), hooks };
   },
   "bert pre-training"() {
