@@ -16,8 +16,8 @@ import {
   rolloutRow,
 } from "../probes/attention_findings.ts";
 import { headMap } from "../probes/attention_maps.ts";
-import { tokenLabel } from "../probes/token_labels.ts";
-import { paintHeatmap, paintTokens } from "./paint.ts";
+import { asWritten, tokenLabel } from "../probes/token_labels.ts";
+import { hasColour, paintHeatmap, paintTokens } from "./paint.ts";
 import {
   addProbeFlags,
   addSvgFlag,
@@ -97,7 +97,10 @@ function read(found: AttentionFindings): string {
   const place = readPlace(found);
   const row = rolloutRow(found, rollout.length - 1, place);
   const most = Math.max(...row);
-  const tokens = text.tokens.map((token, i) => ({ text: token, value: row[i] / most }));
+  const tokens = text.tokens.map((token, i) => ({
+    text: found.causal || !hasColour() ? token : asWritten(token, false),
+    value: row[i] / most,
+  }));
   const best = Array.from(row.keys()).sort((a, b) => row[b] - row[a]).slice(0, 3);
   const shares = best.map((i) =>
     `${i} ${tokenLabel(text.tokens[i])} ${(100 * row[i]).toFixed(1)} %`

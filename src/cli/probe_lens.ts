@@ -16,6 +16,7 @@ import {
 import { attributeLogit, type LogitAttribution } from "../probes/logit_attribution.ts";
 import type { ProbeSection } from "../probes/probe_page.ts";
 import type { ProbedText, ProbeSubject } from "../probes/subject.ts";
+import { tokenLabel } from "../probes/token_labels.ts";
 import { loadTunedLens, type TunedLens } from "../probes/tuned_lens.ts";
 import { type LensTraining, teachLens, trainingSection } from "./lens_training.ts";
 import { idList, real, whole } from "./numbers.ts";
@@ -210,6 +211,6 @@ function usualPlace(subject: ProbeSubject, { tokens }: ProbedText): number {
 }
 
 function nameOf({ answer, against, place }: Attributed): string {
-  const own = `the logit of “${answer}”`;
-  return `${own}${against === undefined ? "" : ` less that of “${against}”`} at place ${place}`;
+  const less = against === undefined ? "" : ` less that of “${tokenLabel(against)}”`;
+  return `the logit of “${tokenLabel(answer)}”${less} at place ${place}`;
 }

@@ -12,7 +12,7 @@ import { attentionRollout, type Rollout } from "./attention_rollout.ts";
 import { type HeadScores, scorePattern } from "./head_scores.ts";
 import type { ProbePage } from "./probe_page.ts";
 import type { ProbedText, ProbeSubject } from "./subject.ts";
-import { placeLabels, tokenLabel } from "./token_labels.ts";
+import { asWritten, placeLabels, tokenLabel } from "./token_labels.ts";
 
 /** What was found. */
 export interface AttentionFindings {
@@ -34,6 +34,9 @@ export const KINDS = [
   ["duplicateToken", "duplicate token"],
   ["induction", "induction"],
 ] as const;
+
+/** A head of a kind has a score above this; below, a large picture of it says nothing. */
+const CLEAR = 0.2;
 
 /** Looks at one text, or for BERT two. */
 export async function examineAttention(
@@ -95,10 +98,10 @@ export function attentionPage(
   findings: AttentionFindings,
   { model }: { model: string },
 ): ProbePage {
-  const { text, heads, rollout } = findings;
+  const { text, heads, rollout, causal } = findings;
   const kinds = KINDS.flatMap(([key, name]) => {
     const best = bestOf(heads, key);
-    return best ? [{ key, name, best }] : [];
+    return best && best[key] > CLEAR ? [{ key, name, best }] : [];
   });
   const place = readPlace(findings);
   const score = (value: number) => Number.isNaN(value) ? "–" : value.toFixed(2);
@@ -152,22 +155,26 @@ export function attentionPage(
           const row = rolloutRow(findings, layer, place);
           const most = Math.max(...row);
           return `<h3>Layer ${layer}</h3>` + colouredTokens(text.tokens.map((token, i) => ({
-            text: token,
+            text: asWritten(token, causal),
             value: row[i] / most,
             note: `${i} ${tokenLabel(token)}: ${(100 * row[i]).toFixed(1)} %`,
           })));
         }).join("\n"),
         heatmaps: [rolloutPicture(findings)],
       },
-      {
-        heading: "The clearest of each kind",
-        heatmaps: kinds.map(({ key, name, best }) =>
-          headPicture(findings, {
-            ...best,
-            title: `Most ${name}: layer ${best.layer}, head ${best.head} (${best[key].toFixed(2)})`,
-          })
-        ),
-      },
+      ...kinds.length > 0
+        ? [{
+          heading: "The clearest of each kind",
+          heatmaps: kinds.map(({ key, name, best }) =>
+            headPicture(findings, {
+              ...best,
+              title: `Most ${name}: layer ${best.layer}, head ${best.head} (${
+                best[key].toFixed(2)
+              })`,
+            })
+          ),
+        }]
+        : [],
     ],
   };
 }

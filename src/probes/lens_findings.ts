@@ -143,14 +143,19 @@ export function lensSections(subject: ProbeSubject, found: LensFindings): ProbeS
       }]
       : []),
     {
-      heading: "From layer to layer",
+      heading: "How far from the end",
       charts: [
         byLayer("Divergence from the final guess, in nats", found, (row) => rowMeans(row).kl),
-        ...(judged
-          ? [byLayer("Loss on the right token, in nats", found, (row) => rowMeans(row).loss)]
-          : []),
       ],
     },
+    ...(judged
+      ? [{
+        heading: "How near to the truth",
+        charts: [
+          byLayer("Loss on the right token, in nats", found, (row) => rowMeans(row).loss),
+        ],
+      }]
+      : []),
     {
       heading: "By place",
       heatmaps: [divergencePicture(found), ...(judged ? [rankPicture(found)] : [])],

@@ -14,3 +14,9 @@ export function tokenLabel(token: string): string {
 export function placeLabels(tokens: readonly string[]): string[] {
   return tokens.map((token, i) => `${i} ${tokenLabel(token)}`);
 }
+
+/** A token as it stands in running text: WordPiece leaves out the spaces, byte-level tokens bring their own. */
+export function asWritten(token: string, bringsSpaces: boolean): string {
+  if (bringsSpaces) return token;
+  return token.startsWith("##") ? token.slice(2) : ` ${token}`;
+}
