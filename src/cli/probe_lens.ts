@@ -6,14 +6,14 @@
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import type { Heatmap } from "../formats/page/heatmap.ts";
-import { attributionSections, headsPicture } from "../probes/attribution_page.ts";
+import { type Attributed, attributionSections, headsPicture } from "../probes/attribution_page.ts";
 import {
   divergencePicture,
   examineLens,
   type LensFindings,
   lensSections,
 } from "../probes/lens_findings.ts";
-import { attributeLogit, type LogitAttribution } from "../probes/logit_attribution.ts";
+import { attributeLogit } from "../probes/logit_attribution.ts";
 import type { ProbeSection } from "../probes/probe_page.ts";
 import type { ProbedText, ProbeSubject } from "../probes/subject.ts";
 import { tokenLabel } from "../probes/token_labels.ts";
@@ -45,18 +45,6 @@ export interface LensFlags extends ProbeFlags {
   against?: string;
   at?: number;
   neurons: number;
-}
-
-/** One logit in parts, and which it is. */
-export interface Attributed {
-  /** The token. */
-  answer: string;
-  /** The token whose logit is subtracted, if any. */
-  against?: string;
-  /** The place whose logit it is. */
-  place: number;
-  /** Its parts. */
-  parts: LogitAttribution;
 }
 
 /** Adds the command. */

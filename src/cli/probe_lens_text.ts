@@ -3,14 +3,18 @@
  *
  * @module
  */
-import { attributionGap, signed, topNeurons } from "../probes/attribution_page.ts";
+import {
+  type Attributed,
+  attributionGap,
+  headsPicture,
+  signed,
+  topNeurons,
+} from "../probes/attribution_page.ts";
 import { type LensFindings, rowMeans } from "../probes/lens_findings.ts";
 import type { ProbeSubject } from "../probes/subject.ts";
 import { tokenLabel } from "../probes/token_labels.ts";
 import type { LensTraining } from "./lens_training.ts";
 import { paintHeatmap, paintTokens } from "./paint.ts";
-import { headsPicture } from "../probes/attribution_page.ts";
-import type { Attributed } from "./probe_lens.ts";
 
 /** Longest token of a table. */
 const WIDE = 10;

@@ -8,6 +8,18 @@ import { colouredTable } from "../formats/page/tokens.ts";
 import type { LogitAttribution } from "./logit_attribution.ts";
 import type { ProbeSection } from "./probe_page.ts";
 
+/** One logit in parts, and which it is. */
+export interface Attributed {
+  /** The token. */
+  answer: string;
+  /** The token whose logit is subtracted, if any. */
+  against?: string;
+  /** The place whose logit it is. */
+  place: number;
+  /** Its parts. */
+  parts: LogitAttribution;
+}
+
 /** One neuron's part. */
 export interface NeuronPart {
   /** Its layer, from 0. */
