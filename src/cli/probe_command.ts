@@ -4,9 +4,11 @@
  * @module
  */
 import type { Command } from "commander";
+import { addProbeAttention } from "./probe_attention.ts";
+import { addProbeLens } from "./probe_lens.ts";
 
 /** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [];
+const PROBES: ((probe: Command) => void)[] = [addProbeAttention, addProbeLens];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

@@ -11,6 +11,7 @@ export {
   readPromptTemplates,
   templateFor,
 } from "./completions/prompt_templates.ts";
+export { type RepeatedBatch, repeatedBatch, type RepeatedOptions } from "./repeated_sequences.ts";
 export { type Document, type DocumentOptions, readDocuments } from "./sources/documents.ts";
 export {
   type Dataset,

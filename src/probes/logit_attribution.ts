@@ -57,7 +57,7 @@ export interface LogitAttribution {
   components: Contribution[];
   /** What each layer's attention writes, in parts. */
   attention: { heads: Float64Array; bias: number }[];
-  /** What each layer's MLP writes, in parts. */
+  /** What each layer's MLP writes, in parts; of a model without MLPs nothing. */
   mlp: { neurons: Float64Array; bias: number }[];
 }
 
@@ -135,7 +135,7 @@ export async function attributeLogit(
   for (const name of names) if (EMBEDDING.test(name)) add(name, directions.embedding);
   for (let l = 0; l < model.config.layers; l++) {
     add(`blocks.${l}.hook_attn_out`, directions.attention[l]);
-    add(`blocks.${l}.hook_mlp_out`, directions.mlp[l]);
+    if (hasMlps(model)) add(`blocks.${l}.hook_mlp_out`, directions.mlp[l]);
   }
   components.push(...directions.biases.toReversed());
   return {
@@ -143,6 +143,10 @@ export async function attributeLogit(
     components,
     ...await withinLayers(model, weights, { row, directions }),
   };
+}
+
+function hasMlps({ config: { mlpChannels } }: ProbedModel): boolean {
+  return mlpChannels > 0;
 }
 
 /** From the direction over the hidden row back to those over all that was added to it. */
@@ -187,7 +191,8 @@ async function withinLayers(
     isGpt
       ? `transformer.h.${l}.${part === "attention" ? "attn" : "mlp"}.c_proj`
       : `bert.encoder.layer.${l}.${part === "attention" ? "attention." : ""}output.dense`;
-  const parts = (["attention", "mlp"] as const).flatMap((part) =>
+  const kinds = hasMlps(model) ? ["attention", "mlp"] as const : ["attention"] as const;
+  const parts = kinds.flatMap((part) =>
     Array.from({ length: layers }, (_, l) => ({ name: stored(l, part), d: directions[part][l] }))
   );
   // GPT-2's weights are stored (in, out), BERT's (out, in).
@@ -209,7 +214,7 @@ async function withinLayers(
       );
       return { heads: sums, bias: bias[l] };
     }),
-    mlp: Array.from({ length: layers }, (_, l) => ({
+    mlp: Array.from({ length: parts.length - layers }, (_, l) => ({
       neurons: row(`blocks.${l}.mlp.hook_post`).map((a, i) => a * back[layers + l][i]),
       bias: bias[layers + l],
     })),

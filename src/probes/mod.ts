@@ -14,6 +14,13 @@ export {
 } from "./attribution.ts";
 export { attributionPatching } from "./attribution_patching.ts";
 export type { Baseline } from "./baselines.ts";
+export {
+  type HeadScores,
+  headScores,
+  type PatternScores,
+  type ScoredText,
+  scorePattern,
+} from "./head_scores.ts";
 export { type HookNames, matchHooks } from "./hook_names.ts";
 export { meanActivations, type MeanOptions } from "./mean_activations.ts";
 export {

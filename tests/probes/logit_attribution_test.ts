@@ -32,6 +32,7 @@ const models = {
     { ...createGptConfig(SIZE), tieWeights: false, positions: "sinusoidal" },
     busy,
   ),
+  "GPT of attention only": new Gpt(device, { ...createGptConfig(SIZE), mlpChannels: 0 }, busy),
   "BERT that guesses tokens": bert({ kind: "pretraining" }),
   "BERT that tags": bert({ kind: "token-classification", labels }),
   "BERT that answers": bert({ kind: "question-answering" }),
@@ -57,10 +58,12 @@ for (const [family, model] of Object.entries(models)) {
       const sum = total(found.components.map(({ value }) => value));
       assert.ok(Math.abs(found.logit) > 1e-2, `a logit of ${found.logit} would prove nothing`);
       assert.ok(Math.abs(sum - found.logit) < 1e-4, `${sum} and ${found.logit}`);
+      assert.equal(found.mlp.length, family.includes("attention only") ? 0 : 3);
       for (let l = 0; l < 3; l++) {
         const { heads, bias } = found.attention[l];
         const attended = part(found, `blocks.${l}.hook_attn_out`);
         assert.ok(Math.abs(total(heads) + bias - attended) < 1e-4, `layer ${l}: attention`);
+        if (!found.mlp[l]) continue;
         const { neurons, bias: own } = found.mlp[l];
         const thought = part(found, `blocks.${l}.hook_mlp_out`);
         assert.ok(Math.abs(total(neurons) + own - thought) < 1e-4, `layer ${l}: MLP`);
