@@ -9,8 +9,8 @@
 //   dQ = dS·K        dK = dSᵀ·Q        dV = (P∘M)ᵀ·d_out
 //
 // One invocation owns four queries (`forward`, `queries`) or four keys (`keys`) of one head and walks
-// the others by fours; `forward` owns eight if `wide`, and so fetches each key and value half as
-// often. It keeps all it sums up in registers: a Head is four rows of up to 64 numbers, in matrices of
+// the others by fours. If `wide` it owns eight, and so fetches half as often what it walks over: on a
+// processor more than half of the time goes into fetching. It keeps all it sums up in registers: a Head is four rows of up to 64 numbers, in matrices of
 // 4×4 whose column i belongs to row i. `forward` keeps for each query the largest score so far and the
 // sum of exponentials relative to it; when a larger score comes, what was mixed is scaled down (the
 // online softmax). `keys` reads what `queries` left in delta. No sum crosses invocations. Heads of
@@ -323,76 +323,124 @@ fn pairs(p: Place, product: vec4f, d_product: vec4f, q: vec4u, k: vec4u, ends: v
   return Pairs(w * factor, w * (factor * d_product - d) * p.size.scale);
 }
 
-@compute @workgroup_size(lanes)
-fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let p = place_of(group, lane);
-  let first = first_row(group, lane, 4u);
-  if (outside(p, first)) { return; }
-  let at_q = rows_of(p, first, 0u);
-  let q = own(p, qkv, at_q);
+/// Four queries in the backward pass: what of them the gradient of a score hangs on.
+struct Asked { q: Head, d_out: Head, ends: vec4f, d: vec4f }
+
+/// Queries first..first+3; writes their deltas, as far as there are such.
+fn asked(p: Place, first: u32) -> Asked {
   let at_out = out_rows_of(p, first);
   let d_out = own(p, d_outs, at_out);
   var d = vec4f();
-  for (var s = 0u; s < slices; s++) {
-    d += row_dots(head_at(d_outs, at_out + s * chunks), head_at(outs, at_out + s * chunks));
+  if (slices == 1u) { d = row_dots(d_out, head_at(outs, at_out)); }
+  else {
+    for (var s = 0u; s < slices; s++) {
+      d += row_dots(head_at(d_outs, at_out + s * chunks), head_at(outs, at_out + s * chunks));
+    }
   }
   let i = statistics_of(p, first);
-  let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
   if (p.slice == 0u) {
-    delta[i.x] = d.x;
+    if (first < p.size.time) { delta[i.x] = d.x; }
     if (first + 1u < p.size.time) { delta[i.y] = d.y; }
     if (first + 2u < p.size.time) { delta[i.z] = d.z; }
     if (first + 3u < p.size.time) { delta[i.w] = d.w; }
   }
+  let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
+  return Asked(own(p, qkv, rows_of(p, first, 0u)), d_out, ends, d);
+}
+
+/// dS of queries first..first+3 in the columns, keys key..key+3 in the rows.
+fn score_gradients(p: Place, x: Asked, s: mat4x4f, dp: mat4x4f, first: u32, key: u32) -> mat4x4f {
+  let k = four(key);
+  return mat4x4f(
+    pairs(p, s[0], dp[0], vec4u(first), k, vec4f(x.ends.x), vec4f(x.d.x)).ds,
+    pairs(p, s[1], dp[1], vec4u(first + 1u), k, vec4f(x.ends.y), vec4f(x.d.y)).ds,
+    pairs(p, s[2], dp[2], vec4u(first + 2u), k, vec4f(x.ends.z), vec4f(x.d.z)).ds,
+    pairs(p, s[3], dp[3], vec4u(first + 3u), k, vec4f(x.ends.w), vec4f(x.d.w)).ds,
+  );
+}
+
+@compute @workgroup_size(lanes)
+fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let p = place_of(group, lane);
+  let owned = select(4u, 8u, wide);
+  let first = first_row(group, lane, owned);
+  if (outside(p, first)) { return; }
+  let at_q = rows_of(p, first, 0u);
+  let at_out = out_rows_of(p, first);
+  let x = asked(p, first);
   var dq = Head();
-  let end = select(p.size.time, min(p.size.time, first + 4u), causal);
+  var below = x;
+  var dq_below = dq;
+  if (wide) { below = asked(p, first + 4u); }
+  let end = select(p.size.time, min(p.size.time, first + owned), causal);
   for (var key = 0u; key < end; key += 4u) {
     let at_k = rows_of(p, key, 1u);
     let at_v = rows_of(p, key, 2u);
     let keys = own(p, qkv, at_k);
-    let s = all_products(q, keys, qkv, at_q, qkv, at_k);
-    let dp = all_products(d_out, own(p, qkv, at_v), d_outs, at_out, qkv, at_v);
-    let k = four(key);
-    dq = mix(dq, keys, mat4x4f(
-      pairs(p, s[0], dp[0], vec4u(first), k, vec4f(ends.x), vec4f(d.x)).ds,
-      pairs(p, s[1], dp[1], vec4u(first + 1u), k, vec4f(ends.y), vec4f(d.y)).ds,
-      pairs(p, s[2], dp[2], vec4u(first + 2u), k, vec4f(ends.z), vec4f(d.z)).ds,
-      pairs(p, s[3], dp[3], vec4u(first + 3u), k, vec4f(ends.w), vec4f(d.w)).ds,
-    ));
+    let values = own(p, qkv, at_v);
+    let s = all_products(x.q, keys, qkv, at_q, qkv, at_k);
+    let dp = all_products(x.d_out, values, d_outs, at_out, qkv, at_v);
+    dq = mix(dq, keys, score_gradients(p, x, s, dp, first, key));
+    if (wide) {
+      let s_below = products(below.q, keys);
+      let dp_below = products(below.d_out, values);
+      dq_below = mix(dq_below, keys, score_gradients(p, below, s_below, dp_below, first + 4u, key));
+    }
   }
-  store_rows(p, first, rows_of(p, first, 0u) + p.slice * chunks, dq);
+  store_rows(p, first, at_q + p.slice * chunks, dq);
+  if (wide && first + 4u < p.size.time) { store_rows(p, first + 4u, rows_of(p, first + 4u, 0u), dq_below); }
+}
+
+/// Four keys in the backward pass, and the sums of their gradients.
+struct Answering { k: Head, v: Head, dk: Head, dv: Head }
+
+fn answering(p: Place, key: u32) -> Answering {
+  return Answering(own(p, qkv, rows_of(p, key, 1u)), own(p, qkv, rows_of(p, key, 2u)), Head(), Head());
+}
+
+/// The sums with four more queries; column i of `s` and of `dp` is key i, over these queries.
+fn answer(p: Place, x: Answering, s: mat4x4f, dp: mat4x4f, queries: Head, d_out: Head, first: u32, key: u32) -> Answering {
+  let q = four(first);
+  let i = statistics_of(p, first);
+  let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
+  let d = vec4f(delta[i.x], delta[i.y], delta[i.z], delta[i.w]);
+  let k0 = pairs(p, s[0], dp[0], q, vec4u(key), ends, d);
+  let k1 = pairs(p, s[1], dp[1], q, vec4u(key + 1u), ends, d);
+  let k2 = pairs(p, s[2], dp[2], q, vec4u(key + 2u), ends, d);
+  let k3 = pairs(p, s[3], dp[3], q, vec4u(key + 3u), ends, d);
+  let dk = mix(x.dk, queries, mat4x4f(k0.ds, k1.ds, k2.ds, k3.ds));
+  return Answering(x.k, x.v, dk, mix(x.dv, d_out, mat4x4f(k0.w, k1.w, k2.w, k3.w)));
+}
+
+/// Writes the gradients of keys and values key..key+3, as far as there are such.
+fn finish_keys(p: Place, x: Answering, key: u32) {
+  if (key >= p.size.time) { return; }
+  store_rows(p, key, rows_of(p, key, 1u) + p.slice * chunks, x.dk);
+  store_rows(p, key, rows_of(p, key, 2u) + p.slice * chunks, x.dv);
 }
 
 @compute @workgroup_size(lanes)
 fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place_of(group, lane);
-  let key = first_row(group, lane, 4u);
+  let key = first_row(group, lane, select(4u, 8u, wide));
   if (outside(p, key)) { return; }
   let at_k = rows_of(p, key, 1u);
   let at_v = rows_of(p, key, 2u);
-  let k = own(p, qkv, at_k);
-  let v = own(p, qkv, at_v);
-  var dk = Head();
-  var dv = Head();
+  var x = answering(p, key);
+  var below = x;
+  if (wide) { below = answering(p, key + 4u); }
   for (var first = select(0u, key, causal); first < p.size.time; first += 4u) {
     let at_q = rows_of(p, first, 0u);
     let at_out = out_rows_of(p, first);
     let queries = own(p, qkv, at_q);
     let d_out = own(p, d_outs, at_out);
-    // Column i of these is key i, over four queries.
-    let s = all_products(k, queries, qkv, at_k, qkv, at_q);
-    let dp = all_products(v, d_out, qkv, at_v, d_outs, at_out);
-    let q = four(first);
-    let i = statistics_of(p, first);
-    let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
-    let d = vec4f(delta[i.x], delta[i.y], delta[i.z], delta[i.w]);
-    let k0 = pairs(p, s[0], dp[0], q, vec4u(key), ends, d);
-    let k1 = pairs(p, s[1], dp[1], q, vec4u(key + 1u), ends, d);
-    let k2 = pairs(p, s[2], dp[2], q, vec4u(key + 2u), ends, d);
-    let k3 = pairs(p, s[3], dp[3], q, vec4u(key + 3u), ends, d);
-    dk = mix(dk, queries, mat4x4f(k0.ds, k1.ds, k2.ds, k3.ds));
-    dv = mix(dv, d_out, mat4x4f(k0.w, k1.w, k2.w, k3.w));
+    let s = all_products(x.k, queries, qkv, at_k, qkv, at_q);
+    let dp = all_products(x.v, d_out, qkv, at_v, d_outs, at_out);
+    x = answer(p, x, s, dp, queries, d_out, first, key);
+    if (wide) {
+      below = answer(p, below, products(below.k, queries), products(below.v, d_out), queries, d_out, first, key + 4u);
+    }
   }
-  store_rows(p, key, rows_of(p, key, 1u) + p.slice * chunks, dk);
-  store_rows(p, key, rows_of(p, key, 2u) + p.slice * chunks, dv);
+  finish_keys(p, x, key);
+  if (wide) { finish_keys(p, below, key + 4u); }
 }
