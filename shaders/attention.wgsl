@@ -10,12 +10,12 @@
 //
 // One invocation owns four queries (`forward`, `queries`) or four keys (`keys`) of one head and walks
 // the others by fours. If `wide` it owns eight, and so fetches half as often what it walks over: on a
-// processor more than half of the time goes into fetching. It keeps all it sums up in registers: a Head is four rows of up to 64 numbers, in matrices of
-// 4×4 whose column i belongs to row i. `forward` keeps for each query the largest score so far and the
-// sum of exponentials relative to it; when a larger score comes, what was mixed is scaled down (the
-// online softmax). `keys` reads what `queries` left in delta. No sum crosses invocations. Heads of
-// more than 64 numbers are cut into slices: each invocation computes all of S, but mixes only its own
-// slice.
+// processor more than half of the time goes into fetching. It keeps all it sums up in registers: a
+// Head is four rows of up to 64 numbers, in matrices of 4×4 whose column i belongs to row i.
+// `forward` keeps for each query the largest score so far and the sum of exponentials relative to it;
+// when a larger score comes, what was mixed is scaled down (the online softmax). `keys` reads what
+// `queries` left in delta. No sum crosses invocations. Heads of more than 64 numbers are cut into
+// slices: each invocation computes all of S, but mixes only its own slice.
 //
 // q, k, v, out and its gradient are read from textures of four numbers to a texel, which adapters on a
 // processor read many times faster than buffers. Their rows are filled up with zeros to slices·chunks
