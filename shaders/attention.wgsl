@@ -9,13 +9,13 @@
 //   dQ = dS·K        dK = dSᵀ·Q        dV = (P∘M)ᵀ·d_out
 //
 // One invocation owns four queries (`forward`, `queries`) or four keys (`keys`) of one head and walks
-// the others by fours; `forward` owns eight if `wide`, and so fetches each key and value half as
-// often. It keeps all it sums up in registers: a Head is four rows of up to 64 numbers, in matrices of
-// 4×4 whose column i belongs to row i. `forward` keeps for each query the largest score so far and the
-// sum of exponentials relative to it; when a larger score comes, what was mixed is scaled down (the
-// online softmax). `keys` reads what `queries` left in delta. No sum crosses invocations. Heads of
-// more than 64 numbers are cut into slices: each invocation computes all of S, but mixes only its own
-// slice.
+// the others by fours. If `wide` it owns eight, and so fetches half as often what it walks over: on a
+// processor more than half of the time goes into fetching. It keeps all it sums up in registers: a
+// Head is four rows of up to 64 numbers, in matrices of 4×4 whose column i belongs to row i.
+// `forward` keeps for each query the largest score so far and the sum of exponentials relative to it;
+// when a larger score comes, what was mixed is scaled down (the online softmax). `keys` reads what
+// `queries` left in delta. No sum crosses invocations. Heads of more than 64 numbers are cut into
+// slices: each invocation computes all of S, but mixes only its own slice.
 //
 // q, k, v, out and its gradient are read from textures of four numbers to a texel, which adapters on a
 // processor read many times faster than buffers. Their rows are filled up with zeros to slices·chunks
@@ -27,10 +27,7 @@
 alias real = f32;
 
 struct Shape {
-  batch: u32,
-  heads: u32,
-  time: u32,
-  scale: f32,
+  batch: u32, heads: u32, time: u32, scale: f32,
   mask_batch: u32, mask_head: u32, mask_query: u32,
   probability: f32, place: u32, step: u32, seed: u32,
 }
@@ -51,7 +48,6 @@ const MASKED = -1e38;
 @group(0) @binding(1) var qkv: texture_2d<f32>;
 @group(0) @binding(2) var<storage, read> mask: array<f32>;
 @group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
-
 @group(0) @binding(3) var outs: texture_2d<f32>;
 @group(0) @binding(5) var d_outs: texture_2d<f32>;
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;
@@ -63,13 +59,9 @@ struct Head {
   c8: mat4x4f, c9: mat4x4f, c10: mat4x4f, c11: mat4x4f, c12: mat4x4f, c13: mat4x4f, c14: mat4x4f, c15: mat4x4f,
 }
 
+fn texel(source: texture_2d<f32>, i: u32) -> vec4f { return textureLoad(source, vec2u(i & 2047u, i >> 11u), 0); }
 fn four_rows(source: texture_2d<f32>, at: vec4u) -> mat4x4f {
-  return mat4x4f(
-    textureLoad(source, vec2u(at.x & 2047u, at.x >> 11u), 0),
-    textureLoad(source, vec2u(at.y & 2047u, at.y >> 11u), 0),
-    textureLoad(source, vec2u(at.z & 2047u, at.z >> 11u), 0),
-    textureLoad(source, vec2u(at.w & 2047u, at.w >> 11u), 0),
-  );
+  return mat4x4f(texel(source, at.x), texel(source, at.y), texel(source, at.z), texel(source, at.w));
 }
 
 /// The rows that begin at four texels.
@@ -90,14 +82,11 @@ fn head_at(source: texture_2d<f32>, at: vec4u) -> Head {
 /// Element (j, i), in column i: row i of a times row j of b.
 fn products(a: Head, b: Head) -> mat4x4f {
   var s = transpose(b.c0) * a.c0;
-  if (chunks > 1u) { s += transpose(b.c1) * a.c1; }  if (chunks > 2u) { s += transpose(b.c2) * a.c2; }
-  if (chunks > 3u) { s += transpose(b.c3) * a.c3; }  if (chunks > 4u) { s += transpose(b.c4) * a.c4; }
-  if (chunks > 5u) { s += transpose(b.c5) * a.c5; }  if (chunks > 6u) { s += transpose(b.c6) * a.c6; }
-  if (chunks > 7u) { s += transpose(b.c7) * a.c7; }  if (chunks > 8u) { s += transpose(b.c8) * a.c8; }
-  if (chunks > 9u) { s += transpose(b.c9) * a.c9; }  if (chunks > 10u) { s += transpose(b.c10) * a.c10; }
-  if (chunks > 11u) { s += transpose(b.c11) * a.c11; }  if (chunks > 12u) { s += transpose(b.c12) * a.c12; }
-  if (chunks > 13u) { s += transpose(b.c13) * a.c13; }  if (chunks > 14u) { s += transpose(b.c14) * a.c14; }
-  if (chunks > 15u) { s += transpose(b.c15) * a.c15; }
+  if (chunks > 1u) { s += transpose(b.c1) * a.c1; }  if (chunks > 2u) { s += transpose(b.c2) * a.c2; }  if (chunks > 3u) { s += transpose(b.c3) * a.c3; }
+  if (chunks > 4u) { s += transpose(b.c4) * a.c4; }  if (chunks > 5u) { s += transpose(b.c5) * a.c5; }  if (chunks > 6u) { s += transpose(b.c6) * a.c6; }
+  if (chunks > 7u) { s += transpose(b.c7) * a.c7; }  if (chunks > 8u) { s += transpose(b.c8) * a.c8; }  if (chunks > 9u) { s += transpose(b.c9) * a.c9; }
+  if (chunks > 10u) { s += transpose(b.c10) * a.c10; }  if (chunks > 11u) { s += transpose(b.c11) * a.c11; }  if (chunks > 12u) { s += transpose(b.c12) * a.c12; }
+  if (chunks > 13u) { s += transpose(b.c13) * a.c13; }  if (chunks > 14u) { s += transpose(b.c14) * a.c14; }  if (chunks > 15u) { s += transpose(b.c15) * a.c15; }
   return s;
 }
 
@@ -105,14 +94,11 @@ fn products(a: Head, b: Head) -> mat4x4f {
 fn mix(sum: Head, x: Head, w: mat4x4f) -> Head {
   var y = sum;
   y.c0 += x.c0 * w;
-  if (chunks > 1u) { y.c1 += x.c1 * w; }  if (chunks > 2u) { y.c2 += x.c2 * w; }
-  if (chunks > 3u) { y.c3 += x.c3 * w; }  if (chunks > 4u) { y.c4 += x.c4 * w; }
-  if (chunks > 5u) { y.c5 += x.c5 * w; }  if (chunks > 6u) { y.c6 += x.c6 * w; }
-  if (chunks > 7u) { y.c7 += x.c7 * w; }  if (chunks > 8u) { y.c8 += x.c8 * w; }
-  if (chunks > 9u) { y.c9 += x.c9 * w; }  if (chunks > 10u) { y.c10 += x.c10 * w; }
-  if (chunks > 11u) { y.c11 += x.c11 * w; }  if (chunks > 12u) { y.c12 += x.c12 * w; }
-  if (chunks > 13u) { y.c13 += x.c13 * w; }  if (chunks > 14u) { y.c14 += x.c14 * w; }
-  if (chunks > 15u) { y.c15 += x.c15 * w; }
+  if (chunks > 1u) { y.c1 += x.c1 * w; }  if (chunks > 2u) { y.c2 += x.c2 * w; }  if (chunks > 3u) { y.c3 += x.c3 * w; }
+  if (chunks > 4u) { y.c4 += x.c4 * w; }  if (chunks > 5u) { y.c5 += x.c5 * w; }  if (chunks > 6u) { y.c6 += x.c6 * w; }
+  if (chunks > 7u) { y.c7 += x.c7 * w; }  if (chunks > 8u) { y.c8 += x.c8 * w; }  if (chunks > 9u) { y.c9 += x.c9 * w; }
+  if (chunks > 10u) { y.c10 += x.c10 * w; }  if (chunks > 11u) { y.c11 += x.c11 * w; }  if (chunks > 12u) { y.c12 += x.c12 * w; }
+  if (chunks > 13u) { y.c13 += x.c13 * w; }  if (chunks > 14u) { y.c14 += x.c14 * w; }  if (chunks > 15u) { y.c15 += x.c15 * w; }
   return y;
 }
 
@@ -122,34 +108,16 @@ fn times(x: mat4x4f, f: vec4f) -> mat4x4f { return mat4x4f(x[0] * f.x, x[1] * f.
 fn scaled(x: Head, f: vec4f) -> Head {
   var y = x;
   y.c0 = times(x.c0, f);
-  if (chunks > 1u) { y.c1 = times(x.c1, f); }  if (chunks > 2u) { y.c2 = times(x.c2, f); }
-  if (chunks > 3u) { y.c3 = times(x.c3, f); }  if (chunks > 4u) { y.c4 = times(x.c4, f); }
-  if (chunks > 5u) { y.c5 = times(x.c5, f); }  if (chunks > 6u) { y.c6 = times(x.c6, f); }
-  if (chunks > 7u) { y.c7 = times(x.c7, f); }  if (chunks > 8u) { y.c8 = times(x.c8, f); }
-  if (chunks > 9u) { y.c9 = times(x.c9, f); }  if (chunks > 10u) { y.c10 = times(x.c10, f); }
-  if (chunks > 11u) { y.c11 = times(x.c11, f); }  if (chunks > 12u) { y.c12 = times(x.c12, f); }
-  if (chunks > 13u) { y.c13 = times(x.c13, f); }  if (chunks > 14u) { y.c14 = times(x.c14, f); }
-  if (chunks > 15u) { y.c15 = times(x.c15, f); }
+  if (chunks > 1u) { y.c1 = times(x.c1, f); }  if (chunks > 2u) { y.c2 = times(x.c2, f); }  if (chunks > 3u) { y.c3 = times(x.c3, f); }
+  if (chunks > 4u) { y.c4 = times(x.c4, f); }  if (chunks > 5u) { y.c5 = times(x.c5, f); }  if (chunks > 6u) { y.c6 = times(x.c6, f); }
+  if (chunks > 7u) { y.c7 = times(x.c7, f); }  if (chunks > 8u) { y.c8 = times(x.c8, f); }  if (chunks > 9u) { y.c9 = times(x.c9, f); }
+  if (chunks > 10u) { y.c10 = times(x.c10, f); }  if (chunks > 11u) { y.c11 = times(x.c11, f); }  if (chunks > 12u) { y.c12 = times(x.c12, f); }
+  if (chunks > 13u) { y.c13 = times(x.c13, f); }  if (chunks > 14u) { y.c14 = times(x.c14, f); }  if (chunks > 15u) { y.c15 = times(x.c15, f); }
   return y;
 }
 
-fn column_dots(a: mat4x4f, b: mat4x4f) -> vec4f {
-  return vec4f(dot(a[0], b[0]), dot(a[1], b[1]), dot(a[2], b[2]), dot(a[3], b[3]));
-}
-
-/// Row i of a times row i of b.
-fn row_dots(a: Head, b: Head) -> vec4f {
-  var s = column_dots(a.c0, b.c0);
-  if (chunks > 1u) { s += column_dots(a.c1, b.c1); }  if (chunks > 2u) { s += column_dots(a.c2, b.c2); }
-  if (chunks > 3u) { s += column_dots(a.c3, b.c3); }  if (chunks > 4u) { s += column_dots(a.c4, b.c4); }
-  if (chunks > 5u) { s += column_dots(a.c5, b.c5); }  if (chunks > 6u) { s += column_dots(a.c6, b.c6); }
-  if (chunks > 7u) { s += column_dots(a.c7, b.c7); }  if (chunks > 8u) { s += column_dots(a.c8, b.c8); }
-  if (chunks > 9u) { s += column_dots(a.c9, b.c9); }  if (chunks > 10u) { s += column_dots(a.c10, b.c10); }
-  if (chunks > 11u) { s += column_dots(a.c11, b.c11); }  if (chunks > 12u) { s += column_dots(a.c12, b.c12); }
-  if (chunks > 13u) { s += column_dots(a.c13, b.c13); }  if (chunks > 14u) { s += column_dots(a.c14, b.c14); }
-  if (chunks > 15u) { s += column_dots(a.c15, b.c15); }
-  return s;
-}
+/// Row i of a times row i of b, from products(a, b).
+fn diagonal(s: mat4x4f) -> vec4f { return vec4f(s[0].x, s[1].y, s[2].z, s[3].w); }
 
 /// Where an invocation works: the sizes, its batch entry, its head, its slice.
 struct Place { size: Shape, b: u32, h: u32, slice: u32 }
@@ -260,14 +228,11 @@ fn finish(p: Place, m: Mixture, first: u32) {
   if (first >= p.size.time) { return; }
   let some = m.sum > vec4f();
   let ends = select(vec4f(), m.most + log(m.sum), some);
-  let at = out_rows_of(p, first) + p.slice * chunks;
   let i = statistics_of(p, first);
-  store_rows(p, first, at, scaled(m.head, select(vec4f(), 1.0 / m.sum, some)));
+  store_rows(p, first, out_rows_of(p, first) + p.slice * chunks, scaled(m.head, select(vec4f(), 1.0 / m.sum, some)));
   if (p.slice > 0u) { return; }
-  log_sum_exp[i.x] = ends.x;
-  if (first + 1u < p.size.time) { log_sum_exp[i.y] = ends.y; }
-  if (first + 2u < p.size.time) { log_sum_exp[i.z] = ends.z; }
-  if (first + 3u < p.size.time) { log_sum_exp[i.w] = ends.w; }
+  log_sum_exp[i.x] = ends.x;  if (first + 1u < p.size.time) { log_sum_exp[i.y] = ends.y; }
+  if (first + 2u < p.size.time) { log_sum_exp[i.z] = ends.z; }  if (first + 3u < p.size.time) { log_sum_exp[i.w] = ends.w; }
 }
 
 @compute @workgroup_size(lanes)
@@ -308,10 +273,8 @@ fn store(at: u32, x: Head, row: u32) {
 
 /// Rows t..t+3 of x, as far as there are such, from the texels `at` on.
 fn store_rows(p: Place, t: u32, at: vec4u, x: Head) {
-  store(at.x, x, 0u);
-  if (t + 1u < p.size.time) { store(at.y, x, 1u); }
-  if (t + 2u < p.size.time) { store(at.z, x, 2u); }
-  if (t + 3u < p.size.time) { store(at.w, x, 3u); }
+  store(at.x, x, 0u);  if (t + 1u < p.size.time) { store(at.y, x, 1u); }
+  if (t + 2u < p.size.time) { store(at.z, x, 2u); }  if (t + 3u < p.size.time) { store(at.w, x, 3u); }
 }
 
 /// Four weights P∘M, and four gradients dS.
@@ -323,76 +286,115 @@ fn pairs(p: Place, product: vec4f, d_product: vec4f, q: vec4u, k: vec4u, ends: v
   return Pairs(w * factor, w * (factor * d_product - d) * p.size.scale);
 }
 
+/// Four queries in the backward pass: what of them the gradient of a score hangs on.
+struct Asked { q: Head, d_out: Head, ends: vec4f, d: vec4f }
+
+/// Queries first..first+3; writes their deltas, as far as there are such.
+fn asked(p: Place, first: u32) -> Asked {
+  let at_out = out_rows_of(p, first);
+  let d_out = own(p, d_outs, at_out);
+  let d = diagonal(all_products(d_out, own(p, outs, at_out), d_outs, at_out, outs, at_out));
+  let i = statistics_of(p, first);
+  if (p.slice == 0u) {
+    if (first < p.size.time) { delta[i.x] = d.x; }  if (first + 1u < p.size.time) { delta[i.y] = d.y; }
+    if (first + 2u < p.size.time) { delta[i.z] = d.z; }  if (first + 3u < p.size.time) { delta[i.w] = d.w; }
+  }
+  let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
+  return Asked(own(p, qkv, rows_of(p, first, 0u)), d_out, ends, d);
+}
+
+/// dS of queries first..first+3 in the columns, keys key..key+3 in the rows.
+fn score_gradients(p: Place, x: Asked, s: mat4x4f, dp: mat4x4f, first: u32, key: u32) -> mat4x4f {
+  let k = four(key);
+  return mat4x4f(
+    pairs(p, s[0], dp[0], vec4u(first), k, vec4f(x.ends.x), vec4f(x.d.x)).ds,
+    pairs(p, s[1], dp[1], vec4u(first + 1u), k, vec4f(x.ends.y), vec4f(x.d.y)).ds,
+    pairs(p, s[2], dp[2], vec4u(first + 2u), k, vec4f(x.ends.z), vec4f(x.d.z)).ds,
+    pairs(p, s[3], dp[3], vec4u(first + 3u), k, vec4f(x.ends.w), vec4f(x.d.w)).ds,
+  );
+}
+
 @compute @workgroup_size(lanes)
 fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place_of(group, lane);
-  let first = first_row(group, lane, 4u);
+  let owned = select(4u, 8u, wide);
+  let first = first_row(group, lane, owned);
   if (outside(p, first)) { return; }
   let at_q = rows_of(p, first, 0u);
-  let q = own(p, qkv, at_q);
   let at_out = out_rows_of(p, first);
-  let d_out = own(p, d_outs, at_out);
-  var d = vec4f();
-  for (var s = 0u; s < slices; s++) {
-    d += row_dots(head_at(d_outs, at_out + s * chunks), head_at(outs, at_out + s * chunks));
-  }
-  let i = statistics_of(p, first);
-  let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
-  if (p.slice == 0u) {
-    delta[i.x] = d.x;
-    if (first + 1u < p.size.time) { delta[i.y] = d.y; }
-    if (first + 2u < p.size.time) { delta[i.z] = d.z; }
-    if (first + 3u < p.size.time) { delta[i.w] = d.w; }
-  }
+  let x = asked(p, first);
   var dq = Head();
-  let end = select(p.size.time, min(p.size.time, first + 4u), causal);
+  var below = x;
+  var dq_below = dq;
+  if (wide) { below = asked(p, first + 4u); }
+  let end = select(p.size.time, min(p.size.time, first + owned), causal);
   for (var key = 0u; key < end; key += 4u) {
     let at_k = rows_of(p, key, 1u);
     let at_v = rows_of(p, key, 2u);
     let keys = own(p, qkv, at_k);
-    let s = all_products(q, keys, qkv, at_q, qkv, at_k);
-    let dp = all_products(d_out, own(p, qkv, at_v), d_outs, at_out, qkv, at_v);
-    let k = four(key);
-    dq = mix(dq, keys, mat4x4f(
-      pairs(p, s[0], dp[0], vec4u(first), k, vec4f(ends.x), vec4f(d.x)).ds,
-      pairs(p, s[1], dp[1], vec4u(first + 1u), k, vec4f(ends.y), vec4f(d.y)).ds,
-      pairs(p, s[2], dp[2], vec4u(first + 2u), k, vec4f(ends.z), vec4f(d.z)).ds,
-      pairs(p, s[3], dp[3], vec4u(first + 3u), k, vec4f(ends.w), vec4f(d.w)).ds,
-    ));
+    let values = own(p, qkv, at_v);
+    let s = all_products(x.q, keys, qkv, at_q, qkv, at_k);
+    let dp = all_products(x.d_out, values, d_outs, at_out, qkv, at_v);
+    dq = mix(dq, keys, score_gradients(p, x, s, dp, first, key));
+    if (wide) {
+      let d_scores = score_gradients(p, below, products(below.q, keys), products(below.d_out, values), first + 4u, key);
+      dq_below = mix(dq_below, keys, d_scores);
+    }
   }
-  store_rows(p, first, rows_of(p, first, 0u) + p.slice * chunks, dq);
+  store_rows(p, first, at_q + p.slice * chunks, dq);
+  if (wide && first + 4u < p.size.time) { store_rows(p, first + 4u, rows_of(p, first + 4u, 0u), dq_below); }
+}
+
+/// Four keys in the backward pass, and the sums of their gradients.
+struct Answering { k: Head, v: Head, dk: Head, dv: Head }
+
+fn answering(p: Place, key: u32) -> Answering {
+  return Answering(own(p, qkv, rows_of(p, key, 1u)), own(p, qkv, rows_of(p, key, 2u)), Head(), Head());
+}
+
+/// The sums with four more queries; column i of `s` and of `dp` is key i, over these queries.
+fn answer(p: Place, x: Answering, s: mat4x4f, dp: mat4x4f, queries: Head, d_out: Head, first: u32, key: u32) -> Answering {
+  let q = four(first);
+  let i = statistics_of(p, first);
+  let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
+  let d = vec4f(delta[i.x], delta[i.y], delta[i.z], delta[i.w]);
+  let k0 = pairs(p, s[0], dp[0], q, vec4u(key), ends, d);
+  let k1 = pairs(p, s[1], dp[1], q, vec4u(key + 1u), ends, d);
+  let k2 = pairs(p, s[2], dp[2], q, vec4u(key + 2u), ends, d);
+  let k3 = pairs(p, s[3], dp[3], q, vec4u(key + 3u), ends, d);
+  let dk = mix(x.dk, queries, mat4x4f(k0.ds, k1.ds, k2.ds, k3.ds));
+  return Answering(x.k, x.v, dk, mix(x.dv, d_out, mat4x4f(k0.w, k1.w, k2.w, k3.w)));
+}
+
+/// Writes the gradients of keys and values key..key+3, as far as there are such.
+fn finish_keys(p: Place, x: Answering, key: u32) {
+  if (key >= p.size.time) { return; }
+  store_rows(p, key, rows_of(p, key, 1u) + p.slice * chunks, x.dk);
+  store_rows(p, key, rows_of(p, key, 2u) + p.slice * chunks, x.dv);
 }
 
 @compute @workgroup_size(lanes)
 fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place_of(group, lane);
-  let key = first_row(group, lane, 4u);
+  let key = first_row(group, lane, select(4u, 8u, wide));
   if (outside(p, key)) { return; }
   let at_k = rows_of(p, key, 1u);
   let at_v = rows_of(p, key, 2u);
-  let k = own(p, qkv, at_k);
-  let v = own(p, qkv, at_v);
-  var dk = Head();
-  var dv = Head();
+  var x = answering(p, key);
+  var below = x;
+  if (wide) { below = answering(p, key + 4u); }
   for (var first = select(0u, key, causal); first < p.size.time; first += 4u) {
     let at_q = rows_of(p, first, 0u);
     let at_out = out_rows_of(p, first);
     let queries = own(p, qkv, at_q);
     let d_out = own(p, d_outs, at_out);
-    // Column i of these is key i, over four queries.
-    let s = all_products(k, queries, qkv, at_k, qkv, at_q);
-    let dp = all_products(v, d_out, qkv, at_v, d_outs, at_out);
-    let q = four(first);
-    let i = statistics_of(p, first);
-    let ends = vec4f(log_sum_exp[i.x], log_sum_exp[i.y], log_sum_exp[i.z], log_sum_exp[i.w]);
-    let d = vec4f(delta[i.x], delta[i.y], delta[i.z], delta[i.w]);
-    let k0 = pairs(p, s[0], dp[0], q, vec4u(key), ends, d);
-    let k1 = pairs(p, s[1], dp[1], q, vec4u(key + 1u), ends, d);
-    let k2 = pairs(p, s[2], dp[2], q, vec4u(key + 2u), ends, d);
-    let k3 = pairs(p, s[3], dp[3], q, vec4u(key + 3u), ends, d);
-    dk = mix(dk, queries, mat4x4f(k0.ds, k1.ds, k2.ds, k3.ds));
-    dv = mix(dv, d_out, mat4x4f(k0.w, k1.w, k2.w, k3.w));
+    let s = all_products(x.k, queries, qkv, at_k, qkv, at_q);
+    let dp = all_products(x.v, d_out, qkv, at_v, d_outs, at_out);
+    x = answer(p, x, s, dp, queries, d_out, first, key);
+    if (wide) {
+      below = answer(p, below, products(below.k, queries), products(below.v, d_out), queries, d_out, first, key + 4u);
+    }
   }
-  store_rows(p, key, rows_of(p, key, 1u) + p.slice * chunks, dk);
-  store_rows(p, key, rows_of(p, key, 2u) + p.slice * chunks, dv);
+  finish_keys(p, x, key);
+  if (wide) { finish_keys(p, below, key + 4u); }
 }

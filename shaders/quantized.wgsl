@@ -11,9 +11,10 @@
 // forward: one invocation computes four neighbouring columns of one row of out, as matmul_row.wgsl does.
 // unpack: one invocation writes eight rows of four columns. lookup: one writes one number of
 // out[i] = W[:, ids[i]] + position[offset + i mod time], which is the embedding of a tied table.
-// `_odd` is for sizes that are no multiples: of k by 8 (forward), of n by 4 (unpack).
+// A k that is no multiple of 8 sets odd_k; for an n that is none of 4 there is unpack_odd.
 //
-// x: (m, k).  words: (⌈k/8⌉·bits/4, ⌈n/4⌉·4).  scales: (⌈k/group⌉, ⌈n/4⌉·4) halves of words.
+// x: (m, k), as vectors or, if odd_k, as numbers.  words: (⌈k/8⌉·bits/4, ⌈n/4⌉·4).
+// scales: (⌈k/group⌉, ⌈n/4⌉·4) halves of words.
 // bias: (n).  out: (m, n), (k, n) or (m, k).  ids: (m).  position: (context, k).
 
 struct Shape { m: u32, n: u32, k: u32, group: u32, time: u32, offset: u32 }
@@ -23,11 +24,11 @@ override has_bias: bool = false;
 override accumulate: bool = false;
 override has_position: bool = false;
 override rows_each: u32 = 1;
+override odd_k: bool = false;
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> x_odd: array<f32>;
 @group(0) @binding(2) var<storage, read> words: array<vec4u>;
 @group(0) @binding(3) var<storage, read> scales: array<vec2u>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
@@ -35,6 +36,7 @@ override lanes: u32 = 64;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out_fours: array<vec4f>;
 @group(0) @binding(6) var<storage, read> ids: array<u32>;
+@group(0) @binding(7) var<storage, read> x_odd: array<f32>;
 
 /// Eight neighbours along k of four columns: the first four and the last four, a column each.
 struct Block { low: mat4x4f, high: mat4x4f }
@@ -81,10 +83,9 @@ fn write_four(row: u32, column: u32, size: Shape, value: vec4f) {
   }
 }
 
-/// Four numbers of a row of x.
-fn four(row: u32, k: u32, size: Shape) -> vec4f { return x[(row * size.k + k) / 4]; }
-/// The same for any k, with zeros past the row's end: what lies there may be NaN, and 0 · NaN too.
-fn four_odd(row: u32, k: u32, size: Shape) -> vec4f {
+/// Four numbers of a row of x, with zeros past its end: what lies there may be NaN, and 0 · NaN too.
+fn four(row: u32, k: u32, size: Shape) -> vec4f {
+  if (!odd_k) { return x[(row * size.k + k) / 4]; }
   var v = vec4f();
   for (var j = 0u; j < 4; j++) { if (k + j < size.k) { v[j] = x_odd[row * size.k + k + j]; } }
   return v;
@@ -118,32 +119,6 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
         part[1] += four(rows.y, 8 * i, size) * w.low + four(rows.y, 8 * i + 4, size) * w.high;
         part[2] += four(rows.z, 8 * i, size) * w.low + four(rows.z, 8 * i + 4, size) * w.high;
         part[3] += four(rows.w, 8 * i, size) * w.low + four(rows.w, 8 * i + 4, size) * w.high;
-      }
-    }
-    let s = scale(first * 8 / size.group, id.x, columns);
-    sum += mat4x4f(part[0] * s, part[1] * s, part[2] * s, part[3] * s);
-  }
-  write_rows(id, size, sum);
-}
-
-@compute @workgroup_size(lanes)
-fn forward_odd(@builtin(global_invocation_id) id: vec3u) {
-  let size = shape;
-  let columns = (size.n + 3) / 4;
-  if (id.x >= columns) { return; }
-  // Rows past the end are the last one over again.
-  let rows = min(id.y * rows_each + vec4u(0, 1, 2, 3), vec4u(size.m - 1));
-  let blocks = (size.k + 7) / 8;
-  var sum = mat4x4f();
-  for (var first = 0u; first < blocks; first += size.group / 8) {
-    var part = mat4x4f();
-    for (var i = first; i < min(first + size.group / 8, blocks); i++) {
-      let w = eight(i, id.x, columns);
-      part[0] += four_odd(rows.x, 8 * i, size) * w.low + four_odd(rows.x, 8 * i + 4, size) * w.high;
-      if (rows_each > 1) {
-        part[1] += four_odd(rows.y, 8 * i, size) * w.low + four_odd(rows.y, 8 * i + 4, size) * w.high;
-        part[2] += four_odd(rows.z, 8 * i, size) * w.low + four_odd(rows.z, 8 * i + 4, size) * w.high;
-        part[3] += four_odd(rows.w, 8 * i, size) * w.low + four_odd(rows.w, 8 * i + 4, size) * w.high;
       }
     }
     let s = scale(first * 8 / size.group, id.x, columns);

@@ -6,7 +6,9 @@
 import type { Command } from "commander";
 import { CHAT_TEMPLATE } from "../data/completions/completions.ts";
 import { SENTENCE_RULES } from "../data/sources/sentences.ts";
+import { VitrailError } from "../errors.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
+import { showPath } from "../formats/messages.ts";
 import { type ModelTask, modelTask } from "../models/adapted_models.ts";
 import { oneOf } from "./choices.ts";
 import type { EvaluateFlags, Found } from "./evaluate_flags.ts";
@@ -67,7 +69,9 @@ export function addEvaluate(program: Command): void {
     .addOption(groupOption())
     .option("--json", "print one JSON object", false)
     .action(async (flags: EvaluateFlags) => {
-      const evaluate = EVALUATIONS[modelTask(flags.model, flags.adapter)];
+      const task = modelTask(flags.model, flags.adapter);
+      checkPacking(task, flags);
+      const evaluate = EVALUATIONS[task];
       const device = await openDevice();
       useTuned(device, flags);
       try {
@@ -77,4 +81,16 @@ export function addEvaluate(program: Command): void {
         device.destroy();
       }
     });
+}
+
+/** Only a GPT that generates can keep its weights in fewer bits. */
+function checkPacking(task: ModelTask, { model, weights, group }: EvaluateFlags): void {
+  if (task === "generate" || (group === undefined && (weights ?? "f32") === "f32")) return;
+  const asked = weights === undefined ? `--group ${group}` : `--weights ${weights}`;
+  throw new VitrailError(
+    `Cannot evaluate ${
+      showPath(model)
+    } with ${asked}: it was made for ${task}, and only a GPT made ` +
+      "for generate keeps weights in f16, int8 or int4; leave out the flag, or give such a GPT",
+  );
 }

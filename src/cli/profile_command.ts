@@ -79,10 +79,8 @@ function addKernel(profile: Command): void {
     .argument("<file>", "WGSL");
   withOutput(withShader(kernel)).action(async (file: string, flags: OutputFlags & ShaderFlags) => {
     const shader = readShader(file);
-    await show(
-      flags,
-      (device) => profileShader(device, shader, { ...shaderOptions(flags), ...flags }),
-    );
+    const options = { ...flags, ...shaderOptions(flags) };
+    await show(flags, (device) => profileShader(device, shader, options));
   });
   profile.action(async ({ kernel: file }: { kernel?: string }) => {
     if (file !== undefined) {

@@ -18,7 +18,7 @@ export interface ShaderFlags {
   buffer?: Record<string, BufferFill>;
   uniform?: Record<string, number[]>;
   override?: Overrides;
-  workgroups: [number, number?, number?];
+  workgroups?: [number, number?, number?];
   flops?: string;
   bytes?: string;
   runs: number;
@@ -88,7 +88,7 @@ export function withShader(command: Command): Command {
       "value of an override constant; once for each",
       named("name=number, name=true or name=false", override),
     )
-    .requiredOption("--workgroups <x,y,z>", "workgroups, such as 16,16", workgroups)
+    .option("--workgroups <x,y,z>", "workgroups, such as 16,16; must be given", workgroups)
     .option(
       "--flops <count>",
       'operations of a call: a number, or such as "2*m*n*k" of its uniforms',
@@ -97,9 +97,19 @@ export function withShader(command: Command): Command {
     .option("--runs <n>", "calls, of which the median counts", whole(1), 15);
 }
 
-/** What the flags mean to the profiler. */
+/**
+ * What the flags mean to the profiler.
+ *
+ * @throws {VitrailError} if they do not say how many workgroups run
+ */
 export function shaderOptions(flags: ShaderFlags): ShaderProfileOptions {
   const { entry, buffer = {}, uniform = {}, override, workgroups, flops, bytes, runs } = flags;
+  // Not a required option: that a file is missing is told first.
+  if (workgroups === undefined) {
+    throw new VitrailError(
+      "Cannot run a shader without a number of workgroups: give --workgroups, such as 16,16",
+    );
+  }
   return {
     entryPoint: entry,
     buffers: buffer,

@@ -17,7 +17,7 @@ const kernel = new Kernel("attention", source);
 
 /** Queries, or keys, that one invocation owns. */
 const SIDE = 4;
-/** Sequences from which on `forward` owns eight queries: shorter ones do not pay for its compilation. */
+/** Sequences from which on an invocation owns eight: shorter ones do not pay for its compilation. */
 const WIDE_FROM = 128;
 /** Chunks of four numbers that fit the registers of an invocation. */
 const MOST_CHUNKS = 16;
@@ -102,19 +102,17 @@ function rowsOf({ headSize }: AttentionShape) {
   return { slices, chunks, layout: { columns: headSize, stride: slices * chunks } };
 }
 
-/** Heads along x, blocks of `side` places along y, slices along z. */
-function launch(
-  device: Device,
-  shape: AttentionShape,
-  { side = SIDE, ...options }: AttentionOptions & { side?: number },
-) {
+/** Heads along x, blocks of time along y, slices along z. */
+function launch(device: Device, shape: AttentionShape, options: AttentionOptions) {
   const { batch, time, scale, maskStrides } = shape;
   const { heads, causal, mask, dropout } = options;
   const { slices, chunks } = rowsOf(shape);
+  // A processor's registers overflow into its cache either way; a graphics processor's into memory.
+  const wide = device.isCpu && slices === 1 && time >= WIDE_FROM;
   // Lanes of a vector work on different heads, which walk equally far; with few heads some work on
   // different places.
   const lanes = lanesOf(device);
-  const blocks = Math.ceil(time / side);
+  const blocks = Math.ceil(time / (wide ? 2 * SIDE : SIDE));
   const [lanesX, lanesY] = rectangle(lanes, batch * heads, blocks);
   const overrides: Overrides = {
     chunks,
@@ -122,6 +120,7 @@ function launch(
     causal,
     has_mask: mask !== undefined,
     has_dropout: dropout !== undefined,
+    wide,
     lanes_x: lanesX,
     lanes,
   };
@@ -140,13 +139,7 @@ export function attention(qkv: Tensor, options: AttentionOptions): AttentionResu
   const { device } = qkv;
   const shape = attentionShape(qkv, options);
   const { batch, time, channels } = shape;
-  const { layout, slices } = rowsOf(shape);
-  // A processor's registers overflow into its cache either way; a graphics processor's into memory.
-  const wide = device.isCpu && slices === 1 && time >= WIDE_FROM;
-  const { overrides, ...rest } = launch(device, shape, {
-    ...options,
-    side: wide ? 2 * SIDE : SIDE,
-  });
+  const { layout } = rowsOf(shape);
   const logSumExp = device.tensor([batch, options.heads, time]);
   const { padded, finish } = paddedRows([batch, time, channels], qkv, layout);
   device.dispatch(kernel, "forward", {
@@ -156,8 +149,7 @@ export function attention(qkv: Tensor, options: AttentionOptions): AttentionResu
       result: padded,
       log_sum_exp: logSumExp,
     },
-    ...rest,
-    overrides: { ...overrides, wide },
+    ...launch(device, shape, options),
   });
   return { out: finish(), logSumExp };
 }

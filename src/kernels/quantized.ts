@@ -98,13 +98,14 @@ export function quantizedMatmul(
   }
   const rowsEach = m > 1 ? 4 : 1;
   const { overrides, workgroups } = perElement(x.device, Math.ceil(n / 4), Math.ceil(m / rowsEach));
-  x.device.dispatch(kernel, k % 8 ? "forward_odd" : "forward", {
+  x.device.dispatch(kernel, "forward", {
     bindings: { ...both({ x }), words, scales, bias: bias ?? x, out },
     uniforms: { m, n, k, group, time: 1, offset: 0 },
     overrides: {
       ...overrides,
       bits: BITS[format],
       rows_each: rowsEach,
+      odd_k: k % 8 !== 0,
       has_bias: bias !== undefined,
       accumulate,
     },

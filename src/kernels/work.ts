@@ -170,7 +170,6 @@ const COUNTS: Record<string, Count> = {
   "matmul_texels.forward_odd": matmul,
 
   "quantized.forward": packedMatmul,
-  "quantized.forward_odd": packedMatmul,
   "quantized.unpack": unpacked,
   "quantized.unpack_odd": unpacked,
   // A number in f32 is written, and the position is added.

@@ -82,6 +82,20 @@ Deno.test("a BERT that knows nothing loses ln V at each masked token and ln 2 at
   await refused("--data none.txt", made.path, /Cannot use none\.txt: it holds no text/);
 });
 
+Deno.test("weights in fewer bits are refused where they would change nothing", async () => {
+  const heads = [
+    [{ kind: "pretraining" }, "fill-mask"],
+    [{ kind: "sequence-classification", labels: ["a", "b"], labelKind: "single" }, "classify"],
+  ] as const;
+  for (const [head, task] of heads) {
+    using made = await place({ ...head } as BertHeadsSettings, 0, { "a.txt": "ab c ab" });
+    for (const asked of ["--weights int8", "--group 32"]) {
+      const words = `Cannot evaluate m with ${asked}: it was made for ${task}, and only a GPT`;
+      await refused(`--data a.txt ${asked}`, made.path, new RegExp(words));
+    }
+  }
+});
+
 Deno.test("a classifier is measured beside the commonest label, from files and standard input", async () => {
   const labels = ["x", "y", "z"];
   const heads = { kind: "sequence-classification" as const, labels, labelKind: "single" as const };

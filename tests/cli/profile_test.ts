@@ -89,7 +89,11 @@ Deno.test("what profile cannot do is told in a line", async () => {
       ["profile stpe", /Cannot profile stpe: wanted step, .* did you mean step\?/],
       ["profile kernels --only matmull", /Cannot profile kernels named matmull: .*matmul, /],
       ["profile --kernel none.wgsl --workgroups 1", /Cannot read none.wgsl: no such file/],
-      ["profile kernel none.wgsl", /required option '--workgroups <x,y,z>' not specified/],
+      ["profile kernel none.wgsl", /Cannot read none.wgsl: no such file/],
+      [
+        `profile kernel ${example("matmul_tiled")}`,
+        /Cannot run a shader without a number of workgroups: give --workgroups, such as 16,16/,
+      ],
       [
         "profile --kernel none.wgsl --workgroups 1 --bufer a=1",
         /unknown option '--bufer'.*did you mean --buffer\?/,

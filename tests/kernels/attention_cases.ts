@@ -35,7 +35,7 @@ function biases(shape: readonly number[]): AttentionShape["mask"] {
 
 const dropout = { probability: 0.2, seed: 9, step: 5, place: 3 };
 
-/** Batch, time, heads and head size: single elements, odd ones, and sizes just over a block. */
+/** Batch, time, heads and head size: single elements, odd ones, sizes just over a block, a head in slices. */
 const SIZES = [
   [1, 1, 1, 1],
   [3, 1, 3, 12],
@@ -46,7 +46,9 @@ const SIZES = [
   [3, 29, 3, 12],
   [1, 65, 2, 33],
   [2, 130, 3, 12],
+  [1, 135, 2, 7],
   [1, 33, 1, 64],
+  [2, 9, 1, 70],
 ];
 
 /** Without a mask: causal and bidirectional at each size. */
@@ -65,7 +67,7 @@ export function plainCases(): AttentionCase[] {
 
 /** With masks of every shape that repeats, a scale of its own, and dropout. */
 export function maskedCases(): AttentionCase[] {
-  return SIZES.slice(1, -1).flatMap(([batch, time, heads, headSize]) => {
+  return SIZES.slice(1, -2).flatMap(([batch, time, heads, headSize]) => {
     const base = { batch, time, heads, headSize };
     const size = `${batch}×${time}×${heads}×${headSize}`;
     return [
