@@ -4,9 +4,11 @@
  * @module
  */
 import type { Command } from "commander";
+import { addProbeAttribute } from "./probe_attribute.ts";
+import { addProbePatch } from "./probe_patch.ts";
 
 /** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [];
+const PROBES: ((probe: Command) => void)[] = [addProbePatch, addProbeAttribute];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

@@ -15,6 +15,15 @@ export {
 export { attributionPatching } from "./attribution_patching.ts";
 export type { Baseline } from "./baselines.ts";
 export { type HookNames, matchHooks } from "./hook_names.ts";
+export {
+  checkSameLength,
+  judge,
+  type Judged,
+  type JudgeOptions,
+  type MetricName,
+  metricNames,
+  type Question,
+} from "./judge.ts";
 export { meanActivations, type MeanOptions } from "./mean_activations.ts";
 export {
   klDivergence,
@@ -24,6 +33,7 @@ export {
   type Metric,
   type MetricPlace,
   probability,
+  spanScore,
 } from "./metrics.ts";
 export {
   activationPatching,
