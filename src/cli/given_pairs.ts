@@ -5,25 +5,28 @@
  */
 import { VitrailError } from "../errors.ts";
 import { describeIoError, showPath } from "../formats/messages.ts";
-import type { Question } from "../probes/judge.ts";
+import type { JudgeQuestion } from "../probes/judge.ts";
 
 /** A clean and a corrupted text, and what is asked about them. */
-export interface TextPair extends Question {
+export interface TextPair extends JudgeQuestion {
   clean: string;
   corrupted: string;
 }
 
 /** Where pairs are, and what holds for all of them unless they say otherwise. */
-export interface PairFlags extends Question {
+export interface PairFlags extends JudgeQuestion {
   data?: string;
 }
 
-const FIELDS = {
-  clean: "string",
-  corrupted: "string",
-  right: "string",
-  wrong: "string",
-  place: "number",
+const text = (value: unknown): boolean => typeof value === "string";
+const absent = (value: unknown): boolean => value === undefined;
+/** What each field must be. */
+const FIELDS: Record<keyof TextPair, (value: unknown) => boolean> = {
+  clean: text,
+  corrupted: text,
+  right: (value) => absent(value) || text(value),
+  wrong: (value) => absent(value) || text(value),
+  place: (value) => absent(value) || Number.isInteger(value),
 };
 
 /**
@@ -74,11 +77,8 @@ function pairOf(line: string, { data, number }: { data: string; number: number }
   } catch {
     throw wrong("is no JSON");
   }
-  for (const [field, type] of Object.entries(FIELDS)) {
-    const needed = field === "clean" || field === "corrupted";
-    if (given?.[field] === undefined ? needed : typeof given[field] !== type) {
-      throw wrong(`has no ${field} that is a ${type === "string" ? "text" : type}`);
-    }
+  for (const [field, fits] of Object.entries(FIELDS)) {
+    if (!fits(given?.[field])) throw wrong(`has no ${field} that would do`);
   }
   return given as unknown as TextPair;
 }

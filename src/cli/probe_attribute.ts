@@ -19,7 +19,7 @@ import type { ProbePage } from "../probes/probe_page.ts";
 import type { ProbedText, ProbeSubject } from "../probes/subject.ts";
 import { oneOf } from "./choices.ts";
 import { whole } from "./numbers.ts";
-import { paintTokens } from "./paint.ts";
+import { hasColour, paintTokens } from "./paint.ts";
 import { addProbeFlags, type ProbeFlags, withSubject, writeProbe } from "./probe_flags.ts";
 
 /** Values of the flags. */
@@ -30,7 +30,7 @@ interface AttributeFlags extends ProbeFlags {
   metric?: MetricName;
   method: "integrated" | "gradient";
   baseline: string;
-  steps: number;
+  steps?: number;
 }
 
 /** Adds the command to those of `probe`. */
@@ -54,13 +54,19 @@ export function addProbeAttribute(probe: Command): void {
       "what stands for no token: zero, mean, or a token such as [PAD]",
       "zero",
     )
-    .option("--steps <n>", "gradients that are averaged", whole(1), 64)
+    .option(
+      "--steps <n>",
+      "gradients averaged; if absent 64, or more where they lose 1 %",
+      whole(1),
+    )
     .action(runAttribute);
 }
 
 /** What a call found. */
 interface Found extends Judged {
   text: ProbedText;
+  /** Its tokens with the spaces between them, where they stand in colour. */
+  spaced: string[];
   attribution: Attribution & Partial<IntegratedGradients>;
 }
 
@@ -71,7 +77,7 @@ async function runAttribute(
 ): Promise<void> {
   await withSubject(flags, async (subject) => {
     const found = await attribute(subject, subject.encode(text, second), flags);
-    const { attribution: { metric, values, scores, baselines, gaps }, answers } = found;
+    const { attribution: { metric, values, scores, baselines, gaps, steps }, answers } = found;
     writeProbe(flags, {
       json: {
         metric,
@@ -79,6 +85,7 @@ async function runAttribute(
         value: values[0],
         baseline: baselines?.[0],
         gap: gaps?.[0],
+        steps,
         tokens: found.text.tokens,
         scores: scores[0],
       },
@@ -108,7 +115,7 @@ async function attribute(
       steps,
       baseline: baselineOf(subject, text, flags.baseline),
     });
-  return { ...judged, text, attribution };
+  return { ...judged, text, spaced: subject.spaced(text.tokens), attribution };
 }
 
 /** A BERT's `[CLS]` and `[SEP]` say nothing of their own, and stay as they are. */
@@ -119,13 +126,18 @@ function baselineOf(subject: ProbeSubject, { tokens }: ProbedText, name: string)
   return { token: name === "zero" || name === "mean" ? name : subject.answer(name), kept };
 }
 
+const plain = (token: string): string => token.trim();
+
 /** Tokens in the colour of their share of the strongest. */
-function coloured({ text, attribution: { scores: [scores] } }: Found): Coloured[] {
+function coloured(
+  { text, attribution: { scores: [scores] } }: Found,
+  shown: readonly string[],
+): Coloured[] {
   const most = Math.max(...scores.map(Math.abs)) || 1;
-  return text.tokens.map((token, t) => ({
+  return shown.map((token, t) => ({
     text: token,
     value: scores[t] / most,
-    note: `${token.trim()}: ${scores[t].toPrecision(3)}`,
+    note: `${text.tokens[t].trim()}: ${scores[t].toPrecision(3)}`,
   }));
 }
 
@@ -135,36 +147,37 @@ function question({ answers: [{ right, wrong }], attribution: { metric } }: Foun
 }
 
 function inWords(found: Found): string {
-  const { attribution: { values: [value], scores: [scores], baselines, gaps } } = found;
+  const { attribution: { values: [value], scores: [scores], baselines, gaps, steps } } = found;
   const order = scores.map((score, t) => ({ score, t }))
     .toSorted((a, b) => Math.abs(b.score) - Math.abs(a.score)).slice(0, 5);
   return [
     `${question(found)}: ${value.toFixed(3)}` +
     (baselines ? `, ${baselines[0].toFixed(3)} at the baseline` : ""),
-    paintTokens(coloured(found)),
+    paintTokens(coloured(found, hasColour() ? found.spaced : found.text.tokens.map(plain))),
     "most: " +
     order.map(({ score, t }) => `${found.text.tokens[t].trim()} ${score.toFixed(3)} (${t})`).join(
       "; ",
     ),
-    ...(gaps ? [`completeness gap: ${(100 * gaps[0]).toFixed(3)} %`] : []),
+    ...(gaps ? [`completeness gap: ${(100 * gaps[0]).toFixed(3)} % at ${steps} steps`] : []),
   ].join("\n");
 }
 
 function pageOf(found: Found, flags: AttributeFlags): ProbePage {
-  const { text, attribution: { values: [value], scores: [scores], baselines, gaps } } = found;
+  const { text, attribution: { values: [value], scores: [scores], baselines, gaps, steps } } =
+    found;
   return {
     title: flags.method === "gradient" ? "Gradient × input" : "Integrated gradients",
     figures: {
       model: flags.model,
       [question(found)]: value,
       ...(baselines && { [`at the baseline (${flags.baseline})`]: baselines[0] }),
-      ...(gaps && { "completeness gap": `${(100 * gaps[0]).toFixed(3)} %` }),
+      ...(gaps && { [`completeness gap at ${steps} steps`]: `${(100 * gaps[0]).toFixed(3)} %` }),
     },
     sections: [
       {
         heading: "The text",
         about: "Blue speaks for the answer, orange against it; full colour is the strongest token.",
-        html: colouredTokens(coloured(found)),
+        html: colouredTokens(coloured(found, found.spaced)),
       },
       {
         heading: "In figures",

@@ -88,7 +88,7 @@ interface Found {
   estimated: boolean;
   clean: number;
   corrupted: number;
-  pairs: { clean: string[]; corrupted: string[]; right: string; wrong?: string; place?: number }[];
+  pairs: (Judged["answers"][number] & { clean: string[]; corrupted: string[] })[];
   maps: PatchingMap[];
 }
 
@@ -122,8 +122,8 @@ async function patchAll(
     clean: maps[0].clean,
     corrupted: maps[0].corrupted,
     pairs: answers.map((answer, i) => ({
-      clean: clean[i].tokens,
-      corrupted: corrupted[i].tokens,
+      clean: subject.spaced(clean[i].tokens),
+      corrupted: subject.spaced(corrupted[i].tokens),
       ...answer,
     })),
     maps,

@@ -20,7 +20,7 @@ import { runWithHooks } from "./run_with_hooks.ts";
 import type { ProbedText, ProbeSubject } from "./subject.ts";
 
 /** What a model is asked about a text. What is left out is what the model itself says. */
-export interface Question {
+export interface JudgeQuestion {
   /** The right answer: a token, or a label of a classifier or tagger. */
   right?: string;
   /** A wrong one to compare it with. */
@@ -50,7 +50,7 @@ export interface Judged {
 /** How to judge. */
 export interface JudgeOptions {
   /** One for each text; absent, the model's own answers are taken. */
-  questions?: readonly Question[];
+  questions?: readonly JudgeQuestion[];
   /** The metric; logit difference if there is something wrong to compare with, else log probability. */
   metric?: MetricName;
   /** Texts whose likeliest answers are the wrong ones, where none is given: the corrupted ones. */
@@ -68,7 +68,7 @@ export async function judge(
   texts: readonly ProbedText[],
   options: JudgeOptions = {},
 ): Promise<Judged> {
-  const { questions = texts.map((): Question => ({})), against } = options;
+  const { questions = texts.map((): JudgeQuestion => ({})), against } = options;
   const { model } = subject;
   if (!(model instanceof Gpt) && model.heads.settings.kind === "question-answering") {
     return await judgeSpans(subject, texts);
@@ -148,7 +148,7 @@ function nameOf(subject: ProbeSubject, id: number): string {
 function placeOf(
   subject: ProbeSubject,
   { ids, tokens, text }: ProbedText,
-  { place }: Question,
+  { place }: JudgeQuestion,
 ): number | undefined {
   const { model } = subject;
   if (!(model instanceof Gpt) && model.heads.settings.kind === "sequence-classification") {

@@ -20,9 +20,9 @@ export {
   judge,
   type Judged,
   type JudgeOptions,
+  type JudgeQuestion,
   type MetricName,
   metricNames,
-  type Question,
 } from "./judge.ts";
 export { meanActivations, type MeanOptions } from "./mean_activations.ts";
 export {
