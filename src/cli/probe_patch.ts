@@ -208,15 +208,14 @@ function pageOf(
       {
         heading: pairs.length === 1 ? "The two texts" : "The texts",
         about: "What differs is coloured: blue in the clean text, orange in the corrupted one." +
-          (pairs.length > texts.length ? ` The first ${texts.length} of ${pairs.length}.` : ""),
+          (pairs.length > texts.length ? ` The first ${texts.length} of ${pairs.length}.` : "") +
+          " Each cell below puts one activation of the clean run into the corrupted one and tells how " +
+          `far the answer ${way} from the corrupted (0) to the clean (1).`,
         html: texts.join("\n"),
       },
       ...maps.map((map) => ({
         heading: map.title[0].toUpperCase() + map.title.slice(1),
-        about:
-          `Each cell puts one activation of the clean run into the corrupted one and tells how far ` +
-          `the answer ${way} from the corrupted (0) to the clean (1). ` +
-          `Most: ${strongest(map).slice("most: ".length)}.`,
+        about: `M${strongest(map).slice(1)}.`,
         heatmaps: [heatmapOf(map)],
       })),
     ],
