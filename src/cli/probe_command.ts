@@ -9,6 +9,11 @@ import { addProbeLens } from "./probe_lens.ts";
 
 /** Every probe. */
 const PROBES: ((probe: Command) => void)[] = [addProbeAttention, addProbeLens];
+import { addProbeAttribute } from "./probe_attribute.ts";
+import { addProbePatch } from "./probe_patch.ts";
+
+/** Every probe. */
+const PROBES: ((probe: Command) => void)[] = [addProbePatch, addProbeAttribute];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

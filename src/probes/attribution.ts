@@ -15,7 +15,6 @@
  *
  * @module
  */
-import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { grouped, type Metric } from "./metrics.ts";
 import { embeddingHook, type ProbedModel, type ProbeInput } from "./probed_model.ts";
@@ -23,6 +22,9 @@ import { type Quadrature, quadrature } from "./quadrature.ts";
 import { runWithGradients } from "./run_with_hooks.ts";
 import { stack } from "./row_runs.ts";
 import { type Baseline, baselineEmbeddings } from "./baselines.ts";
+
+/** Points at which the gradient is taken at first, and at most, and the gap that is good enough. */
+const [FIRST_STEPS, MOST_STEPS, GAP] = [64, 1024, 0.01];
 
 /** How much each token has to do with the metric. */
 export interface Attribution {
@@ -38,6 +40,8 @@ export interface Attribution {
 export interface IntegratedGradients extends Attribution {
   /** The metric of each sequence's baseline. */
   baselines: number[];
+  /** Points at which the gradient was taken. */
+  steps: number;
   /** For each sequence |Σ scores − (M(e) − M(e'))| / |M(e) − M(e')|: 0 is complete. */
   gaps: number[];
 }
@@ -48,7 +52,10 @@ export interface IntegratedGradientsOptions {
   metric: Metric;
   /** What each sequence is compared with; zeros if absent. */
   baseline?: Baseline;
-  /** Points at which the gradient is taken; 64 if absent. */
+  /**
+   * Points at which the gradient is taken. If absent 64, and twice as many as long as a gap is 1 % or more,
+   * up to 1,024: where a metric saturates, all of the slope may lie on a short part of the way.
+   */
   steps?: number;
   /** How the points are chosen; Gauss-Legendre if absent, which needs far fewer. */
   rule?: Quadrature;
@@ -90,11 +97,23 @@ export async function integratedGradients(
   input: ProbeInput,
   options: IntegratedGradientsOptions,
 ): Promise<IntegratedGradients> {
-  const { metric, baseline = "zero", steps = 64, rule = "gauss-legendre", rows = 64 } = options;
+  if (options.steps !== undefined) return await integrate(model, input, options);
+  for (let steps = FIRST_STEPS;; steps *= 2) {
+    const found = await integrate(model, input, { ...options, steps });
+    if (steps >= MOST_STEPS || found.gaps.every((gap) => gap < GAP)) return found;
+  }
+}
+
+async function integrate(
+  model: ProbedModel,
+  input: ProbeInput,
+  options: IntegratedGradientsOptions,
+): Promise<IntegratedGradients> {
+  const { metric, baseline = "zero", steps = FIRST_STEPS, rows = 64 } = options;
   const { device } = model;
   using _scope = device.scope();
   const [B, T] = input.ids.shape;
-  const { points, weights } = quadrature(rule, steps);
+  const { points, weights } = quadrature(options.rule ?? "gauss-legendre", steps);
   const { embeddings: e, shape } = await embeddingGradients(model, input, { metric });
   const from = await baselineEmbeddings(model, input, { baseline, shape });
   // The ends of the way have no weight: they say what the attributions should add up to.
@@ -128,6 +147,7 @@ export async function integratedGradients(
     values,
     scores,
     baselines,
+    steps,
     gaps: gapsOf(scores, { values, baselines }),
   };
 }

@@ -23,7 +23,7 @@ import {
 import type { ProbedModel, ProbeInput } from "./probed_model.ts";
 import { runWithCache, runWithGradients } from "./run_with_hooks.ts";
 import { checkShapes } from "./row_runs.ts";
-import { piecesOf, type Site } from "./sites.ts";
+import { piecesOf } from "./sites.ts";
 
 /**
  * Estimates what `activationPatching` finds, with the same arguments: `patched` is the corrupted metric and

@@ -51,6 +51,25 @@ export function logitDifference(
   });
 }
 
+/**
+ * The logit of an answer's begin and that of its end, as spans are scored (Devlin et al. 2019,
+ * arXiv:1810.04805, section 4.2). The logits are (B, T, 2), the places one for each sequence.
+ */
+export function spanScore(begins: readonly number[], ends: readonly number[]): Metric {
+  const parts = [logit(0, { at: begins }), logit(1, { at: ends })];
+  return {
+    name: "score of the span",
+    values: (logits) => {
+      const [begin, end] = parts.map((part) => part.values(logits));
+      return begin.map((value, b) => value + end[b]);
+    },
+    gradient: (logits) => {
+      const [begin, end] = parts.map((part) => part.gradient(logits));
+      return begin.map((value, i) => value + end[i]);
+    },
+  };
+}
+
 /** ln of the probability of an answer, in nats. */
 export function logProbability(
   answer: number | readonly number[],

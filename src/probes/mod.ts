@@ -22,6 +22,15 @@ export {
   scorePattern,
 } from "./head_scores.ts";
 export { type HookNames, matchHooks } from "./hook_names.ts";
+export {
+  checkSameLength,
+  judge,
+  type Judged,
+  type JudgeOptions,
+  type JudgeQuestion,
+  type MetricName,
+  metricNames,
+} from "./judge.ts";
 export { meanActivations, type MeanOptions } from "./mean_activations.ts";
 export {
   klDivergence,
@@ -31,6 +40,7 @@ export {
   type Metric,
   type MetricPlace,
   probability,
+  spanScore,
 } from "./metrics.ts";
 export {
   activationPatching,

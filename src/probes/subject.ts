@@ -51,6 +51,14 @@ export class ProbeSubject {
     return this.#pieces ? this.#pieces[id] ?? `[${id}]` : this.tokenizer.decode([id]);
   }
 
+  /** Tokens as they are read one behind the other: a BERT's words with the spaces between them. */
+  spaced(tokens: readonly string[]): string[] {
+    if (!this.#pieces) return [...tokens];
+    return tokens.map((token, t) => {
+      return token.startsWith("##") ? token.slice(2) : t > 0 ? ` ${token}` : token;
+    });
+  }
+
   /**
    * The id of a word that is one token. For a GPT a word behind another begins with a space: without one
    * it is looked for both ways, the space first.

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import type { Activation } from "../../src/probes/activation_cache.ts";
 import {
+  grouped,
   klDivergence,
   logit,
   logitDifference,
   logProbability,
   type Metric,
   probability,
+  spanScore,
 } from "../../src/probes/metrics.ts";
 import { VitrailError } from "../../mod.ts";
 
@@ -22,6 +24,8 @@ const metrics: Record<string, Metric> = {
   logProbability: logProbability([0, 6, 3], { at }),
   probability: probability([0, 6, 3], { at }),
   klDivergence: klDivergence(some(5), { at }),
+  spanScore: spanScore([0, 3, 2], [1, 4, 2]),
+  grouped: grouped(logProbability([4], { at: [-2] }), 1),
 };
 
 for (const [name, metric] of Object.entries(metrics)) {
@@ -67,5 +71,17 @@ Deno.test("places and answers that do not exist are errors", () => {
   assert.throws(
     () => logit(7).values(some(1)),
     new VitrailError("Cannot judge sequence 0 by answer 7: the logits have answers 0 to 6"),
+  );
+});
+
+Deno.test("a batch of several groups is judged group by group", () => {
+  const metric = logitDifference({ right: [1, 2, 3], wrong: 6 }, { at });
+  const [one, two] = [some(1), some(2)];
+  const both = { data: Float32Array.of(...one.data, ...two.data), shape: [6, 5, 7] };
+  const together = grouped(metric, 3);
+  assert.deepEqual(together.values(both), [...metric.values(one), ...metric.values(two)]);
+  assert.deepEqual(
+    together.gradient(both),
+    Float32Array.of(...metric.gradient(one), ...metric.gradient(two)),
   );
 });

@@ -1,7 +1,7 @@
 /** Path patching: what it must equal, and the same in three runs by hand. @module */
 import assert from "node:assert/strict";
 import {
-  ActivationCache,
+  type ActivationCache,
   activationPatching,
   directOnly,
   type HookList,

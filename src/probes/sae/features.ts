@@ -182,7 +182,9 @@ async function tokenWeights(
   features: readonly number[],
 ): Promise<{ promoted: TokenWeight[]; suppressed: TokenWeight[] }[] | undefined> {
   const { model } = subject;
-  if (!(model instanceof Gpt) || !/hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook)) {
+  if (
+    !(model instanceof Gpt) || !/hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook)
+  ) {
     return undefined;
   }
   const { channels: C, vocabularySize: V } = model.config;
