@@ -4,9 +4,10 @@
  * @module
  */
 import type { Command } from "commander";
+import { addProbeLinear } from "./probe_linear.ts";
 
 /** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [];
+const PROBES: ((probe: Command) => void)[] = [addProbeLinear];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

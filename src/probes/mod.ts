@@ -99,3 +99,16 @@ export {
   type ProbeLayersOptions,
   type ProbeQuestion,
 } from "./probe_layers.ts";
+export {
+  type LinearProbeResult,
+  probeLinear,
+  type ProbeLinearOptions,
+  type SideCounts,
+} from "./probe_linear.ts";
+export {
+  classQuestion,
+  type NamedQuestion,
+  type QuestionOptions,
+  tagQuestion,
+} from "./probe_questions.ts";
+export { linearPage } from "./linear_page.ts";
