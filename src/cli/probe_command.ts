@@ -5,9 +5,10 @@
  */
 import type { Command } from "commander";
 import { addProbeLinear } from "./probe_linear.ts";
+import { addProbeNeurons } from "./probe_neurons.ts";
 
 /** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [addProbeLinear];
+const PROBES: ((probe: Command) => void)[] = [addProbeLinear, addProbeNeurons];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {
