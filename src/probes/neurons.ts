@@ -184,6 +184,7 @@ async function spokenFor(
 ): Promise<TokenSides[] | undefined> {
   const { model, tokenizer } = subject;
   if (!(model instanceof Gpt) || model.quantized.length > 0 || tokens === 0) return undefined;
+  using _scope = model.device.scope();
   const name = `transformer.h.${layer}.mlp.c_proj.weight`; // (4C, C): a row for each neuron
   const directions = await new PlainWeights(model).rows(name, neurons);
   return await tokenWeights(
