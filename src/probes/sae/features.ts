@@ -182,13 +182,15 @@ async function tokenWeights(
   features: readonly number[],
 ): Promise<{ promoted: TokenWeight[]; suppressed: TokenWeight[] }[] | undefined> {
   const { model } = subject;
-  if (!(model instanceof Gpt) || !/hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook)) {
+  if (
+    !(model instanceof Gpt) || !/hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook)
+  ) {
     return undefined;
   }
   const { channels: C, vocabularySize: V } = model.config;
   const norm = model.parameters.find(({ name }) => name === "transformer.ln_f.weight")!;
   using _scope = model.device.scope();
-  const [gain, directions] = await model.device.read(norm, sae.decoder);
+  const [gain, directions] = await model.device.read(norm, sae.decoder) as Float32Array[];
   const rows = new Float32Array(features.length * C);
   features.forEach((f, i) => {
     const direction = directions.subarray(f * C, (f + 1) * C);
