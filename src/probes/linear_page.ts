@@ -40,9 +40,13 @@ export function linearPage(
         about:
           `Each point is a probe of its own, judged on ${heldOut.examples.toLocaleString("en")} ` +
           `${unit} of documents that it has not seen. The control task gives every type a label from ` +
-          "a hat: a probe that does as well there has learnt types by heart.",
+          "a hat: a probe that does as well there has learnt types by heart. Layer 0 is the embedding.",
         charts: [accuracyChart(result)],
-        html: `<div class="scroll">${layerTable(result)}</div>`,
+      },
+      {
+        heading: "The same in numbers",
+        about: "Selectivity is accuracy less that of the control task.",
+        html: `<div class="scroll numbers">${layerTable(result)}</div>`,
       },
       {
         heading: "What is taken for what",
@@ -52,7 +56,7 @@ export function linearPage(
       {
         heading: "What was counted",
         about: `${perCent(seen)} of the ${unit} held out are of a type that occurs in training.`,
-        html: `<div class="scroll">${countTable(result, best)}</div>`,
+        html: `<div class="scroll numbers">${countTable(result, best)}</div>`,
       },
     ],
     notice: train.examples < 10 * best.confusion.length
@@ -89,7 +93,7 @@ function accuracyChart({ layers, random, baselines }: LinearProbeResult): Chart 
       curve("control", "run-2", layers.map(({ control }) => control)),
       curve("accuracy", "run-1", layers.map(({ accuracy }) => accuracy)),
     ],
-    notes: ["Layer 0 is the embedding."],
+    notes: [],
   };
 }
 

@@ -106,7 +106,7 @@ function exampleHtml({ tokens, values, at }: FeatureExample, most: number): stri
 
 function wordLine(does: string, weights: readonly TokenWeight[]): string {
   const shown = weights.map(({ token, weight }) =>
-    `<code>${escapeHtml(JSON.stringify(token).slice(1, -1))}</code> ${weight.toFixed(2)}`
+    `<code>${escapeHtml(JSON.stringify(token).slice(1, -1))}</code> ${weight.toPrecision(2)}`
   );
   return `<p>It ${does} ${shown.join(", ")}.</p>`;
 }
