@@ -111,7 +111,5 @@ export {
   type QuestionOptions,
   tagQuestion,
 } from "./probe_questions.ts";
-export { linearPage } from "./linear_page.ts";
 export { describeNeurons, type Neuron, type NeuronOptions } from "./neurons.ts";
-export { type NeuronsAbout, neuronsPage, spreadNeurons } from "./neurons_page.ts";
 export { type TokenSides, tokenWeights } from "./token_weights.ts";

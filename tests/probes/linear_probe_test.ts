@@ -253,7 +253,8 @@ for (const [family, model] of Object.entries(models)) {
 
 Deno.test("what the token before was, no embedding tells", async () => {
   const random = randomOf(9);
-  const label = (ids: Uint32Array, t: number) => (t > 0 ? ids[t - 1] : Math.floor(random() * 2)) % 2;
+  const label = (ids: Uint32Array, t: number) =>
+    (t > 0 ? ids[t - 1] : Math.floor(random() * 2)) % 2;
   const question = { train: examples(300, 3, label), heldOut: examples(150, 4, label), classes: 2 };
   const { layers } = await probeLayers(models.GPT, question, {
     points: "blocks.0.hook_resid_pre",

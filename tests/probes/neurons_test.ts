@@ -41,6 +41,28 @@ const subjects = {
 const M = 4 * size.channels;
 const T = size.contextLength;
 
+/** Every activation of layer 1, window by window and one at a time. */
+async function activations(
+  subject: ProbeSubject,
+  text: TokenWindows,
+): Promise<Float32Array[]> {
+  const found: Float32Array[] = [];
+  for (let window = 0; window < text.count; window++) {
+    using _scope = device.scope();
+    let read: Promise<unknown> | undefined;
+    const hooks = new Map([["blocks.1.mlp.hook_post", (x: { read(): Promise<unknown> }) => {
+      read = x.read();
+    }]]);
+    const { model } = subject;
+    const run = new Run(device, { hooks });
+    const input = text.plain([window]);
+    if (model instanceof Gpt) model.hidden(run, input.ids);
+    else model.hidden(run, input);
+    found.push(await read as Float32Array);
+  }
+  return found;
+}
+
 for (const [family, subject] of Object.entries(subjects)) {
   const ids = family === "GPT"
     ? characters.encode(TEXT)
@@ -48,27 +70,8 @@ for (const [family, subject] of Object.entries(subjects)) {
   const text = new TokenWindows(subject, ids, { seed: 4 });
   const layer = 1;
 
-  /** Every activation of the layer, window by window and one at a time. */
-  async function activations(): Promise<Float32Array[]> {
-    const found: Float32Array[] = [];
-    for (let window = 0; window < text.count; window++) {
-      using _scope = device.scope();
-      let read: Promise<unknown> | undefined;
-      const hooks = new Map([["blocks.1.mlp.hook_post", (x: { read(): Promise<unknown> }) => {
-        read = x.read();
-      }]]);
-      const { model } = subject;
-      const run = new Run(device, { hooks });
-      const input = text.plain([window]);
-      if (model instanceof Gpt) model.hidden(run, input.ids);
-      else model.hidden(run, input);
-      found.push(await read as Float32Array);
-    }
-    return found;
-  }
-
   Deno.test(`${family}: figures and the strongest places are those of all activations`, async () => {
-    const all = await activations();
+    const all = await activations(subject, text);
     const { tokens, neurons } = await describeNeurons(subject, text, {
       layer,
       batch: 4,
