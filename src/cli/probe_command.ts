@@ -14,6 +14,11 @@ import { addProbePatch } from "./probe_patch.ts";
 
 /** Every probe. */
 const PROBES: ((probe: Command) => void)[] = [addProbePatch, addProbeAttribute];
+import { addProbeLinear } from "./probe_linear.ts";
+import { addProbeNeurons } from "./probe_neurons.ts";
+
+/** Every probe. */
+const PROBES: ((probe: Command) => void)[] = [addProbeLinear, addProbeNeurons];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

@@ -66,6 +66,8 @@ export {
 export { LengthSampler, type Sequence, type SequenceBatch } from "./length_batches.ts";
 export { type EntityScore, scoreTags, type TagScores } from "./tags/tag_scores.ts";
 export { mostFrequentTags } from "./tags/tag_baseline.ts";
+export { type ControlLabels, controlLabels, type TypedLabels } from "./tags/control_tags.ts";
+export { type WordPlaceOptions, type WordSequence, wordSequences } from "./tags/word_places.ts";
 export {
   type AnswerText,
   parseQuestionAnswers,
@@ -108,6 +110,8 @@ export {
   readLabelledTexts,
 } from "./labels/labelled_texts.ts";
 export { readTexts } from "./sources/texts.ts";
+export { BROWN_GENRES, brownPassages, type ClassText } from "./labels/brown_genres.ts";
+
 export { type LabelledSplit, stratifiedSplit } from "./labels/stratified_split.ts";
 export {
   byLength,

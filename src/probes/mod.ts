@@ -116,3 +116,17 @@ export {
   type ProbeLayersOptions,
   type ProbeQuestion,
 } from "./probe_layers.ts";
+export {
+  type LinearProbeResult,
+  probeLinear,
+  type ProbeLinearOptions,
+  type SideCounts,
+} from "./probe_linear.ts";
+export {
+  classQuestion,
+  type NamedQuestion,
+  type QuestionOptions,
+  tagQuestion,
+} from "./probe_questions.ts";
+export { describeNeurons, type Neuron, type NeuronOptions } from "./neurons.ts";
+export { type TokenSides, tokenWeights } from "./token_weights.ts";

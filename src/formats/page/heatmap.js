@@ -123,7 +123,8 @@
       show(clamp(place[0], rows.length) * columns.length + clamp(place[1], columns.length));
     });
     draw();
-    new ResizeObserver(draw).observe(figure);
+    // In a frame of its own: drawing changes the height, which within the observer's turn is an error.
+    new ResizeObserver(() => requestAnimationFrame(draw)).observe(figure);
     dark.addEventListener("change", draw);
   }
 })();

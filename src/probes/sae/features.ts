@@ -190,7 +190,7 @@ async function tokenWeights(
   const { channels: C, vocabularySize: V } = model.config;
   const norm = model.parameters.find(({ name }) => name === "transformer.ln_f.weight")!;
   using _scope = model.device.scope();
-  const [gain, directions] = await model.device.read(norm, sae.decoder);
+  const [gain, directions] = await model.device.read(norm, sae.decoder) as Float32Array[];
   const rows = new Float32Array(features.length * C);
   features.forEach((f, i) => {
     const direction = directions.subarray(f * C, (f + 1) * C);
