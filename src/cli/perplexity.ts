@@ -73,7 +73,8 @@ export async function measureText(
   return { ...found, bytes, bitsPerByte: found.loss * found.tokens / Math.LN2 / bytes };
 }
 
-async function encodeAll(
+/** Reads a source with a tokenizer, documents one behind the other. */
+export async function encodeAll(
   source: string,
   { tokenizer, textField }: { tokenizer: Tokenizer; textField: string },
 ): Promise<EncodedText> {

@@ -4,9 +4,10 @@
  * @module
  */
 import type { Command } from "commander";
+import { addProbeSae } from "./probe_sae.ts";
 
 /** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [];
+const PROBES: ((probe: Command) => void)[] = [addProbeSae];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

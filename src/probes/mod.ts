@@ -99,3 +99,24 @@ export {
   type ProbeLayersOptions,
   type ProbeQuestion,
 } from "./probe_layers.ts";
+export {
+  examineSae,
+  middleHook,
+  type SaeFindings,
+  splitWindows,
+  trainOnModel,
+  type WindowSplit,
+} from "./sae/probe.ts";
+export { RowBuffer, type RowBufferOptions, type RowSource } from "./sae/row_buffer.ts";
+export { type SaeReport, type SaeTrainingOptions, trainSparseAutoencoder } from "./sae/train.ts";
+export { measureFit, type SaeFit, spliced, type SplicedLosses, splicedLosses } from "./sae/fit.ts";
+export {
+  describeFeatures,
+  type Feature,
+  type FeatureExample,
+  type SaeFeatureOptions,
+  type TokenWeight,
+} from "./sae/features.ts";
+export { activationsAt } from "./sae/activations.ts";
+export { SparseAutoencoder, type SparseAutoencoderConfig } from "./sparse_autoencoder.ts";
+export { type LanguageBatch, type TokenWindowOptions, TokenWindows } from "./token_windows.ts";

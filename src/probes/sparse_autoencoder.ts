@@ -18,7 +18,12 @@ import { VitrailError } from "../errors.ts";
 import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { freshWeights, ParameterList, storedWeights, type WeightSource } from "../models/weights.ts";
+import {
+  freshWeights,
+  ParameterList,
+  storedWeights,
+  type WeightSource,
+} from "../models/weights.ts";
 import { inFile, tensorsToWrite } from "../models/files.ts";
 
 /** Sizes of an autoencoder, and where its activations come from. */
@@ -64,7 +69,9 @@ export class SparseAutoencoder {
     for (const name of ["channels", "features", "k"] as const) {
       if (Number.isInteger(config[name]) && config[name] > 0) continue;
       throw new VitrailError(
-        `Cannot make a sparse autoencoder with ${name} ${config[name]}: wanted a whole number from 1`,
+        `Cannot make a sparse autoencoder with ${name} ${
+          config[name]
+        }: wanted a whole number from 1`,
       );
     }
     const { channels: C, features: F, k } = config;
@@ -135,7 +142,9 @@ export class SparseAutoencoder {
       throw new VitrailError(
         `Cannot read a sparse autoencoder from ${path}: it holds ${
           file.names.slice(0, 4).join(", ") || "nothing"
-        } of architecture ${architecture ?? "unknown"}; wanted a file of \`vitrail probe sae --out\``,
+        } of architecture ${
+          architecture ?? "unknown"
+        }; wanted a file of \`vitrail probe sae --out\``,
       );
     }
     const [channels, features] = file.info("W_enc").shape;

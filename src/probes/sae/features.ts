@@ -48,7 +48,7 @@ export interface Feature {
 }
 
 /** What is shown. */
-export interface FeatureOptions {
+export interface SaeFeatureOptions {
   /** Which features; `count` of those that fire, evenly from the rarest to the commonest, if absent. */
   features?: readonly number[];
   /** How many; default 10. */
@@ -77,7 +77,7 @@ export async function describeFeatures(
   subject: ProbeSubject,
   sae: SparseAutoencoder,
   text: TokenWindows,
-  options: FeatureOptions,
+  options: SaeFeatureOptions,
 ): Promise<{ fit: SaeFit; features: Feature[] }> {
   const { windows, batch = 8, examples = 5, context = 12, count = 10, onProgress } = options;
   const { device } = subject.model;
@@ -182,13 +182,15 @@ async function tokenWeights(
   features: readonly number[],
 ): Promise<{ promoted: TokenWeight[]; suppressed: TokenWeight[] }[] | undefined> {
   const { model } = subject;
-  if (!(model instanceof Gpt) || !/hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook)) {
+  if (
+    !(model instanceof Gpt) || !/hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook)
+  ) {
     return undefined;
   }
   const { channels: C, vocabularySize: V } = model.config;
   const norm = model.parameters.find(({ name }) => name === "transformer.ln_f.weight")!;
   using _scope = model.device.scope();
-  const [gain, directions] = await model.device.read(norm, sae.decoder);
+  const [gain, directions] = await model.device.read(norm, sae.decoder) as Float32Array[];
   const rows = new Float32Array(features.length * C);
   features.forEach((f, i) => {
     const direction = directions.subarray(f * C, (f + 1) * C);
