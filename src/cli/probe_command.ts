@@ -4,10 +4,11 @@
  * @module
  */
 import type { Command } from "commander";
+import { addProbeBias } from "./probe_bias.ts";
 import { addProbeSae } from "./probe_sae.ts";
 
 /** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [addProbeSae];
+const PROBES: ((probe: Command) => void)[] = [addProbeSae, addProbeBias];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

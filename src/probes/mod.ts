@@ -120,3 +120,26 @@ export {
 export { activationsAt } from "./sae/activations.ts";
 export { SparseAutoencoder, type SparseAutoencoderConfig } from "./sparse_autoencoder.ts";
 export { type LanguageBatch, type TokenWindowOptions, TokenWindows } from "./token_windows.ts";
+export { BIAS_NOTICE, type BiasFindings, type BiasOptions, probeBias } from "./bias/probe.ts";
+export {
+  effectSize,
+  type PermutationOptions,
+  type PermutationResult,
+  permutationTest,
+  signFlipTest,
+} from "./bias/permutation.ts";
+export {
+  type PairPreference,
+  type SentencePair,
+  sentencePreference,
+} from "./bias/sentence_pairs.ts";
+export { templateAssociation } from "./bias/templates.ts";
+export { type Association, associationOf, embeddingAssociation, wordVectors } from "./bias/weat.ts";
+export {
+  parseTests,
+  TEMPLATE_TESTS,
+  type TemplateTest,
+  WEAT_TESTS,
+  type WordSet,
+  type WordTest,
+} from "./bias/word_sets.ts";
