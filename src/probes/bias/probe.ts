@@ -90,7 +90,7 @@ export function biasPage(found: BiasFindings): ProbePage {
       heading: "Embeddings (WEAT)",
       about:
         "Above zero: the first targets lie nearer to the first attributes, and the second to the " +
-        "second, than the other way round. d is at most 2.",
+        "second, than the other way round. d is 2 or so at most.",
     }),
     associations(found.templates, {
       heading: "Masked sentences",
@@ -142,9 +142,9 @@ function associations(
         ]),
       )
     );
-    return `<details><summary>${escapeHtml(test.name)}, word by word</summary>${
-      lines.join("")
-    }</details>`;
+    return `<details${test.p < 0.05 ? " open" : ""}><summary>${
+      escapeHtml(test.name)
+    }, word by word</summary>${lines.join("")}</details>`;
   });
   return { ...texts, html: `<div class="scroll">${table(heads, rows)}</div>${words.join("\n")}` };
 }
