@@ -149,7 +149,7 @@ function describeFeature({ feature, frequency, mean, examples, promoted }: Featu
   const lines = examples.map(({ tokens, values }) =>
     "  " + paintTokens(
       tokens.map((text, i) => ({
-        text: JSON.stringify(text).slice(1, -1),
+        text: spelled(text),
         value: values[i] / most,
       })),
     )
@@ -162,3 +162,6 @@ function describeFeature({ feature, frequency, mean, examples, promoted }: Featu
     ...lines,
   ].join("\n");
 }
+
+/** A token on one line: line breaks and other controls are spelled out. */
+const spelled = (text: string): string => JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"');

@@ -45,6 +45,8 @@ export class TokenWindows {
   readonly #ends: [number, number] | undefined;
 
   /**
+   * Cuts a text.
+   *
    * @param ids the whole text
    * @throws {VitrailError} if it does not fill a window
    */

@@ -108,6 +108,7 @@ function checkGroups(x: readonly number[], y: readonly number[]): void {
   );
 }
 
+/** The mean of some numbers. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, v) => sum + v, 0) / values.length;
 }

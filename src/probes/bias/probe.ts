@@ -6,7 +6,7 @@
 import { escapeHtml, showValue, table } from "../../formats/page/html.ts";
 import { VitrailError } from "../../errors.ts";
 import { Gpt } from "../../models/gpt.ts";
-import { colouredTokens } from "../../formats/page/tokens.ts";
+import { colouredTable, colouredTokens } from "../../formats/page/tokens.ts";
 import type { ProbePage, ProbeSection } from "../probe_page.ts";
 import type { ProbeSubject } from "../subject.ts";
 import type { PermutationOptions } from "./permutation.ts";
@@ -78,7 +78,7 @@ export async function probeBias(
 }
 
 /** Said on every page and before every table: what the numbers cannot say. */
-export const BIAS_NOTICE =
+export const BIAS_NOTICE: string =
   "An effect says that this model's numbers group these words this way. It does not say that the model " +
   "will act on it, nor does an effect near zero say that it will not: other words, templates and " +
   "vocabularies give other numbers. p is of each test alone; of twenty tests one is below 0.05 by chance.";
@@ -122,15 +122,32 @@ function associations(
   texts: { heading: string; about: string },
 ): ProbeSection | undefined {
   if (tests.length === 0) return undefined;
-  const rows = tests.map((test) => [
-    test.name,
-    `${test.targets.join(" / ")} with ${test.attributes.join(" / ")}`,
-    test.effect.toFixed(2),
-    `${showValue(Number(test.p.toPrecision(3)))}${test.exact ? "" : " (drawn)"}`,
-    String(test.dropped.length),
-    String(test.pieces),
-  ]);
-  const heads = ["Test", "Of what", "d", "p", "Words dropped", "Of several tokens"];
+  const rows = tests.map((test) => {
+    const { name, targets, attributes, effect, p, exact, permutations, dropped, pieces } = test;
+    const what = `${targets.join(" / ")} with ${attributes.join(" / ")}`;
+    const ways = exact ? `all of ${showValue(permutations)}` : `${showValue(permutations)} drawn`;
+    return {
+      label: name,
+      cells: [
+        {
+          text: effect.toFixed(2),
+          value: effect / 2,
+          note: `${name}, ${what}: d ${effect.toFixed(3)}`,
+        },
+        {
+          text: showValue(Number(p.toPrecision(2))) + (exact ? "" : " ~"),
+          note: `${name}: p ${p.toPrecision(3)}, of ${ways} ways to divide the words`,
+        },
+        { text: what },
+        {
+          text: String(dropped.length),
+          note: `${name}: ${dropped.join(", ") || "no word"} dropped`,
+        },
+        { text: String(pieces), note: `${name}: ${pieces} words of several tokens` },
+      ],
+    };
+  });
+  const heads = ["Test", "d", "p", "Of what", "Words dropped", "Of several tokens"];
   const words = tests.map((test) => {
     const most = Math.max(...test.scores.map(({ score }) => Math.abs(score))) || 1;
     const groups = Map.groupBy(test.scores, ({ set }) => set);
@@ -146,7 +163,7 @@ function associations(
       escapeHtml(test.name)
     }, word by word</summary>${lines.join("")}</details>`;
   });
-  return { ...texts, html: `<div class="scroll">${table(heads, rows)}</div>${words.join("\n")}` };
+  return { ...texts, html: colouredTable(heads, rows) + words.join("\n") };
 }
 
 function pairSection({ pairs, share, effect, p, exact }: PairPreference): ProbeSection {

@@ -45,6 +45,7 @@ export const TEMPLATE_TESTS: readonly TemplateTest[] = templates.tests;
  * @throws {VitrailError} if it is something else; the message names the place
  */
 export function parseTests(json: unknown, source: string, sentences: true): TemplateTest[];
+/** The same without sentences. */
 export function parseTests(json: unknown, source: string, sentences: false): WordTest[];
 export function parseTests(json: unknown, source: string, sentences: boolean): WordTest[] {
   const refuse = (place: string, wanted: string): never => {

@@ -25,7 +25,7 @@ export function saePage({ sae, fit, losses, features, reports }: SaePageParts): 
   const { config } = sae;
   const sections: ProbeSection[] = features.map((feature) => featureSection(feature));
   if (reports.length > 1) {
-    sections.unshift({ heading: "Training", charts: charts(reports) });
+    sections.push({ heading: "Training", charts: charts(reports) });
   }
   sections.push({
     heading: "All features by how often they fire",
@@ -88,15 +88,17 @@ function featureSection(feature: Feature): ProbeSection {
 
 function exampleHtml({ tokens, values, at }: FeatureExample, most: number): string {
   return colouredTokens(tokens.map((text, i) => ({
-    // BERT's pieces come without the spaces that GPT's carry.
-    text: text === "" ? "�" : /^\S/.test(text) && isPiece(tokens) ? ` ${text}` : text,
+    text: shown(text, tokens),
     value: values[i] > 0 ? values[i] / most : undefined,
     note: `${text}: ${showValue(values[i])}${i === at ? ", the highest of this window" : ""}`,
   })));
 }
 
-/** Whether tokens are WordPiece's, of which none carries a space. */
-const isPiece = (tokens: readonly string[]): boolean => !tokens.some((text) => text.includes(" "));
+/** A token as a part of its text: WordPiece's carry no space, and a GPT's may be half a character. */
+function shown(text: string, tokens: readonly string[]): string {
+  if (tokens.some((token) => token.includes(" "))) return text === "" ? "�" : text;
+  return text.startsWith("##") ? text.slice(2) : ` ${text}`;
+}
 
 function weightLine(words: string, weights: readonly TokenWeight[]): string {
   const shown = weights.map(({ token, weight }) =>
