@@ -19,6 +19,11 @@ import { addProbeNeurons } from "./probe_neurons.ts";
 
 /** Every probe. */
 const PROBES: ((probe: Command) => void)[] = [addProbeLinear, addProbeNeurons];
+import { addProbeBias } from "./probe_bias.ts";
+import { addProbeSae } from "./probe_sae.ts";
+
+/** Every probe. */
+const PROBES: ((probe: Command) => void)[] = [addProbeSae, addProbeBias];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

@@ -130,3 +130,46 @@ export {
 } from "./probe_questions.ts";
 export { describeNeurons, type Neuron, type NeuronOptions } from "./neurons.ts";
 export { type TokenSides, tokenWeights } from "./token_weights.ts";
+  examineSae,
+  middleHook,
+  type SaeFindings,
+  splitWindows,
+  trainOnModel,
+  type WindowSplit,
+} from "./sae/probe.ts";
+export { RowBuffer, type RowBufferOptions, type RowSource } from "./sae/row_buffer.ts";
+export { type SaeReport, type SaeTrainingOptions, trainSparseAutoencoder } from "./sae/train.ts";
+export { measureFit, type SaeFit, spliced, type SplicedLosses, splicedLosses } from "./sae/fit.ts";
+export {
+  describeFeatures,
+  type Feature,
+  type FeatureExample,
+  type SaeFeatureOptions,
+  type TokenWeight,
+} from "./sae/features.ts";
+export { activationsAt } from "./sae/activations.ts";
+export { SparseAutoencoder, type SparseAutoencoderConfig } from "./sparse_autoencoder.ts";
+export { type LanguageBatch, type TokenWindowOptions, TokenWindows } from "./token_windows.ts";
+export { BIAS_NOTICE, type BiasFindings, type BiasOptions, probeBias } from "./bias/probe.ts";
+export {
+  effectSize,
+  type PermutationOptions,
+  type PermutationResult,
+  permutationTest,
+  signFlipTest,
+} from "./bias/permutation.ts";
+export {
+  type PairPreference,
+  type SentencePair,
+  sentencePreference,
+} from "./bias/sentence_pairs.ts";
+export { templateAssociation } from "./bias/templates.ts";
+export { type Association, associationOf, embeddingAssociation, wordVectors } from "./bias/weat.ts";
+export {
+  parseTests,
+  TEMPLATE_TESTS,
+  type TemplateTest,
+  WEAT_TESTS,
+  type WordSet,
+  type WordTest,
+} from "./bias/word_sets.ts";

@@ -20,7 +20,7 @@ export interface LanguageBatch {
 }
 
 /** How a text is cut. */
-export interface WindowOptions {
+export interface TokenWindowOptions {
   /** T, `[CLS]` and `[SEP]` of BERT included; the model's context if absent, and never more. */
   length?: number;
   /** Decides the order, and what is masked. */
@@ -45,10 +45,12 @@ export class TokenWindows {
   readonly #ends: [number, number] | undefined;
 
   /**
+   * Cuts a text.
+   *
    * @param ids the whole text
    * @throws {VitrailError} if it does not fill a window
    */
-  constructor(subject: ProbeSubject, ids: Uint32Array, options: WindowOptions = {}) {
+  constructor(subject: ProbeSubject, ids: Uint32Array, options: TokenWindowOptions = {}) {
     const { contextLength } = subject.model.config;
     this.#subject = subject;
     this.#ids = ids;

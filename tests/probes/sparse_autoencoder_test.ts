@@ -129,24 +129,43 @@ Deno.test("fraction of variance, L0 and dead features are those of float64", asy
   assertClose(fit.means, means, { bound: 1e-5, label: "means" });
 });
 
-Deno.test("features that fire no longer come back", async () => {
-  const train = async (auxiliary: number) => {
-    let dead = 0;
-    await trainSparseAutoencoder(sparseRows(5), {
-      features: 122,
-      k: ACTIVE,
-      steps: 150,
-      batch: 256,
-      deadAfter: 5000,
-      auxiliary,
-      onReport: (report) => dead = report.dead,
-    });
-    return dead;
+Deno.test("AuxK pulls at features that fire no longer, which nothing else does", async () => {
+  const F = 40;
+  const dead = (f: number) => f >= F / 2;
+  // Half are always among the three largest, and half never, though not far from it.
+  const parts: Record<string, Float32Array<ArrayBuffer>> = {
+    W_dec: Float32Array.from({ length: F * C }, (_, i) => dictionary[i % dictionary.length]),
+    W_enc: new Float32Array(C * F),
+    b_enc: Float32Array.from({ length: F }, (_, f) => dead(f) ? -1.1 : 1),
+    b_dec: new Float32Array(C).fill(0.3),
   };
-  const [without, withAux] = [await train(0), await train(1 / 32)];
-  console.log(without, withAux);
-  assert.ok(without > 0, "some features die");
-  assert.ok(withAux < without / 2, `${withAux} of ${without} are still dead`);
+  parts.W_dec.forEach((v, i) => parts.W_enc[i % C * F + Math.floor(i / C)] = v);
+  const moves = async (auxiliary: number) => {
+    const config = { channels: C, features: F, k: ACTIVE, hook: "" };
+    const from = new SparseAutoencoder(device, config, (name) => parts[name]);
+    const options = { steps: 24, batch: 128, deadAfter: 256, reportEvery: 2, auxiliary };
+    let last: SaeReport;
+    await trainSparseAutoencoder(sparseRows(5), {
+      ...config,
+      ...options,
+      from,
+      learningRate: 0.002,
+      onReport: (report) => last = report,
+    });
+    assert.equal(last!.dead, F / 2);
+    const bias = await from.encoderBias.read();
+    return Array.from(bias, (b, f) => b - parts.b_enc[f]).filter((_, f) => dead(f));
+  };
+  const [without, withAux] = [await moves(0), await moves(1 / 32)];
+  const silent = [...without.keys()].filter((f) => Math.abs(without[f]) < 1e-6);
+  assert.ok(silent.length >= F / 4, `${silent.length} never fired`);
+  const pulled = silent.filter((f) => Math.abs(withAux[f]) > 1e-3);
+  assert.ok(
+    pulled.length > silent.length / 2,
+    `${pulled.length} of ${silent.length} are pulled at: ${
+      silent.map((f) => withAux[f].toFixed(4))
+    }`,
+  );
 });
 
 Deno.test("it is written and read again, and something else is refused", async () => {

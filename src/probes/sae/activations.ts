@@ -11,14 +11,6 @@ import { Gpt } from "../../models/gpt.ts";
 import { matchHooks } from "../hook_names.ts";
 import type { ProbedModel, ProbeInput } from "../probed_model.ts";
 
-/** A point where every place has so many numbers. */
-export interface RowHook {
-  /** Its name. */
-  name: string;
-  /** C, or what several dimensions make together, such as NH·HS. */
-  columns: number;
-}
-
 /**
  * The activations at a hook point, a row for each place: (B·T, columns), in the caller's scope.
  *

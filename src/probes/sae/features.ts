@@ -5,6 +5,7 @@
  * @module
  */
 import { Run } from "../../autograd/run.ts";
+import { VitrailError } from "../../errors.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { Gpt } from "../../models/gpt.ts";
 import type { SparseAutoencoder } from "../sparse_autoencoder.ts";
@@ -48,7 +49,7 @@ export interface Feature {
 }
 
 /** What is shown. */
-export interface FeatureOptions {
+export interface SaeFeatureOptions {
   /** Which features; `count` of those that fire, evenly from the rarest to the commonest, if absent. */
   features?: readonly number[];
   /** How many; default 10. */
@@ -72,24 +73,41 @@ interface Peak {
   value: number;
 }
 
-/** Looks at windows of a text: how well they are described, and where features are strongest. */
+/**
+ * Looks at windows of a text: how well they are described, and where features are strongest.
+ *
+ * @throws {VitrailError} if there is no such feature, or the autoencoder belongs to another model
+ */
 export async function describeFeatures(
   subject: ProbeSubject,
   sae: SparseAutoencoder,
   text: TokenWindows,
-  options: FeatureOptions,
+  options: SaeFeatureOptions,
 ): Promise<{ fit: SaeFit; features: Feature[] }> {
   const { windows, batch = 8, examples = 5, context = 12, count = 10, onProgress } = options;
   const { device } = subject.model;
-  const F = sae.config.features;
+  const { features: F, channels, hook } = sae.config;
   const T = text.length;
+  const missing = options.features?.find((f) => f >= F);
+  if (missing !== undefined) {
+    throw new VitrailError(
+      `Cannot show feature ${missing}: there are ${F}, numbered from 0 to ${F - 1}`,
+    );
+  }
   const peaks: Peak[][] = Array.from({ length: F }, () => []);
   let done = 0;
   const batches = function* (): Generator<Tensor> {
     for (let from = 0; from < windows.length; from += batch) {
       using scope = device.scope();
       const input = text.plain(windows.slice(from, from + batch));
-      yield scope.keep(activationsAt(subject.model, input, sae.config.hook));
+      const x = scope.keep(activationsAt(subject.model, input, hook));
+      if (x.shape[1] !== channels) {
+        throw new VitrailError(
+          `Cannot look at ${hook} with this autoencoder: it reads ${channels} numbers, and the model ` +
+            `has ${x.shape[1]} there; wanted one that was trained on this model`,
+        );
+      }
+      yield x;
       onProgress?.(done);
     }
   };

@@ -42,6 +42,8 @@ export interface SaeTrainingOptions {
   seed?: number;
   /** The hook point, for the file. */
   hook?: string;
+  /** Goes on with this one, which is changed, in place of random directions. */
+  from?: SparseAutoencoder;
   /** Steps between two reports; default 25. */
   reportEvery?: number;
   /** Told how far it is. */
@@ -77,7 +79,8 @@ export async function trainSparseAutoencoder(
   const peak = options.learningRate ?? 2e-4 / Math.sqrt(features / 2 ** 14);
   const { mean, size, device } = await survey(rows, batch);
   const config = { channels: rows.columns, features, k, hook };
-  const sae = beginning(device, config, { mean, size, seed });
+  const sae = options.from ?? beginning(device, config, { mean, seed });
+  await scaleBiases(sae, 1 / size);
   const { pool } = device;
   const age = pool.persistent(() => device.zeros([features], "u32"));
   const optimizer = new AdamW(sae.parameters, { weightDecay: 0, betas: [0.9, 0.999] });
@@ -123,7 +126,7 @@ export async function trainSparseAutoencoder(
     onReport?.({ step: step + 1, loss, dead });
   }
   pool.release(age.buffer);
-  await rescaleBiases(sae, size);
+  await scaleBiases(sae, size);
   return sae;
 }
 
@@ -166,12 +169,12 @@ async function survey(
 
 /**
  * Random directions, an encoder that looks along them (the transpose, Gao et al., appendix A.1), and biases
- * that take the mean away and put it back; all for activations divided by `size`.
+ * that take the mean away and put it back.
  */
 function beginning(
   device: Device,
   config: SparseAutoencoder["config"],
-  { mean, size, seed }: { mean: Float64Array; size: number; seed: number },
+  { mean, seed }: { mean: Float64Array; seed: number },
 ): SparseAutoencoder {
   const { channels: C, features: F } = config;
   const decoder = normals(F * C, { deviation: 1, seed, name: "W_dec" });
@@ -182,23 +185,24 @@ function beginning(
     const length = Math.hypot(...direction);
     direction.forEach((v, c) => {
       direction[c] = encoder[c * F + f] = v / length;
-      encoderBias[f] -= direction[c] * mean[c] / size;
+      encoderBias[f] -= direction[c] * mean[c];
     });
   }
   const parts: Record<string, Float32Array<ArrayBuffer>> = {
     W_enc: encoder,
     b_enc: encoderBias,
     W_dec: decoder,
-    b_dec: Float32Array.from(mean, (m) => m / size),
+    b_dec: Float32Array.from(mean),
   };
   return new SparseAutoencoder(device, config, (name) => parts[name]);
 }
 
 /**
- * An autoencoder of x/size as one of x: TopK(a·x) = a·TopK(x), so that the biases alone are multiplied.
+ * An autoencoder of x as one of a·x: TopK(a·x) = a·TopK(x), so that the biases alone are multiplied.
+ * Training sees numbers about 1, whatever the size of the activations.
  */
-async function rescaleBiases({ device, ...sae }: SparseAutoencoder, size: number): Promise<void> {
+async function scaleBiases({ device, ...sae }: SparseAutoencoder, factor: number): Promise<void> {
   const biases = [sae.encoderBias, sae.decoderBias];
   const numbers = await device.read(...biases) as Float32Array<ArrayBuffer>[];
-  biases.forEach((bias, i) => device.write(bias, numbers[i].map((v) => v * size)));
+  biases.forEach((bias, i) => device.write(bias, numbers[i].map((v) => v * factor)));
 }
