@@ -237,5 +237,4 @@ export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./src/traini
 export * from "./src/profiling/mod.ts";
 
 // Looking inside.
-export { hookPoints } from "./src/models/hook_points.ts";
 export * from "./src/probes/mod.ts";

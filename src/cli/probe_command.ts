@@ -5,25 +5,25 @@
  */
 import type { Command } from "commander";
 import { addProbeAttention } from "./probe_attention.ts";
-import { addProbeLens } from "./probe_lens.ts";
-
-/** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [addProbeAttention, addProbeLens];
 import { addProbeAttribute } from "./probe_attribute.ts";
-import { addProbePatch } from "./probe_patch.ts";
-
-/** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [addProbePatch, addProbeAttribute];
+import { addProbeBias } from "./probe_bias.ts";
+import { addProbeLens } from "./probe_lens.ts";
 import { addProbeLinear } from "./probe_linear.ts";
 import { addProbeNeurons } from "./probe_neurons.ts";
-
-/** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [addProbeLinear, addProbeNeurons];
-import { addProbeBias } from "./probe_bias.ts";
+import { addProbePatch } from "./probe_patch.ts";
 import { addProbeSae } from "./probe_sae.ts";
 
-/** Every probe. */
-const PROBES: ((probe: Command) => void)[] = [addProbeSae, addProbeBias];
+/** Every probe, what is seen before what is changed, what one text shows before what a corpus does. */
+const PROBES: ((probe: Command) => void)[] = [
+  addProbeAttention,
+  addProbeLens,
+  addProbePatch,
+  addProbeAttribute,
+  addProbeLinear,
+  addProbeNeurons,
+  addProbeSae,
+  addProbeBias,
+];
 
 /** Adds the command and those below it to the program. */
 export function addProbe(program: Command): void {

@@ -4,7 +4,7 @@
  * @module
  */
 import { colouredTable, colouredTokens } from "../formats/page/tokens.ts";
-import { type Heatmap } from "../formats/page/heatmap.ts";
+import type { Heatmap } from "../formats/page/heatmap.ts";
 import { Gpt } from "../models/gpt.ts";
 import type { Activation } from "./activation_cache.ts";
 import { attentionMaps, headMap } from "./attention_maps.ts";

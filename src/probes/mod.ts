@@ -130,6 +130,7 @@ export {
 } from "./probe_questions.ts";
 export { describeNeurons, type Neuron, type NeuronOptions } from "./neurons.ts";
 export { type TokenSides, tokenWeights } from "./token_weights.ts";
+export {
   examineSae,
   middleHook,
   type SaeFindings,
