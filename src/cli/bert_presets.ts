@@ -14,6 +14,9 @@ export const BERT_PRESETS: Record<string, Preset> = {
   base: { layers: 12, heads: 12, channels: 768, sequence: 512, batch: 16, learningRate: 1e-4 },
 };
 
+/** Dropout of a model from scratch. */
+export const SCRATCH_DROPOUT = 0.1;
+
 /**
  * Deviation of fresh weights: BERT's 0.02 at 768 channels, so much more where there are fewer that
  * logits begin as far apart.

@@ -19,7 +19,7 @@ import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import type { TrainSettings } from "../training/loop.ts";
-import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
+import { BERT_PRESETS, initializerRange, SCRATCH_DROPOUT } from "./bert_presets.ts";
 import { checkChoice } from "./choices.ts";
 import { real, whole } from "./numbers.ts";
 import { beginRun, goesOn } from "./run_task.ts";
@@ -47,7 +47,7 @@ export interface BaseFlags extends PartFlags {
   /** V of a new tokenizer. */
   vocabulary: number;
   /** Dropout of a model from scratch. */
-  dropout: number;
+  dropout?: number;
   /** T at most. */
   sequence?: number;
 }
@@ -72,7 +72,11 @@ export function addBaseFlags(command: Command): Command {
     )
     .option("--tokenizer <directory>", "tokenizer from scratch; learnt from the texts if absent")
     .option("--vocabulary <n>", "pieces of a new tokenizer", whole(6), 4000)
-    .option("--dropout <p>", "dropout of a model from scratch", real(0, 0.99), 0.1)
+    .option(
+      "--dropout <p>",
+      "dropout everywhere; if absent the model's own, or 0.1 from scratch",
+      real(0, 0.99),
+    )
     .option(
       "--sequence <n>",
       "tokens of a sequence at most, beyond the model's context too; its context if absent",
@@ -145,7 +149,7 @@ function baseModel(
     if (flags.loraRank === 0) return loadBert(device, out);
   }
   if (base !== undefined) {
-    return loadBert(device, base, { heads, seed, contextLength: flags.sequence });
+    return loadBert(device, base, { heads, seed, contextLength: flags.sequence, dropout });
   }
   const { layers, heads: attentionHeads, channels, sequence } = BERT_PRESETS[flags.preset];
   const config = createBertConfig({
@@ -156,8 +160,8 @@ function baseModel(
     heads: attentionHeads,
   }, {
     padId: tokenizer.tokenToId("[PAD]") ?? 0,
-    hiddenDropout: dropout,
-    attentionDropout: dropout,
+    hiddenDropout: dropout ?? SCRATCH_DROPOUT,
+    attentionDropout: dropout ?? SCRATCH_DROPOUT,
     initializerRange: initializerRange(channels),
   });
   return new Bert(device, config, { heads, source: freshWeights(seed) });

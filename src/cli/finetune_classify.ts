@@ -71,7 +71,7 @@ export interface ClassifyFlags extends PartFlags {
   /** V of a new tokenizer. */
   vocabulary: number;
   /** Dropout of a model from scratch. */
-  dropout: number;
+  dropout?: number;
   /** Most tokens of a text. */
   sequence?: number;
   /** What labels mean; told by the data if absent. */
@@ -100,7 +100,11 @@ export function addFinetuneClassify(finetune: Command): void {
     .option("--preset <name>", "sizes from scratch, as of `pretrain bert` or `train`", "pico")
     .option("--tokenizer <directory>", "tokenizer from scratch; learnt from the texts if absent")
     .option("--vocabulary <n>", "tokens of a new tokenizer", whole(3), 4096)
-    .option("--dropout <p>", "dropout of a model from scratch", real(0, 0.99), 0.1)
+    .option(
+      "--dropout <p>",
+      "dropout everywhere; if absent the model's own, or 0.1 from scratch",
+      real(0, 0.99),
+    )
     .option("--sequence <n>", "tokens of a text at most, for BERT beyond its context too", whole(3))
     .option("--labels <kind>", "single, multiple or number", oneOf("single", "multiple", "number"))
     .option("--balance <how>", "none, weights or sampling: for rare classes", "none")
@@ -229,8 +233,8 @@ function modelFor(
     return scratchClassifier(device, tokenizer, { ...flags, labels, labelKind });
   }
   const padId = tokenizer.endOfText ?? 0;
-  const { seed, sequence: contextLength } = flags;
-  const sizes = { labels, labelKind, padId, seed, contextLength };
+  const { seed, sequence: contextLength, dropout } = flags;
+  const sizes = { labels, labelKind, padId, seed, contextLength, dropout };
   return loadSequenceClassifier(device, base, sizes);
 }
 

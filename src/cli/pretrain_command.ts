@@ -24,7 +24,7 @@ import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { bertPretraining, pretrainingAccuracy } from "../training/bert_pretraining.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { ProgressBar } from "../training/progress.ts";
-import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
+import { BERT_PRESETS, initializerRange, SCRATCH_DROPOUT } from "./bert_presets.ts";
 import { checkChoice, oneOf } from "./choices.ts";
 import { tellPlan } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
@@ -41,7 +41,7 @@ interface PretrainFlags extends RunFlags {
   heads?: number;
   channels?: number;
   sequence?: number;
-  dropout: number;
+  dropout?: number;
   tokenizer?: string;
   vocabulary: number;
   sentences?: SentenceRule;
@@ -67,7 +67,11 @@ export function addPretrain(program: Command): void {
     .option("--heads <n>", "heads of each block", whole(1))
     .option("--channels <n>", "width of the residual stream", whole(1))
     .option("--sequence <n>", "tokens in a sequence; also the model's context at least", whole(5))
-    .option("--dropout <p>", "dropout everywhere", real(0, 0.99), 0.1)
+    .option(
+      "--dropout <p>",
+      "dropout everywhere; if absent the model's own, or 0.1 from scratch",
+      real(0, 0.99),
+    )
     .option("--tokenizer <directory>", "a tokenizer of BERT's; WordPiece is learnt if absent")
     .option("--vocabulary <n>", "pieces of a new tokenizer", whole(6), 4000)
     .option(
@@ -108,8 +112,8 @@ function sizesOf(given: PretrainFlags) {
     }, {
       padId,
       initializerRange: initializerRange(size.channels),
-      hiddenDropout: asked.dropout,
-      attentionDropout: asked.dropout,
+      hiddenDropout: asked.dropout ?? SCRATCH_DROPOUT,
+      attentionDropout: asked.dropout ?? SCRATCH_DROPOUT,
     });
   return { asked, size, configure };
 }
@@ -289,8 +293,8 @@ function openModel(
   const heads = headsOf(flags);
   if (flags.resume) return loadBert(device, flags.out);
   if (flags.from) {
-    const { seed, sequence: contextLength } = flags;
-    return loadBert(device, flags.from, { heads, seed, contextLength });
+    const { seed, sequence: contextLength, dropout } = flags;
+    return loadBert(device, flags.from, { heads, seed, contextLength, dropout });
   }
   return new Bert(device, configure(), { heads, source: freshWeights(flags.seed) });
 }

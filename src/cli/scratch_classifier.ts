@@ -19,7 +19,7 @@ import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
 import { trainWordPieceTokenizer } from "../tokenizers/train_word_piece.ts";
 import { ProgressBar } from "../training/progress.ts";
-import { BERT_PRESETS, initializerRange } from "./bert_presets.ts";
+import { BERT_PRESETS, initializerRange, SCRATCH_DROPOUT } from "./bert_presets.ts";
 import { checkChoice } from "./choices.ts";
 import { type Preset, PRESETS } from "./presets.ts";
 
@@ -31,8 +31,8 @@ export interface ScratchFlags {
   preset: string;
   /** Its context; the preset's if absent. */
   sequence?: number;
-  /** Dropout everywhere. */
-  dropout: number;
+  /** Dropout everywhere; {@linkcode SCRATCH_DROPOUT} if absent. */
+  dropout?: number;
   /** V of a new tokenizer. */
   vocabulary: number;
   /** Seed of its weights. */
@@ -72,7 +72,7 @@ export async function scratchTokenizer(
 export function scratchClassifier(
   device: Device,
   tokenizer: Tokenizer,
-  { family, preset, sequence, dropout, seed, labels, labelKind }: ScratchFlags & {
+  { family, preset, sequence, dropout = SCRATCH_DROPOUT, seed, labels, labelKind }: ScratchFlags & {
     labels: string[];
     labelKind: LabelKind;
   },

@@ -90,16 +90,27 @@ function silentMlps({ mlpChannels, layers, channels: C }: GptConfig): TensorToWr
  * Opens a BERT directory of ours or of Hugging Face. With `heads`, another head than the directory's
  * may be asked for: what the file lacks begins afresh from `seed`. A `contextLength` beyond the
  * directory's repeats its positions, from where training goes on faster than from fresh ones (Beltagy
- * et al. 2020, arXiv:2004.05150, section 5).
+ * et al. 2020, arXiv:2004.05150, section 5). `dropout` takes the place of the directory's, everywhere:
+ * what learns long from much text needs none, and what learns a task from little does.
  */
 export function loadBert(
   device: Device,
   directory: string,
-  options: { heads?: BertHeadsSettings; seed?: number; contextLength?: number } = {},
+  options: {
+    heads?: BertHeadsSettings;
+    seed?: number;
+    contextLength?: number;
+    dropout?: number;
+  } = {},
 ): Bert {
   const { config: own, heads } = readBertConfig(directory);
   const contextLength = Math.max(own.contextLength, options.contextLength ?? 0);
-  const config = { ...own, contextLength };
+  const { dropout } = options;
+  const config = {
+    ...own,
+    contextLength,
+    ...(dropout === undefined ? {} : { hiddenDropout: dropout, attentionDropout: dropout }),
+  };
   using file = openModelWeights(directory);
   const weights = storedWeights(file, "bert.");
   const stored: WeightSource = (name, shape, initial) => {

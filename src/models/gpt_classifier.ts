@@ -69,12 +69,13 @@ export class GptClassifier {
 
 /**
  * Opens a classifier's directory of ours or of Hugging Face; or, with `settings`, any GPT-2, whose
- * head then begins afresh from `seed` unless the directory has one for as many labels.
+ * head then begins afresh from `seed` unless the directory has one for as many labels, and whose
+ * dropout is `dropout` everywhere, if that is given.
  */
 export function loadGptClassifier(
   device: Device,
   directory: string,
-  options: { settings?: GptClassifierSettings; seed?: number } = {},
+  options: { settings?: GptClassifierSettings; seed?: number; dropout?: number } = {},
 ): GptClassifier {
   using file = openModelWeights(directory);
   const stored = storedWeights(file, "transformer.");
@@ -82,8 +83,15 @@ export function loadGptClassifier(
     const { config, ...settings } = readGptClassifierConfig(directory);
     return new GptClassifier(device, config, { ...settings, source: stored });
   }
-  const fresh = freshWeights(options.seed ?? 0);
-  return new GptClassifier(device, readConfig(directory), {
+  const { seed = 0, dropout } = options;
+  const fresh = freshWeights(seed);
+  const config = {
+    ...readConfig(directory),
+    ...(dropout === undefined
+      ? {}
+      : { embeddingDropout: dropout, attentionDropout: dropout, residualDropout: dropout }),
+  };
+  return new GptClassifier(device, config, {
     ...options.settings,
     source: (name, shape, initial) => {
       const known = file.has(name) && file.info(name).shape.join() === shape.join();

@@ -144,6 +144,7 @@ export function modelLabels(directory: string): string[] {
  *
  * @param options.padId for a GPT that is no classifier yet: what fills up short sequences
  * @param options.contextLength of a BERT, see {@linkcode loadBert}
+ * @param options.dropout everywhere, with `labels`; the model's own if absent
  */
 export function loadSequenceClassifier(
   device: Device,
@@ -154,15 +155,18 @@ export function loadSequenceClassifier(
     padId?: number;
     seed?: number;
     contextLength?: number;
+    dropout?: number;
   } = {},
 ): SequenceClassifier {
-  const { labels, labelKind = "single", padId = 0, seed, contextLength } = options;
+  const { labels, labelKind = "single", padId = 0, seed, contextLength, dropout } = options;
   if (modelFamily(directory) === "bert") {
     const heads = labels && { kind: "sequence-classification" as const, labels, labelKind };
-    return bertSequenceClassifier(loadBert(device, directory, { heads, seed, contextLength }));
+    return bertSequenceClassifier(
+      loadBert(device, directory, { heads, seed, contextLength, dropout }),
+    );
   }
   const settings = labels && { labels, labelKind, padId };
-  return gptSequenceClassifier(loadGptClassifier(device, directory, { settings, seed }));
+  return gptSequenceClassifier(loadGptClassifier(device, directory, { settings, seed, dropout }));
 }
 
 /**

@@ -105,6 +105,20 @@ for (const [family, directory] of Object.entries({ gpt2: fixture("single"), bert
   });
 }
 
+for (const [family, directory] of Object.entries({ gpt2: fixture("single"), bert })) {
+  Deno.test(`a model without dropout is fine-tuned with some where that is asked for: ${family}`, async () => {
+    using _scope = device.scope();
+    const labels = ["ham", "spam", "eggs"];
+    const logits = (dropout: number | undefined, training: boolean) =>
+      loadSequenceClassifier(device, directory, { labels, dropout })
+        .logits(new Run(device, { training, seed: 7 }), BATCH).read();
+    const plain = await logits(undefined, false);
+    assert.deepEqual(await logits(undefined, true), plain);
+    assert.deepEqual(await logits(0.4, false), plain);
+    assert.notDeepEqual(await logits(0.4, true), plain);
+  });
+}
+
 Deno.test("what is no classifier, and sequences that do not fit, are told", () => {
   const gpt2 = new URL("../fixtures/gpt2/model", import.meta.url).pathname;
   const tags = new URL("../fixtures/bert/tags", import.meta.url).pathname;
