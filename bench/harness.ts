@@ -9,6 +9,7 @@ import type { Device } from "../src/gpu/device.ts";
 import { type Work, workOf } from "../src/kernels/work.ts";
 import type { Case } from "../src/profiling/cases/operands.ts";
 import { record } from "../src/profiling/record.ts";
+import { leastMilliseconds, type Roof } from "../src/profiling/roof.ts";
 
 export { type Case, seededNumbers } from "../src/profiling/cases/operands.ts";
 
@@ -26,6 +27,8 @@ export interface Result {
   gflops: number;
   /** 10⁹ bytes a second. */
   gigabytes: number;
+  /** The time that its dispatches would take under the adapter's roof, by the time they took. */
+  roofShare: number;
   /** (largest - smallest) / median over the runs: how far to trust the figure. */
   spread: number;
 }
@@ -65,7 +68,11 @@ export async function readBackFloor(device: Device): Promise<number> {
 }
 
 /** What the kernels of one call must do, together. */
-async function workOfCall(device: Device, call: () => void): Promise<Work> {
+async function workOfCall(
+  device: Device,
+  call: () => void,
+  roof: Roof,
+): Promise<Work & { least: number }> {
   const { events } = await record(device, () => {
     using _results = device.scope();
     call();
@@ -74,6 +81,7 @@ async function workOfCall(device: Device, call: () => void): Promise<Work> {
   return {
     flops: works.reduce((sum, { flops }) => sum + flops, 0),
     bytes: works.reduce((sum, { bytes }) => sum + bytes, 0),
+    least: works.reduce((sum, work) => sum + leastMilliseconds(work, roof), 0),
   };
 }
 
@@ -81,9 +89,9 @@ async function workOfCall(device: Device, call: () => void): Promise<Work> {
 export async function measure(
   device: Device,
   { name, shape, prepare }: Case,
-  options: MeasureOptions & { floor: number },
+  options: MeasureOptions & { floor: number; roof: Roof },
 ): Promise<Result> {
-  const { runs = 5, atLeast = 100, floor } = options;
+  const { runs = 5, atLeast = 100, floor, roof } = options;
   // The pool's shelves would otherwise keep the operands of every case before this one.
   await device.finish();
   device.pool.trim();
@@ -100,7 +108,7 @@ export async function measure(
     return performance.now() - begun - floor;
   };
   await timed(1);
-  const { flops, bytes } = await workOfCall(device, call);
+  const { flops, bytes, least } = await workOfCall(device, call, roof);
   let calls = 1;
   for (let took = await timed(calls); took < atLeast && calls < MAX_CALLS;) {
     const factor = took > 0 ? Math.min(8, Math.max(2, 1.2 * atLeast / took)) : 8;
@@ -117,6 +125,7 @@ export async function measure(
     calls,
     gflops: flops / milliseconds / 1e6,
     gigabytes: bytes / milliseconds / 1e6,
+    roofShare: least / milliseconds,
     spread: (Math.max(...times) - Math.min(...times)) / milliseconds,
   };
 }
