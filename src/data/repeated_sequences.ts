@@ -33,9 +33,9 @@ export interface RepeatedBatch {
   /** (B, T). */
   shape: [batch: number, sequence: number];
   /** (B·T) ids. */
-  inputs: Uint32Array;
+  inputs: Uint32Array<ArrayBuffer>;
   /** (B·T) ids; -100 until a token has come before and shows what follows. */
-  targets: Int32Array;
+  targets: Int32Array<ArrayBuffer>;
   /** The period of each sequence. */
   periods: number[];
 }
