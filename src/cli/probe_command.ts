@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { addProbeAttention } from "./probe_attention.ts";
 import { addProbeAttribute } from "./probe_attribute.ts";
 import { addProbeBias } from "./probe_bias.ts";
+import { addProbeInduction } from "./probe_induction.ts";
 import { addProbeLens } from "./probe_lens.ts";
 import { addProbeLinear } from "./probe_linear.ts";
 import { addProbeNeurons } from "./probe_neurons.ts";
@@ -23,6 +24,7 @@ const PROBES: ((probe: Command) => void)[] = [
   addProbeNeurons,
   addProbeSae,
   addProbeBias,
+  addProbeInduction,
 ];
 
 /** Adds the command and those below it to the program. */

@@ -11,21 +11,31 @@ import { type ProbePage, probePage } from "../probes/probe_page.ts";
 import { loadSubject, type ProbeSubject } from "../probes/subject.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
-/** Values of the flags that every probe has. */
-export interface ProbeFlags {
-  model: string;
-  adapter?: string;
+/** Values of the flags that say where results go. */
+export interface OutputFlags {
   html?: string;
   svg?: string;
   json: boolean;
+}
+
+/** Values of the flags that every probe of a model has. */
+export interface ProbeFlags extends OutputFlags {
+  model: string;
+  adapter?: string;
   tune: boolean;
 }
 
 /** Adds those flags to a command. */
 export function addProbeFlags(command: Command): Command {
-  return addTuneFlag(command)
+  const withModel = addTuneFlag(command)
     .requiredOption("--model <directory>", "the model, a GPT or a BERT")
-    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
+    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's");
+  return addOutputFlags(withModel);
+}
+
+/** Adds the flags for results alone. */
+export function addOutputFlags(command: Command): Command {
+  return command
     .option("--html <file>", "write a page with the pictures, which opens from the disk")
     .option("--json", "print a JSON object in place of text", false);
 }
@@ -62,7 +72,7 @@ export interface ProbeOutput {
 }
 
 /** Prints what was found, and writes the files that were asked for. */
-export function writeProbe(flags: ProbeFlags, output: ProbeOutput): void {
+export function writeProbe(flags: OutputFlags, output: ProbeOutput): void {
   console.log(flags.json ? JSON.stringify(output.json, plain) : output.text());
   if (flags.html !== undefined) {
     writeFileAtomic(flags.html, probePage(output.page()));

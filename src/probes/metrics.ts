@@ -113,27 +113,75 @@ export function klDivergence(reference: Activation, place: MetricPlace = {}): Me
 }
 
 /**
+ * The mean loss of a sequence, −ln of the probability of each token that comes next, in nats: how well a
+ * text is predicted, where the metrics above ask for one answer.
+ *
+ * @param targets (B·T) ids; at −100 nothing is asked
+ */
+export function meanLoss(targets: ArrayLike<number>): Metric {
+  return {
+    name: "loss, in nats",
+    values: (logits) => tokenLosses(logits, targets).map(mean),
+    gradient: (logits) => {
+      const [, T, V] = logits.shape;
+      const out = new Float32Array(logits.data.length);
+      askedPlaces(logits, targets).forEach((places, b) => {
+        for (const { t, id, p } of places) {
+          p.forEach((pj, j) => {
+            out[(b * T + t) * V + j] = (pj - (j === id ? 1 : 0)) / places.length;
+          });
+        }
+      });
+      return out;
+    },
+  };
+}
+
+/** The loss of each sequence at each place where something is asked, in nats; see `meanLoss`. */
+export function tokenLosses(logits: Activation, targets: ArrayLike<number>): number[][] {
+  return askedPlaces(logits, targets).map((row) => row.map(({ id, p }) => -Math.log(p[id])));
+}
+
+/** Of each sequence: where something is asked, the answer, and what the model gives each token. */
+function askedPlaces(
+  { data, shape: [B, T, V] }: Activation,
+  targets: ArrayLike<number>,
+): { t: number; id: number; p: Float64Array }[][] {
+  return Array.from(
+    { length: B },
+    (_, b) =>
+      Array.from({ length: T }, (_, t) => t).filter((t) => targets[b * T + t] !== -100).map((t) => {
+        const row = b * T + t;
+        const id = pick(targets, row, V);
+        return { t, id, p: softmax(data.subarray(row * V, (row + 1) * V)) };
+      }),
+  );
+}
+
+/**
  * A metric of `sequences` sequences for a batch that holds them several times over, one time below the
  * other: each time is judged as if it stood alone.
  */
 export function grouped(metric: Metric, sequences: number): Metric {
-  const groups = ({ data, shape }: Activation): Activation[] => {
-    const size = data.length / shape[0] * sequences;
-    return Array.from({ length: shape[0] / sequences }, (_, g) => ({
-      data: data.subarray(g * size, (g + 1) * size),
-      shape: [sequences, ...shape.slice(1)],
-    }));
-  };
   return {
     name: metric.name,
-    values: (logits) => groups(logits).flatMap((group) => metric.values(group)),
+    values: (logits) => groupsOf(logits, sequences).flatMap((group) => metric.values(group)),
     gradient: (logits) => {
       const out = new Float32Array(logits.data.length);
-      const each = groups(logits);
+      const each = groupsOf(logits, sequences);
       each.forEach((group, g) => out.set(metric.gradient(group), g * out.length / each.length));
       return out;
     },
   };
+}
+
+/** A batch as groups of so many sequences: views. */
+export function groupsOf({ data, shape }: Activation, sequences: number): Activation[] {
+  const size = data.length / shape[0] * sequences;
+  return Array.from({ length: shape[0] / sequences }, (_, g) => ({
+    data: data.subarray(g * size, (g + 1) * size),
+    shape: [sequences, ...shape.slice(1)],
+  }));
 }
 
 /** The mean of numbers. */
@@ -187,7 +235,7 @@ function rowsOf({ data, shape }: Activation, { at = -1 }: MetricPlace): Row[] {
 }
 
 /** The id meant for a sequence. */
-function pick(ids: number | readonly number[], sequence: number, classes: number): number {
+function pick(ids: number | ArrayLike<number>, sequence: number, classes: number): number {
   const id = typeof ids === "number" ? ids : ids[sequence];
   if (Number.isInteger(id) && id >= 0 && id < classes) return id;
   throw new VitrailError(

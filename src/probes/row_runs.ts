@@ -17,7 +17,7 @@ import { hookPoints } from "../models/hook_points.ts";
 import { Gpt } from "../models/gpt.ts";
 import type { ActivationCache } from "./activation_cache.ts";
 import { matchHooks } from "./hook_names.ts";
-import { grouped, type Metric } from "./metrics.ts";
+import { groupsOf, type Metric } from "./metrics.ts";
 import type { ProbedModel, ProbeInput } from "./probed_model.ts";
 import { type HookList, runWithHooks } from "./run_with_hooks.ts";
 import { piecesOf, type Site } from "./sites.ts";
@@ -49,13 +49,13 @@ export interface CellsOptions {
   inputs: readonly ProbeInput[];
   /** The altered runs. */
   cells: readonly Cell[];
-  /** Judges each of the B sequences. */
-  metric: Metric;
+  /** Judges B sequences by as many numbers, or by several for each. */
+  metric: Pick<Metric, "values">;
   /** Sequences that go through the model at once, at most; by default as many as 256 MiB hold. */
   rows?: number;
 }
 
-/** The metric of the B sequences of each common input, and of each cell. */
+/** What the metric says of each common input and each cell: a number for each of B sequences, or several. */
 export interface CellValues {
   /** Of the common inputs, as they are. */
   inputs: number[][];
@@ -75,12 +75,10 @@ export async function runCells(model: ProbedModel, options: CellsOptions): Promi
   const { inputs, cells } = options;
   checkShapes(inputs);
   const [B] = inputs[0].ids.shape;
-  const metric = grouped(options.metric, B);
   const values: CellValues = { inputs: [], cells: [] };
   const collect = ({ read, shape, judged }: Recorded) => async (): Promise<void> => {
     const [data] = await read.numbers() as Float32Array[];
-    const all = metric.values({ data, shape });
-    const groups = Array.from({ length: all.length / B }, (_, g) => all.slice(g * B, (g + 1) * B));
+    const groups = groupsOf({ data, shape }, B).map((group) => options.metric.values(group));
     if (values.inputs.length === 0) values.inputs = groups.slice(0, inputs.length);
     values.cells.push(...judged.map((last) => groups[last]));
   };

@@ -6,6 +6,7 @@ import {
   logit,
   logitDifference,
   logProbability,
+  meanLoss,
   type Metric,
   probability,
   spanScore,
@@ -25,6 +26,7 @@ const metrics: Record<string, Metric> = {
   probability: probability([0, 6, 3], { at }),
   klDivergence: klDivergence(some(5), { at }),
   spanScore: spanScore([0, 3, 2], [1, 4, 2]),
+  meanLoss: meanLoss([0, -100, 3, 6, -100, ...[-100, -100, 2, -100, -100], ...[1, 2, 3, 4, 5]]),
   grouped: grouped(logProbability([4], { at: [-2] }), 1),
 };
 
@@ -55,6 +57,9 @@ Deno.test("known values: uniform logits, and a distribution against itself", () 
   }
   for (const value of metrics.logProbability.values(uniform)) {
     assert.ok(Math.abs(value + Math.log(7)) < 1e-15);
+  }
+  for (const value of metrics.meanLoss.values(uniform)) {
+    assert.ok(Math.abs(value - Math.log(7)) < 1e-15);
   }
   assert.deepEqual(klDivergence(some(2), { at }).values(some(2)), [0, 0, 0]);
   assert.deepEqual(
