@@ -37,6 +37,7 @@ export {
   logit,
   logitDifference,
   logProbability,
+  meanLoss,
   type Metric,
   type MetricPlace,
   probability,
@@ -174,3 +175,21 @@ export {
   type WordSet,
   type WordTest,
 } from "./bias/word_sets.ts";
+export {
+  examineInduction,
+  type HeadAblation,
+  type HeadId,
+  type HeadPaths,
+  type InductionEvidence,
+} from "./induction/evidence.ts";
+export {
+  inductionSequences,
+  type SequenceLosses,
+  type SequenceOptions,
+} from "./induction/sequences.ts";
+export {
+  type InductionHistory,
+  type InductionModel,
+  type InductionOptions,
+  trainInductionModel,
+} from "./induction/train.ts";

@@ -121,7 +121,8 @@ export async function trainInductionModel(
   for (let step = 0; step < steps;) {
     do train(step++); while (step % lookEvery !== 0 && step < steps);
     history.steps.push(step);
-    onLook?.(step, await look(model, history, unseen));
+    const seen = await look(model, history, unseen);
+    onLook?.(step, seen);
   }
   return { model, history };
 }

@@ -1,0 +1,50 @@
+/** `probe induction`, in a process with the launcher's permissions. @module */
+import assert from "node:assert/strict";
+import { Bert, createBertConfig, openDevice, saveBert } from "../../mod.ts";
+import { folder } from "../data/files.ts";
+import { PIECES, tinyTokenizer } from "../data/pretraining/tiny_bert_tokenizer.ts";
+import { runCli } from "./run_cli.ts";
+
+const made = folder({ "bert/tokenizer.json": JSON.stringify(tinyTokenizer().toJson()) });
+Deno.test.afterAll(() => made[Symbol.dispose]());
+
+const run = async (args: string, code = 0) => {
+  const outcome = await runCli(["probe", "induction", ...args.split(" ")], { cwd: made.path });
+  assert.equal(outcome.code, code, outcome.stderr);
+  return outcome;
+};
+
+Deno.test("a model is trained, kept, and examined again with the same result", async () => {
+  const first = await run(
+    "--steps 70 --heads 2 --out model --html x.html --svg x.svg --json",
+  );
+  const { history, ...evidence } = JSON.parse(first.stdout);
+  assert.deepEqual(history.steps, [64, 70]);
+  assert.equal(evidence.scores.length, 4);
+  assert.ok(first.stderr.includes("70/70 steps"), first.stderr);
+  const page = Deno.readTextFileSync(made.at("x.html"));
+  for (const words of ["How they form", "Without them"]) {
+    assert.ok(page.includes(words), words);
+  }
+  assert.ok(Deno.readTextFileSync(made.at("x.svg")).startsWith("<svg"));
+
+  const second = JSON.parse((await run("--model model --json")).stdout);
+  assert.deepEqual(second, evidence);
+  const { stdout } = await run("--model model");
+  const { layer, head, induction } = evidence.found;
+  assert.ok(stdout.includes(`most induction: ${layer}.${head}, ${induction.toFixed(3)}`), stdout);
+});
+
+Deno.test("what cannot be examined is told", async () => {
+  const device = await openDevice();
+  const size = { contextLength: 16, channels: 24, layers: 2, heads: 2 };
+  await saveBert(
+    new Bert(device, createBertConfig({ ...size, vocabularySize: PIECES.length })),
+    made.at("bert"),
+  );
+  device.destroy();
+  const { stderr } = await run("--model bert", 1);
+  assert.ok(stderr.includes("wanted a GPT"), stderr);
+  const odd = await run("--heads 5 --steps 3", 1);
+  assert.match(odd.stderr, /channels is 64, wanted a multiple of heads, 5/);
+});
