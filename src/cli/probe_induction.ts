@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { saveGpt } from "../models/files.ts";
-import { headPicture } from "../probes/attention_findings.ts";
+import { CLEAR, headPicture } from "../probes/attention_findings.ts";
 import { letterTokenizer } from "../probes/induction/alphabet.ts";
 import type { InductionEvidence } from "../probes/induction/evidence.ts";
 import { ablationsToShow, inductionPage, nameOf, WAYS } from "../probes/induction/page.ts";
@@ -100,10 +100,12 @@ function describe(evidence: InductionEvidence): string {
       nameOf(head).padEnd(4) + column(head.induction) + column(head.previousToken) +
       column(alone[i].repeated)
     ),
-    `most induction: ${nameOf(found)}, ${found.induction.toFixed(3)}` +
-    (previous
-      ? `; most previous token: ${nameOf(previous)}, ${previous.previousToken.toFixed(3)}`
-      : ""),
+    found.induction > CLEAR
+      ? `most induction: ${nameOf(found)}, ${found.induction.toFixed(3)}`
+      : `no head does induction: the highest score is ${found.induction.toFixed(3)}`,
+    ...previous
+      ? [`most previous token: ${nameOf(previous)}, ${previous.previousToken.toFixed(3)}`]
+      : [],
     "",
     `${"mean loss, in nats, without".padEnd(wide)}        new   repeated`,
     ...shown.map(({ label, fresh, repeated }) =>

@@ -36,7 +36,7 @@ export const KINDS = [
 ] as const;
 
 /** A head of a kind has a score above this; below, a large picture of it says nothing. */
-const CLEAR = 0.2;
+export const CLEAR = 0.2;
 
 /** Looks at one text, or for BERT two. */
 export async function examineAttention(

@@ -5,7 +5,7 @@
  */
 import type { Chart, Curve } from "../../formats/page/line_charts.ts";
 import { colouredTable } from "../../formats/page/tokens.ts";
-import { type AttentionFindings, headPicture } from "../attention_findings.ts";
+import { type AttentionFindings, CLEAR, headPicture } from "../attention_findings.ts";
 import type { ProbePage, ProbeSection } from "../probe_page.ts";
 import type { HeadAblation, HeadId, InductionEvidence } from "./evidence.ts";
 import type { InductionHistory } from "./train.ts";
@@ -26,8 +26,8 @@ export function inductionPage({ evidence, history, example }: InductionPage): Pr
   return {
     title: "Induction heads",
     figures: {
-      "Induction head": nameOf(found),
-      "Its score": found.induction.toFixed(3),
+      "Induction head": found.induction > CLEAR ? nameOf(found) : "none",
+      "Highest score": found.induction.toFixed(3),
       "Loss, repeated": intact.repeated.toFixed(3),
       "Without induction heads": together.repeated.toFixed(3),
     },
@@ -83,7 +83,7 @@ export function ablationsToShow(
     alone.find(({ heads: [only] }) => nameOf(only) === nameOf(head))!;
   const shown = [
     { label: "nothing", ...intact },
-    { label: `${nameOf(found)}, the induction head`, ...without(found) },
+    { label: `${nameOf(found)}, which scores highest`, ...without(found) },
   ];
   if (induction.length > 1) {
     shown.push({ label: `all ${induction.length} induction heads`, ...together });
@@ -120,7 +120,9 @@ function formation({ steps, fresh, repeated, heads }: InductionHistory): ProbeSe
     heading: "How they form",
     about:
       "At first the model knows nothing. Then a head of layer 0 attends to the token before, and heads " +
-      "of layer 1 to what followed last time: the loss of repeated tokens falls. New tokens stay unknown.",
+      "of layer 1 to what followed last time: the loss of repeated tokens falls. For the first six " +
+      "tenths of training the model is not asked for new tokens, and is sure of wrong ones; asked for " +
+      "them, it learns that it cannot know.",
     charts: [
       chart("Loss of unseen sequences, in nats", [
         { label: "new tokens", style: "train", values: fresh },
