@@ -143,19 +143,14 @@ export function lensSections(subject: ProbeSubject, found: LensFindings): ProbeS
       }]
       : []),
     {
-      heading: "How far from the end",
+      heading: judged ? "How far from the end, and from the truth" : "How far from the end",
       charts: [
         byLayer("Divergence from the final guess, in nats", found, (row) => rowMeans(row).kl),
+        ...(judged
+          ? [byLayer("Loss on the right token, in nats", found, (row) => rowMeans(row).loss)]
+          : []),
       ],
     },
-    ...(judged
-      ? [{
-        heading: "How near to the truth",
-        charts: [
-          byLayer("Loss on the right token, in nats", found, (row) => rowMeans(row).loss),
-        ],
-      }]
-      : []),
     {
       heading: "By place",
       heatmaps: [divergencePicture(found), ...(judged ? [rankPicture(found)] : [])],
