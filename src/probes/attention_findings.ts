@@ -82,9 +82,9 @@ export function rolloutPicture({ text, causal, rollout }: AttentionFindings): He
   };
 }
 
-/** The place whose rollout says most: a GPT's last, which writes on; BERT's first, `[CLS]`. */
-export function readPlace({ text, causal }: AttentionFindings): number {
-  return causal ? text.tokens.length - 1 : 0;
+/** The place whose rollout says most: a GPT's last, which writes on; a BERT's first gap, or else `[CLS]`. */
+export function readPlace({ text: { tokens }, causal }: AttentionFindings): number {
+  return causal ? tokens.length - 1 : Math.max(0, tokens.indexOf("[MASK]"));
 }
 
 /** What one place is made of, up to a layer: (T). */
@@ -98,7 +98,7 @@ export function attentionPage(
   findings: AttentionFindings,
   { model }: { model: string },
 ): ProbePage {
-  const { text, heads, rollout, causal } = findings;
+  const { text, maps, heads, rollout, causal } = findings;
   const kinds = KINDS.flatMap(([key, name]) => {
     const best = bestOf(heads, key);
     return best && best[key] > CLEAR ? [{ key, name, best }] : [];
@@ -117,11 +117,12 @@ export function attentionPage(
       {
         heading: "Every head",
         about:
-          "Each row is a place that looks, each column a place looked at; full colour is all of a " +
+          "A row of maps for each layer. In a map each row is a place that looks, each column a place looked at; full colour is all of a " +
           "place's attention. Point at a cell, or focus a map and use the arrow keys.",
         heatmaps: heads.map(({ layer, head }) =>
           headPicture(findings, { layer, head, small: true })
         ),
+        abreast: maps[0].shape[1],
       },
       {
         heading: "What each head does here",

@@ -119,13 +119,13 @@ export function lensSections(subject: ProbeSubject, found: LensFindings): ProbeS
   const judged = targets.some((id) => id >= 0);
   const guesses = (rows: LensRow[]): string =>
     colouredTable(
-      ["After", ...placeLabels(text.tokens)],
-      rows.map(({ label, cells }) => ({
-        label,
-        cells: cells.map((cell, t) => ({
-          text: tokenLabel(subject.token(cell.top[0].id)),
-          value: cell.top[0].probability,
-          note: note(subject, cell, `${label}, place ${t} “${tokenLabel(text.tokens[t])}”`),
+      ["Place", ...rows.map(({ label }) => label)],
+      placeLabels(text.tokens).map((place, t) => ({
+        label: place,
+        cells: rows.map(({ label, cells }) => ({
+          text: tokenLabel(subject.token(cells[t].top[0].id)),
+          value: cells[t].top[0].probability,
+          note: note(subject, cells[t], `${label}, place ${t} “${tokenLabel(text.tokens[t])}”`),
         })),
       })),
     );
@@ -134,28 +134,25 @@ export function lensSections(subject: ProbeSubject, found: LensFindings): ProbeS
     `What the model would say is ${what} if it stopped after that layer. The colour is the ` +
     "probability of the guess; a cell says more when it is pointed at or reached by keys.";
   return [
-    { heading: "Guesses after each layer", about: reading, html: guesses(plain) },
-    ...(tuned
-      ? [{
-        heading: "Guesses through the tuned lens",
-        about: "The same with each layer translated into the basis of the last one first.",
-        html: guesses(tuned),
-      }]
-      : []),
     {
-      heading: "How far from the end",
+      heading: "Guesses after each layer",
+      about: tuned
+        ? `${reading} The tuned lens translates each layer into the basis of the last one first.`
+        : reading,
+      html: tuned
+        ? `<div class="abreast"><div><h3>Logit lens</h3>${guesses(plain)}</div>` +
+          `<div><h3>Tuned lens</h3>${guesses(tuned)}</div></div>`
+        : guesses(plain),
+    },
+    {
+      heading: judged ? "How far from the end, and from the truth" : "How far from the end",
       charts: [
         byLayer("Divergence from the final guess, in nats", found, (row) => rowMeans(row).kl),
+        ...(judged
+          ? [byLayer("Loss on the right token, in nats", found, (row) => rowMeans(row).loss)]
+          : []),
       ],
     },
-    ...(judged
-      ? [{
-        heading: "How near to the truth",
-        charts: [
-          byLayer("Loss on the right token, in nats", found, (row) => rowMeans(row).loss),
-        ],
-      }]
-      : []),
     {
       heading: "By place",
       heatmaps: [divergencePicture(found), ...(judged ? [rankPicture(found)] : [])],

@@ -20,6 +20,8 @@ export interface ProbeSection {
   about?: string;
   /** Heat maps; small ones stand side by side. */
   heatmaps?: readonly Heatmap[];
+  /** How many small ones to put side by side where there is room for them; as many as fit if absent. */
+  abreast?: number;
   /** Line charts, such as accuracy by layer. */
   charts?: readonly Chart[];
   /** HTML, of which all text has been escaped: what `colouredTokens`, `colouredTable` and `table` give. */
@@ -48,10 +50,11 @@ export function probePage({ title, notice, figures, sections }: ProbePage): stri
     );
     const pictures = (section.heatmaps ?? []).map((map) => heatmap(map, maps.push(map) - 1));
     const small = section.heatmaps?.some((map) => map.small);
+    const abreast = section.abreast ? ` style="--abreast:${section.abreast}"` : "";
     return `<section><h2>${escapeHtml(section.heading)}</h2>
 ${section.about ? `<p class="about">${escapeHtml(section.about)}</p>` : ""}
 ${section.html ?? ""}
-${small ? `<div class="heatmaps">${pictures.join("\n")}</div>` : pictures.join("\n")}
+${small ? `<div class="heatmaps"${abreast}>${pictures.join("\n")}</div>` : pictures.join("\n")}
 ${charts.length > 0 ? `<div class="charts">${charts.join("\n")}</div>` : ""}
 </section>`;
   });

@@ -66,6 +66,7 @@ for (const model of ["gpt", "bert"]) {
     assert.match(stdout, /by rollout place \d+ is made of/);
     const page = Deno.readTextFileSync(made.at("a.html"));
     assert.equal(page.match(/<canvas/g)!.length >= 5, true, "four heads and the rollout");
+    assert.match(page, /class="heatmaps" style="--abreast:2"/);
     assert.match(
       Deno.readTextFileSync(made.at("a.svg")),
       /^<svg [^]*<title>Layer 1, head 0<\/title>/,
@@ -112,7 +113,8 @@ for (const model of ["gpt", "bert"]) {
     assert.ok(Math.abs(Number(/what is left: (\S+)/.exec(stdout)![1])) < 1e-4, stdout);
     assert.equal(stdout.match(/^ {2}layer \d, neuron \d+: [+−]\d\.\d{3}$/gm)!.length, 3);
     const page = Deno.readTextFileSync(made.at("l.html"));
-    assert.match(page, /Guesses through the tuned lens/);
+    assert.match(page, /<h3>Logit lens<\/h3>[^]*<h3>Tuned lens<\/h3>/);
+    assert.match(page, /<th scope="col">Place<\/th><th scope="col">embeddings<\/th>/);
     assert.match(page, /The tuned lens beside the plain one/);
     assert.match(Deno.readTextFileSync(made.at("l.svg")), /^<svg [^]*What each head adds/);
 

@@ -17,6 +17,7 @@ import {
   VitrailError,
 } from "../../mod.ts";
 import { assertClose, numbers } from "../compare.ts";
+import { readPlace } from "../../src/probes/attention_findings.ts";
 import { softmax } from "../../src/probes/metrics.ts";
 
 const device = await openDevice();
@@ -128,4 +129,18 @@ Deno.test("attention rollout of uniform attention, in closed form: I/2^L + (1 - 
     shape: [1, 1, T, T],
   }]);
   assert.ok(Math.abs(data.subarray(0, T).reduce((a, v) => a + v, 0) - 1) < 1e-15);
+});
+
+Deno.test("attention rollout is read where something is guessed: the end, the first gap, or [CLS]", () => {
+  const place = (tokens: string[], causal: boolean) =>
+    readPlace({
+      text: { text: "", ids: new Uint32Array(), tokens },
+      causal,
+      maps: [],
+      heads: [],
+      rollout: [],
+    });
+  assert.equal(place(["a", "[MASK]", "b"], true), 2);
+  assert.equal(place(["[CLS]", "a", "[MASK]", "[MASK]", "[SEP]"], false), 2);
+  assert.equal(place(["[CLS]", "a", "[SEP]"], false), 0);
 });
