@@ -11,7 +11,13 @@ import { saveGpt } from "../models/files.ts";
 import { CLEAR, headPicture } from "../probes/attention_findings.ts";
 import { letterTokenizer } from "../probes/induction/alphabet.ts";
 import type { InductionEvidence } from "../probes/induction/evidence.ts";
-import { ablationsToShow, inductionPage, nameOf, WAYS } from "../probes/induction/page.ts";
+import {
+  ablationsToShow,
+  inductionPage,
+  nameOf,
+  showEffect,
+  WAYS,
+} from "../probes/induction/page.ts";
 import { examineInductionOf } from "../probes/induction/probe.ts";
 import { type InductionHistory, trainInductionModel } from "../probes/induction/train.ts";
 import { loadSubject, ProbeSubject } from "../probes/subject.ts";
@@ -116,7 +122,7 @@ function describe(evidence: InductionEvidence): string {
         "",
         `harm along the path to induction heads' ${WAYS.map(([, name]) => name).join(", ")}`,
         ...paths.map((path) =>
-          nameOf(path).padEnd(4) + WAYS.map(([way]) => column(path[way])).join("")
+          nameOf(path).padEnd(4) + WAYS.map(([way]) => showEffect(path[way]).padStart(11)).join("")
         ),
       ]
       : [],

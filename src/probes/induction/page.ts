@@ -54,7 +54,10 @@ export function inductionPage({ evidence, history, example }: InductionPage): Pr
         heading: "Without them",
         about:
           "Mean loss in nats. A head out of work gives its mean over other such sequences, so that it " +
-          "says nothing about this one. Where tokens are new there is nothing for it to know.",
+          `says nothing about this one. From place ${
+            period + 1
+          } on, what follows has been shown before; ` +
+          "sooner, there is nothing to know.",
         html: ablationTable(evidence),
         charts: [byPlaceChart(evidence)],
       },
@@ -100,6 +103,9 @@ export const WAYS: readonly (readonly ["query" | "key" | "value", string])[] = [
   ["key", "keys"],
   ["value", "values"],
 ];
+
+/** An effect to three digits; what is nothing has no sign. */
+export const showEffect = (effect: number): string => effect.toFixed(3).replace(/^-(0\.0+)$/, "$1");
 
 /** The curves of training: what a model learns, and when its heads begin to do it. */
 function formation({ steps, fresh, repeated, heads }: InductionHistory): ProbeSection {
@@ -180,12 +186,12 @@ function byPlaceChart(evidence: InductionEvidence): Chart {
     fromZero: true,
     logarithmic: false,
     curves: ablationsToShow(evidence).map(({ label, byPlace }, i) => ({
-      label: `without ${label}`,
+      label: i === 0 ? "with all heads" : `without ${label}`,
       style: `run-${i + 1}` as const,
       steps: byPlace.map((_, t) => t),
       values: byPlace,
     })),
-    notes: [`From place ${evidence.period + 1} on, what follows has been shown before.`],
+    notes: [],
   };
 }
 
@@ -193,7 +199,7 @@ function pathTable({ paths }: InductionEvidence): string {
   const rows = paths.map((path) => ({
     label: nameOf(path),
     cells: WAYS.map(([way, name]) => ({
-      text: path[way].toFixed(3),
+      text: showEffect(path[way]),
       value: path[way],
       note: `From head ${nameOf(path)} by the ${name}: ${path[way].toFixed(4)}`,
     })),
