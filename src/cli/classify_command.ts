@@ -4,9 +4,16 @@
  * @module
  */
 import type { Command } from "commander";
+import type { LongTexts } from "../data/padded_sequences.ts";
 import { openDevice } from "../gpu/device.ts";
 import { type ClassifiedText, loadTextClassifier } from "../inference/text_classifier.ts";
-import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
+import {
+  addLongTextsFlag,
+  checkGiven,
+  givenTexts,
+  tellLong,
+  type TextFlags,
+} from "./given_texts.ts";
 import { whole } from "./numbers.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
@@ -19,12 +26,13 @@ interface Flags extends TextFlags {
   topK?: number;
   batch: number;
   sequence?: number;
+  longTexts: LongTexts;
   json: boolean;
 }
 
 /** Adds the command to the program. */
 export function addClassify(program: Command): void {
-  addTuneFlag(program.command("classify"))
+  addLongTextsFlag(addTuneFlag(program.command("classify")))
     .description("label texts with a model that `finetune classify` made")
     .argument("[text...]", "the texts; see --data for files")
     .requiredOption("--model <directory>", "the model")
@@ -46,19 +54,17 @@ async function runClassify(given: string[], flags: Flags): Promise<void> {
   useTuned(device, flags);
   try {
     const classifier = await loadTextClassifier(device, flags.model, flags);
-    const { batch, topK, sequence: limit } = flags;
+    const { batch, topK, sequence: limit, longTexts } = flags;
     let truncated = 0;
     for await (const texts of givenTexts(given, flags)) {
-      const found = await classifier.classify(texts, { batch, topK, limit });
+      const found = await classifier.classify(texts, { batch, topK, limit, longTexts });
       found.forEach((one, i) => {
         if (one.truncated) truncated++;
         console.log(flags.json ? JSON.stringify({ text: texts[i], ...one }) : line(texts[i], one));
       });
     }
-    if (truncated > 0) {
-      const most = Math.min(limit ?? Infinity, classifier.model.contextLength);
-      console.error(`${truncated} texts are longer than ${most} tokens: cut there`);
-    }
+    const most = Math.min(limit ?? Infinity, classifier.model.contextLength);
+    tellLong(truncated, { limit: most, longTexts });
   } finally {
     device.destroy();
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { LongTexts } from "../data/padded_sequences.ts";
 import type { SentenceRule } from "../data/sources/sentences.ts";
 
 /** Values of the flags. */
@@ -17,6 +18,8 @@ export interface EvaluateFlags {
   batch: number;
   /** Tokens of a sequence at most. */
   sequence?: number;
+  /** What a classifier does with longer texts. */
+  longTexts: LongTexts;
   /** Field of the text. */
   textField: string;
   /** Field of the label. */

@@ -15,7 +15,7 @@ import type { EvaluateFlags, Found } from "./evaluate_flags.ts";
 import { scoresText as answerText, tellCutQuestions } from "./finetune_answer.ts";
 import { summary } from "./finetune_classify.ts";
 import { scoresText as tagText, tellCutWords } from "./finetune_tag.ts";
-import { tellEmpty } from "./given_texts.ts";
+import { tellEmpty, tellLong } from "./given_texts.ts";
 
 /** Shows a bar while something is measured; it begins when it is known how much there is to do. */
 async function measured<Result>(
@@ -35,19 +35,16 @@ async function measured<Result>(
 
 /** Accuracy, macro F1, confusion and calibration; or what is told of several labels or of numbers. */
 export async function evaluateClassifier(device: Device, flags: EvaluateFlags): Promise<Found> {
-  const { data, batch, sequence: limit } = flags;
+  const { data, batch, sequence: limit, longTexts } = flags;
   const classifier = await loadTextClassifier(device, flags.model, flags);
   const { labels, labelKind: kind, contextLength } = classifier.model;
   const { examples, empty } = await readLabelledTexts(data, { ...flags, kind, known: labels });
   tellEmpty(empty, data);
   const { figures, truncated, targets } = await measured(
     "text",
-    (onProgress) => classifier.evaluate(examples, { batch, limit, onProgress }),
+    (onProgress) => classifier.evaluate(examples, { batch, limit, longTexts, onProgress }),
   );
-  if (truncated > 0) {
-    const most = Math.min(limit ?? Infinity, contextLength);
-    console.error(`${truncated} texts are longer than ${most} tokens: cut there`);
-  }
+  tellLong(truncated, { limit: Math.min(limit ?? Infinity, contextLength), longTexts });
   return { figures: { ...figures, truncated, empty }, text: summary(figures, targets, labels) };
 }
 

@@ -19,7 +19,7 @@ import {
   type LabelledTexts,
   readLabelledTexts,
 } from "../data/labels/labelled_texts.ts";
-import { encodeTexts, sequenceFormat } from "../data/padded_sequences.ts";
+import { encodeTexts, type LongTexts, sequenceFormat } from "../data/padded_sequences.ts";
 import { SPAM_ASSASSIN } from "../data/sources/spam_assassin.ts";
 import { type LabelledSplit, stratifiedSplit } from "../data/labels/stratified_split.ts";
 import { VitrailError } from "../errors.ts";
@@ -42,7 +42,7 @@ import {
   sequenceClassification,
 } from "../training/sequence_classification.ts";
 import { checkChoice, oneOf } from "./choices.ts";
-import { tellEmpty } from "./given_texts.ts";
+import { addLongTextsFlag, tellEmpty, tellLong } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
 import { addRunFlags, settle } from "./run_flags.ts";
@@ -74,6 +74,8 @@ export interface ClassifyFlags extends PartFlags {
   dropout?: number;
   /** Most tokens of a text. */
   sequence?: number;
+  /** What is done with longer texts. */
+  longTexts: LongTexts;
   /** What labels mean; told by the data if absent. */
   labels?: LabelKind;
   /** How rare classes are made up for. */
@@ -110,6 +112,7 @@ export function addFinetuneClassify(finetune: Command): void {
     .option("--balance <how>", "none, weights or sampling: for rare classes", "none")
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--label-field <name>", "field or column of the label", "label");
+  addLongTextsFlag(command);
   addRunFlags(addPartFlags(command), { steps: 500, patience: 4 }).action(
     async (_flags: ClassifyFlags, command: Command) => {
       await runFinetuneClassify(settle<ClassifyFlags>(command));
@@ -250,17 +253,18 @@ async function finetune(
 ): Promise<ClassificationFigures | undefined> {
   const { labels: names, kind } = texts;
   const limit = Math.min(flags.sequence ?? model.contextLength, model.contextLength);
-  const format = sequenceFormat(tokenizer, { ...model, limit });
-  let truncated = 0;
+  const { longTexts } = flags;
+  const format = { ...sequenceFormat(tokenizer, { ...model, limit }), longTexts };
+  let long = 0;
   const encoded = (examples: LabelledText[]): LabelledSequences => {
-    const { sequences, cut } = encodeTexts(examples.map(({ text }) => text), tokenizer, format);
-    truncated += cut.filter(Boolean).length;
+    const { cut, ...found } = encodeTexts(examples.map(({ text }) => text), tokenizer, format);
+    long += cut.filter(Boolean).length;
     const targets = labelTargets(examples.map(({ labels }) => labels), { names, kind });
-    return { sequences, targets, kind };
+    return { ...found, targets, kind };
   };
   const [train, held] = [encoded(split.train), encoded(split.validation)];
   const batch = flags.batch ?? scratchSizes(flags).batch;
-  const heldOut = held.sequences.length > 0 ? new HeldOutLogits(model, held, batch) : undefined;
+  const heldOut = held.targets.length > 0 ? new HeldOutLogits(model, held, batch) : undefined;
   const weights = flags.balance === "weights" ? balancedWeights(train, names.length) : undefined;
   const sampler = new LabelledSampler(train, {
     ...format,
@@ -271,11 +275,11 @@ async function finetune(
   const parameters = model.parameters.reduce((sum, { size }) => sum + size, 0);
   const tokens = train.sequences.reduce((sum, { length }) => sum + length, 0);
   console.error(
-    `${parameters.toLocaleString("en")} parameters, ${train.sequences.length} texts to train on ` +
-      `(${sampler.batches} steps an epoch), ${held.sequences.length} held out, ` +
+    `${parameters.toLocaleString("en")} parameters, ${train.targets.length} texts to train on ` +
+      `(${sampler.batches} steps an epoch), ${held.targets.length} held out, ` +
       `${names.length} labels, on ${model.device.description}`,
   );
-  if (truncated > 0) console.error(`${truncated} texts are longer than ${limit} tokens: cut there`);
+  tellLong(long, format);
   if (part.adapter) console.error(part.size);
   const task = part.task(sequenceClassification(model, { weights, heldOut }));
   let latest: ClassificationFigures | undefined;

@@ -3,12 +3,37 @@
  *
  * @module
  */
+import type { Command } from "commander";
+import type { LongTexts } from "../data/padded_sequences.ts";
 import { readTexts } from "../data/sources/texts.ts";
 import { sourceName } from "../data/sources/text_stream.ts";
 import { VitrailError } from "../errors.ts";
+import { oneOf } from "./choices.ts";
 
 /** Texts that are read and worked on together, so that the first results come early. */
 const TOGETHER = 256;
+
+/** Adds the flag for texts that are longer than a sequence may be. */
+export function addLongTextsFlag(command: Command): Command {
+  return command.option(
+    "--long-texts <how>",
+    "cut them, or read all of them in windows whose answers are averaged",
+    oneOf("cut", "windows"),
+    "cut",
+  );
+}
+
+/** Says how many texts are longer than the limit, if any, and what becomes of them. */
+export function tellLong(
+  count: number,
+  { limit, longTexts }: { limit: number; longTexts: LongTexts },
+): void {
+  if (count === 0) return;
+  const what = longTexts === "cut"
+    ? "cut there (--long-texts windows reads all of them)"
+    : "read in windows";
+  console.error(`${count} texts are longer than ${limit} tokens: ${what}`);
+}
 
 /** Where texts are. */
 export interface TextFlags {

@@ -117,6 +117,7 @@ export {
   byLength,
   type EncodedTexts,
   encodeTexts,
+  type LongTexts,
   padBatch,
   type PaddedBatch,
   type SequenceFormat,

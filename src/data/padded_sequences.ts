@@ -14,15 +14,25 @@ export interface SequenceFormat {
   after: readonly number[];
   /** Fills up short sequences. */
   padId: number;
-  /** Most ids of a sequence; of a longer text the end is cut off. */
+  /** Most ids of a sequence. */
   limit: number;
+  /** What becomes of a longer text: its end is cut off, which is the default, or it is divided. */
+  longTexts?: LongTexts;
 }
+
+/**
+ * What is done with texts that are longer than a sequence may be: `cut` leaves their ends out, `windows` makes
+ * several sequences of each, of equal length, that overlap as little as may be.
+ */
+export type LongTexts = "cut" | "windows";
 
 /** Texts as ids. */
 export interface EncodedTexts {
-  /** Ids of each text. */
+  /** Ids of each text, or of each window of it, text by text. */
   sequences: Uint32Array[];
-  /** Which of them lost their end to the limit. */
+  /** The number of the text that each is of. */
+  texts: number[];
+  /** Which texts are longer than the limit. */
   cut: boolean[];
 }
 
@@ -65,7 +75,7 @@ const LONGEST_WORD = 128;
 export function encodeTexts(
   texts: Iterable<string>,
   tokenizer: Pick<Tokenizer, "encode">,
-  { before, after, limit, padId }: SequenceFormat,
+  { before, after, limit, padId, longTexts = "cut" }: SequenceFormat,
 ): EncodedTexts {
   const room = limit - before.length - after.length;
   if (room < 1) {
@@ -74,21 +84,26 @@ export function encodeTexts(
         "give a longer --sequence",
     );
   }
-  const cut: boolean[] = [];
-  const sequences = Array.from(texts, (text) => {
-    // The rest of a long text is not looked at; a word cut in two ends well behind the limit.
-    let reach = 16 * room;
+  const found: EncodedTexts = { sequences: [], texts: [], cut: [] };
+  for (const text of texts) {
+    // The rest of a text to be cut is not looked at; a word cut in two ends well behind the limit.
+    let reach = longTexts === "cut" ? 16 * room : text.length;
     let ids = tokenizer.encode(text.slice(0, reach));
     while (reach < text.length && ids.length < room + LONGEST_WORD) {
       reach *= 4;
       ids = tokenizer.encode(text.slice(0, reach));
     }
-    cut.push(ids.length > room);
-    const whole = [...before, ...ids.subarray(0, room), ...after];
-    // No model reads nothing at all.
-    return Uint32Array.from(whole.length === 0 ? [padId] : whole);
-  });
-  return { sequences, cut };
+    const windows = longTexts === "cut" ? 1 : Math.max(1, Math.ceil(ids.length / room));
+    for (let w = 0; w < windows; w++) {
+      const from = windows === 1 ? 0 : Math.round(w * (ids.length - room) / (windows - 1));
+      const whole = [...before, ...ids.subarray(from, from + room), ...after];
+      // No model reads nothing at all.
+      found.sequences.push(Uint32Array.from(whole.length === 0 ? [padId] : whole));
+      found.texts.push(found.cut.length);
+    }
+    found.cut.push(ids.length > room);
+  }
+  return found;
 }
 
 /** T is a multiple of this: buffers of few sizes serve all batches. */

@@ -5,9 +5,15 @@
  */
 import { Run } from "../autograd/run.ts";
 import { type ClassificationFigures, measureLabels } from "../data/labels/label_scores.ts";
-import { labelTargets } from "../data/labels/labelled_batches.ts";
+import { labelTargets, meanOverWindows, windowsOf } from "../data/labels/labelled_batches.ts";
 import type { LabelledText } from "../data/labels/labelled_texts.ts";
-import { byLength, encodeTexts, padBatch, sequenceFormat } from "../data/padded_sequences.ts";
+import {
+  byLength,
+  encodeTexts,
+  type LongTexts,
+  padBatch,
+  sequenceFormat,
+} from "../data/padded_sequences.ts";
 import { VitrailError } from "../errors.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
 import { quoteName } from "../formats/messages.ts";
@@ -39,9 +45,11 @@ export interface ClassifyOptions {
   topK?: number;
   /** Texts at once; default 16. */
   batch?: number;
-  /** Most tokens of a text; the model's context by default. */
+  /** Most tokens of a text, or of a window of it; the model's context by default. */
   limit?: number;
-  /** Told how many texts are done, of how many. */
+  /** Whether longer texts are cut, which is the default, or read in windows whose answers are averaged. */
+  longTexts?: LongTexts;
+  /** Told how many texts are done, of how many; of long ones each window counts. */
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -128,12 +136,14 @@ export class TextClassifier {
     const { model } = this;
     const { batch = 16 } = options;
     const limit = Math.min(options.limit ?? model.contextLength, model.contextLength);
-    const format = sequenceFormat(this.tokenizer, { ...model, limit });
-    const { sequences, cut } = encodeTexts(texts, this.tokenizer, format);
-    const found = new Array<number[]>(texts.length);
+    const { longTexts = "cut" } = options;
+    const format = { ...sequenceFormat(this.tokenizer, { ...model, limit }), longTexts };
+    const encoded = encodeTexts(texts, this.tokenizer, format);
+    const { sequences } = encoded;
+    const found = new Array<number[]>(sequences.length);
     const batches = byLength(sequences, batch);
     let done = 0;
-    options.onProgress?.(done, texts.length);
+    options.onProgress?.(done, sequences.length);
     for (let from = 0; from < batches.length; from += READ_EVERY) {
       using _scope = model.device.scope();
       const some = batches.slice(from, from + READ_EVERY);
@@ -146,14 +156,15 @@ export class TextClassifier {
       some.forEach((numbers, b) =>
         numbers.forEach((i, row) => {
           const size = model.labels.length;
-          const own = Array.from(read[b].subarray(row * size, (row + 1) * size));
-          found[i] = scoresOf(own, model.labelKind);
+          found[i] = Array.from(read[b].subarray(row * size, (row + 1) * size));
         })
       );
       done += some.reduce((sum, numbers) => sum + numbers.length, 0);
-      options.onProgress?.(done, texts.length);
+      options.onProgress?.(done, sequences.length);
     }
-    return { scores: found, cut };
+    const windows = windowsOf({ ...encoded, targets: [], kind: model.labelKind });
+    const scores = meanOverWindows(found, windows).map((own) => scoresOf(own, model.labelKind));
+    return { scores, cut: longTexts === "cut" ? encoded.cut : encoded.cut.map(() => false) };
   }
 }
 

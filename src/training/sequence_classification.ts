@@ -8,6 +8,8 @@ import {
   type LabelledBatch,
   labelledBatch,
   type LabelledSequences,
+  meanOverWindows,
+  windowsOf,
 } from "../data/labels/labelled_batches.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { classificationLoss, type SequenceClassifier } from "../models/sequence_classifier.ts";
@@ -48,7 +50,7 @@ export class HeldOutLogits {
     this.#filled += logits.size;
   }
 
-  /** Logits of each sequence, in the order of the data. */
+  /** Logits of each text, in the order of the data; of several windows their mean. */
   async read(): Promise<number[][]> {
     const all = await this.#kept.read();
     const width = this.#model.labels.length;
@@ -56,7 +58,7 @@ export class HeldOutLogits {
     this.#batches.flat().forEach((number, row) => {
       found[number] = Array.from(all.subarray(row * width, (row + 1) * width));
     });
-    return found;
+    return meanOverWindows(found, windowsOf(this.#data));
   }
 }
 

@@ -112,7 +112,10 @@ Deno.test("a classifier is measured beside the commonest label, from files and s
   assert.deepEqual([figures.count, figures.accuracy, figures.macroF1], [5, 0.6, 0.25]);
   assert.deepEqual([figures.empty, figures.truncated], [1, 3]);
   assert.match(stderr, /^Left out 1 empty text of a\.csv$/m);
-  assert.match(stderr, /^3 texts are longer than 13 tokens: cut there$/m);
+  assert.match(
+    stderr,
+    /^3 texts are longer than 13 tokens: cut there \(--long-texts windows reads all/m,
+  );
   const piped = await evaluate("--data - --json", made.path, csv);
   assert.deepEqual(JSON.parse(piped.stdout), JSON.parse(stdout));
   assert.match((await evaluate("--data a.csv", made.path)).stdout, /^always y: accuracy 0\.6000/m);

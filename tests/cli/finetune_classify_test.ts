@@ -80,6 +80,35 @@ for (const family of ["bert", "gpt2"]) {
   });
 }
 
+Deno.test("what a long text says at its end counts, if it is read in windows", async () => {
+  const rows = EXAMPLES.map(({ text, label }, i) => `${"day ".repeat(8 + i % 13)}${text},${label}`);
+  using made = folder({ "x.csv": ["text,label", ...rows].join("\n") });
+  const sizes = SIZES.replace("--sequence 16", "--sequence 9");
+  const { stdout, stderr } = await run(
+    `finetune classify --data x.csv --from scratch --out m --steps 200 ${sizes} ` +
+      "--long-texts windows --validation-fraction 0.2 --patience 0",
+    made.path,
+  );
+  assert.match(stderr, /77 texts to train on \(9 steps an epoch\), 20 held out/);
+  assert.match(stderr, /^97 texts are longer than 9 tokens: read in windows$/m);
+  assert.match(stdout, /^accuracy 1\.0000, macro F1 1\.0000.*\(20 texts/m);
+
+  const measure = "evaluate --model m --data x.csv --sequence 9 --json --long-texts";
+  const figures = async (how: string) =>
+    JSON.parse((await run(`${measure} ${how}`, made.path)).stdout);
+  const [windows, cut] = [await figures("windows"), await figures("cut")];
+  assert.deepEqual([windows.accuracy, windows.count, windows.truncated], [1, 97, 0]);
+  // The beginnings are all alike, and more texts are sunny.
+  assert.deepEqual([cut.confusion, cut.truncated], [[[64, 0], [33, 0]], 97]);
+  const given = `${"day ".repeat(30)}puddle rain day 98`;
+  const { stdout: found } = await runCli(
+    ["classify", "--model", "m", "--sequence", "9", "--long-texts", "windows", "--json", given],
+    { cwd: made.path },
+  );
+  const { labels: [best], truncated } = JSON.parse(found);
+  assert.deepEqual([best.label, truncated], ["wet", false]);
+});
+
 Deno.test("several labels at once and numbers are learnt too", async () => {
   const several = EXAMPLES.map(({ text, label }, i) =>
     JSON.stringify({

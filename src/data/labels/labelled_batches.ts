@@ -5,7 +5,7 @@
  */
 import type { LabelKind } from "../../formats/huggingface_bert.ts";
 import { padBatch, type PaddedBatch, type SequenceFormat } from "../padded_sequences.ts";
-import { randomOf, shuffle } from "../random.ts";
+import { below, type Random, randomOf, shuffle } from "../random.ts";
 
 /** Sequences with what is asked about them. */
 export interface LabelledBatch extends PaddedBatch {
@@ -17,7 +17,9 @@ export interface LabelledBatch extends PaddedBatch {
 export interface LabelledSequences {
   /** Ids of each. */
   sequences: readonly Uint32Array[];
-  /** Class numbers, one each for `single`; else a row of numbers each. */
+  /** The number of the text that each is a window of, one text behind another; each its own if absent. */
+  texts?: readonly number[];
+  /** Of each text its class number for `single`; else a row of numbers. */
   targets: readonly (readonly number[])[];
   /** What they mean. */
   kind: LabelKind;
@@ -38,30 +40,52 @@ export function labelTargets(
 
 /** Some of the sequences, in a batch. */
 export function labelledBatch(
-  { sequences, targets, kind }: LabelledSequences,
+  { sequences, targets, texts, kind }: LabelledSequences,
   chosen: Iterable<number>,
   format: Pick<SequenceFormat, "padId" | "limit">,
 ): LabelledBatch {
   const numbers = [...chosen];
-  const flat = numbers.flatMap((i) => targets[i]);
+  const flat = numbers.flatMap((i) => targets[texts?.[i] ?? i]);
   return {
     ...padBatch(numbers.map((i) => sequences[i]), format),
     targets: kind === "single" ? Int32Array.from(flat) : Float32Array.from(flat),
   };
 }
 
+/** Numbers of the sequences of each text. */
+export function windowsOf({ sequences, texts }: LabelledSequences): number[][] {
+  const windows: number[][] = [];
+  sequences.forEach((_, i) => (windows[texts?.[i] ?? i] ??= []).push(i));
+  return windows;
+}
+
+/**
+ * What a model says of a text: the mean of what it says of its windows. Of logits that is the geometric
+ * mean of the probabilities, up to a factor.
+ */
+export function meanOverWindows(
+  each: readonly (readonly number[])[],
+  windows: readonly (readonly number[])[],
+): number[][] {
+  return windows.map((own) =>
+    each[own[0]].map((_, k) => own.reduce((sum, i) => sum + each[i][k], 0) / own.length)
+  );
+}
+
 /** Batches whose sequences are sorted together, to be shuffled: a bound on how alike batches are. */
 const POOL = 32;
 
 /**
- * Draws batches for training: each epoch visits every sequence once, but for a few that would fill no
- * batch, in an order of its own; batches hold sequences of about one length. Batch n depends on n and the seed alone, so a resumed
- * run needs no state.
+ * Draws batches for training: each epoch visits every text once, in one of its windows, but for a few that
+ * would fill no batch, in an order of its own; batches hold sequences of about one length. Batch n depends
+ * on n and the seed alone, so a resumed run needs no state.
  */
 export class LabelledSampler {
   /** Batches in an epoch. */
   readonly batches: number;
   readonly #data: LabelledSequences;
+  /** Numbers of the sequences of each text. */
+  readonly #windows: readonly (readonly number[])[];
   readonly #options: { batch: number; seed: number; balanced: boolean };
   readonly #format: Pick<SequenceFormat, "padId" | "limit">;
   #epoch: { number: number; batches: Uint32Array[] } | undefined;
@@ -82,7 +106,8 @@ export class LabelledSampler {
     this.#data = data;
     this.#options = { batch, seed, balanced };
     this.#format = options;
-    this.batches = Math.max(1, Math.floor(data.sequences.length / batch));
+    this.#windows = windowsOf(data);
+    this.batches = Math.max(1, Math.floor(this.#windows.length / batch));
   }
 
   /** The n-th batch. */
@@ -98,7 +123,10 @@ export class LabelledSampler {
     const { batch, seed } = this.#options;
     const { sequences } = this.#data;
     const random = randomOf(seed, epoch);
-    const order = this.#order(random).subarray(0, this.batches * batch);
+    const order = this.#order(random).subarray(0, this.batches * batch).map((text) => {
+      const windows = this.#windows[text];
+      return windows[windows.length > 1 ? below(random, windows.length) : 0];
+    });
     const batches: Uint32Array[] = [];
     for (let from = 0; from < order.length; from += POOL * batch) {
       const pool = order.slice(from, from + POOL * batch);
@@ -110,10 +138,10 @@ export class LabelledSampler {
     return Array.from(places, (place) => batches[place]);
   }
 
-  /** The sequences of an epoch, in random order. */
-  #order(random: () => number): Uint32Array {
-    const { sequences, targets } = this.#data;
-    const all = Uint32Array.from(sequences.keys());
+  /** The texts of an epoch, in random order. */
+  #order(random: Random): Uint32Array {
+    const { targets } = this.#data;
+    const all = Uint32Array.from(this.#windows.keys());
     shuffle(all, random);
     if (!this.#options.balanced) return all;
     const classes = [...Map.groupBy(all, (i) => targets[i][0]).values()];

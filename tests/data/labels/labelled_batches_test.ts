@@ -1,7 +1,12 @@
 /** Sequences and their batches: what is cut, what is padded, what an epoch visits. @module */
 
 import assert from "node:assert/strict";
-import { LabelledSampler, labelTargets } from "../../../src/data/labels/labelled_batches.ts";
+import {
+  LabelledSampler,
+  labelTargets,
+  meanOverWindows,
+  windowsOf,
+} from "../../../src/data/labels/labelled_batches.ts";
 import {
   byLength,
   encodeTexts,
@@ -32,6 +37,51 @@ Deno.test("texts are cut to the limit with their special tokens, and the cut one
   const bare = { before: [], after: [], padId: 9, limit: 5 };
   assert.deepEqual(encodeTexts([""], letters, bare).sequences, [Uint32Array.of(9)]);
   assert.throws(() => encodeTexts(["a"], letters, { ...format, limit: 2 }), /into 2 tokens: 2 are/);
+});
+
+Deno.test("long texts are divided into windows of equal length that reach from end to end", () => {
+  const format = { before: [1], after: [2], padId: 0, limit: 6, longTexts: "windows" as const };
+  const texts = ["abc", "abcdefghij", "", "abcd", "abcde", "x".repeat(999)];
+  const found = encodeTexts(texts, letters, format);
+  const inside = found.sequences.map((s) => String.fromCharCode(...s.subarray(1, -1)));
+  assert.deepEqual(inside.slice(0, 8), ["abc", "abcd", "defg", "ghij", "", "abcd", "abcd", "bcde"]);
+  assert.deepEqual(found.texts.slice(0, 8), [0, 1, 1, 1, 2, 3, 4, 4]);
+  assert.equal(found.texts.length, 8 + 250);
+  assert.deepEqual(found.cut, [false, true, false, false, true, true]);
+  for (const s of found.sequences) assert.deepEqual([s[0], s.at(-1)], [1, 2]);
+});
+
+Deno.test("what is said of a text is the mean of what is said of its windows", () => {
+  const windows = windowsOf({
+    sequences: data.sequences.slice(0, 4),
+    texts: [0, 1, 1, 2],
+    targets: [],
+    kind: "single",
+  });
+  assert.deepEqual(windows, [[0], [1, 2], [3]]);
+  const each = [[1, 2], [3, 8], [5, 2], [7, 9]];
+  assert.deepEqual(meanOverWindows(each, windows), [[1, 2], [4, 5], [7, 9]]);
+});
+
+Deno.test("an epoch visits every text once, in a window of it, with the text's own label", () => {
+  const texts = data.sequences.map((_, i) => Math.floor(i / 3)); // 18 texts, the last of 2 windows
+  const targets = Array.from({ length: 18 }, (_, i) => [i % 2]);
+  const sampler = new LabelledSampler({ ...data, texts, targets }, {
+    batch: 6,
+    padId: 0,
+    limit: 64,
+  });
+  assert.equal(sampler.batches, 3);
+  const epochs = [0, 1].map((epoch) =>
+    Array.from({ length: 3 }, (_, n) => {
+      const { ids, time, targets } = sampler.at(3 * epoch + n);
+      const windows = Array.from({ length: 6 }, (_, b) => ids[b * time] - 1);
+      assert.deepEqual([...targets], windows.map((w) => Math.floor(w / 3) % 2));
+      return windows;
+    }).flat()
+  );
+  for (const windows of epochs) assert.equal(new Set(windows.map((w) => texts[w])).size, 18);
+  assert.ok(new Set(epochs.flat()).size > 18, "the next time in another window");
 });
 
 Deno.test("BERT reads a text between [CLS] and [SEP], which its tokenizer must have", () => {
