@@ -4,8 +4,9 @@
  * chart is blank, text stands out from what is behind it (WCAG AA) and fingers hit the controls; whatever is
  * pointed at is told of, and so is what the arrow keys reach from the Tab key, whose focus shows.
  *
- *     deno run --allow-read --allow-write --allow-env --allow-run --allow-net=127.0.0.1 \
- *       scripts/proofs/pages.ts --pages DIR [--screenshots DIR] [--chromium FILE]
+ *     deno run --allow-read --allow-write --allow-env --allow-run=$(which chromium) \
+ *       --allow-net=127.0.0.1 scripts/proofs/pages.ts --pages DIR \
+ *       [--screenshots DIR] [--chromium FILE]
  *
  * The pages come from these, with models of one's own and `--html DIR/NAME.html` where none is said:
  *
@@ -59,7 +60,7 @@ const VIEWS = [
 type View = typeof VIEWS[number];
 
 /** Places to point at within one widget. */
-const POINTS = 12;
+const POINTS = 8;
 /** Failures of one view that are told of. */
 const MOST_TOLD = 8;
 /** Presses of the Tab key before a page is given up. */
@@ -76,8 +77,11 @@ function judge({ choices = 2, name }: Widget, said: ReadonlySet<string>, how: st
   return said.size >= wanted ? [] : [`${name} says ${said.size} of ${wanted} things ${how}`];
 }
 
-/** Points at each widget, and reads what is said. */
-async function point(page: Page, widgets: readonly Widget[]): Promise<string[]> {
+/** Points at each widget, on a phone by a finger, and reads what is said. */
+async function point(
+  page: Page,
+  { widgets, touch }: { widgets: readonly Widget[]; touch: boolean },
+): Promise<string[]> {
   const failures: string[] = [];
   for (const [index, widget] of widgets.entries()) {
     const said = new Set<string>();
@@ -86,14 +90,15 @@ async function point(page: Page, widgets: readonly Widget[]): Promise<string[]> 
       const at = speaker === undefined
         ? place
         : await ask<Point>(page, "speakerAt", index, speaker);
-      await page.mouse.move(at.x, at.y);
+      if (touch) await page.touchscreen.tap(at.x, at.y);
+      else await page.mouse.move(at.x, at.y);
       const text = await ask<string>(page, "said", index);
       if (text !== "") said.add(text);
       if (wanted !== undefined && text !== wanted) {
         failures.push(`${widget.name} says "${text}" and not "${wanted}"`);
       }
     }
-    failures.push(...judge(widget, said, "to the pointer"));
+    failures.push(...judge(widget, said, touch ? "to the finger" : "to the pointer"));
   }
   await page.mouse.move(0, 0);
   return failures;
@@ -145,7 +150,9 @@ async function prove(
     const asked = request.url();
     if (asked !== url && !asked.startsWith("data:")) failures.push(`asks for ${asked}`);
   });
-  await page.setViewport({ width: view.width, height: view.height });
+  const { width, height } = view;
+  const touch = view.name === "phone";
+  await page.setViewport({ width, height, isMobile: touch, hasTouch: touch });
   const scheme = view.dark ? "dark" : "light";
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   await page.evaluateOnNewDocument(inside);
@@ -161,13 +168,13 @@ async function prove(
   await ask(page, "settle");
   const lists = { overflow: "sticks out", faint: "contrast", tiny: "too small", blank: "blank" };
   for (const [name, words] of Object.entries(lists)) {
-    const found = await ask<string[]>(page, name);
+    const found = await ask<string[]>(page, name, width);
     if (found.length > 0) {
       failures.push(`${words}: ${found.slice(0, 4).join(", ")} (${found.length})`);
     }
   }
   const widgets = await ask<Widget[]>(page, "count");
-  failures.push(...await press(page, widgets), ...await point(page, widgets));
+  failures.push(...await press(page, widgets), ...await point(page, { widgets, touch }));
   const title = await page.title();
   await page.close();
   return { title, checks: `${widgets.length} widgets`, failures };

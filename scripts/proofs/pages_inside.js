@@ -98,11 +98,12 @@ globalThis.pageProof = (() => {
   };
 
   /** Elements that stick out of the page, where it can be scrolled sideways. */
-  const overflow = () => {
+  const overflow = (width) => {
     const { scrollWidth } = document.documentElement;
-    if (scrollWidth <= innerWidth) return [];
+    // A phone's innerWidth grows with what it shows.
+    if (scrollWidth <= width) return [];
     const wide = [...document.querySelectorAll("main *")].filter((element) =>
-      element.getBoundingClientRect().right > innerWidth + 0.5
+      element.getBoundingClientRect().right > width + 0.5
     );
     return [`${scrollWidth} px wide`, ...wide.slice(0, 3).map(words)];
   };
