@@ -22,18 +22,23 @@
     const readout = figure.querySelector(".readout");
     const context = canvas.getContext("2d");
     let [cell, left, top, at] = [0, 0, 0, -1];
+    let upright = false;
 
-    const longest = (labels) => {
+    const widest = (labels) => {
       context.font = FONT;
-      return Math.min(LONGEST, Math.max(...labels.map((l) => context.measureText(l).width)) + 8);
+      return Math.max(...labels.map((l) => context.measureText(l).width));
     };
+    const longest = (labels) => Math.min(LONGEST, widest(labels) + 8);
 
     const draw = () => {
       const room = figure.clientWidth;
       if (room === 0) return;
-      [left, top] = small ? [0, 0] : [longest(rows), longest(columns)];
+      left = small ? 0 : longest(rows);
       const wanted = (room - left - 1) / columns.length;
       cell = Math.max(Math.min(wanted, small ? 24 : 32), small ? 1 : 9);
+      // Names that are no wider than their columns need not be turned.
+      upright = widest(columns) <= cell - 4;
+      top = small ? 0 : upright ? 20 : longest(columns);
       const [width, height] = [left + cell * columns.length + 1, top + cell * rows.length + 1];
       const ratio = devicePixelRatio || 1;
       canvas.width = Math.ceil(width * ratio);
@@ -75,9 +80,10 @@
       rows.forEach((text, i) => {
         if (i % stride === 0) context.fillText(text, left - 6, top + cell * (i + 0.5), left - 6);
       });
-      context.textAlign = "left";
+      context.textAlign = upright ? "center" : "left";
       columns.forEach((text, i) => {
-        if (i % stride !== 0) return;
+        if (upright) context.fillText(text, left + cell * (i + 0.5), top - 10);
+        if (upright || i % stride !== 0) return;
         context.save();
         context.translate(left + cell * (i + 0.5), top - 6);
         context.rotate(-Math.PI / 2);
@@ -96,13 +102,18 @@
       draw();
     };
 
-    canvas.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const column = Math.floor((event.offsetX - left) / cell);
       const row = Math.floor((event.offsetY - top) / cell);
       const inside = row >= 0 && row < rows.length && column >= 0 && column < columns.length;
       show(inside ? row * columns.length + column : -1);
+    };
+    canvas.addEventListener("pointermove", point);
+    canvas.addEventListener("pointerdown", point);
+    canvas.addEventListener("pointerleave", ({ pointerType }) => {
+      // A finger leaves as soon as it has tapped; what it asked for stays.
+      if (pointerType === "mouse") show(-1);
     });
-    canvas.addEventListener("pointerleave", () => show(-1));
     canvas.addEventListener("blur", () => show(-1));
     canvas.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
