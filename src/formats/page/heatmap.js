@@ -28,7 +28,7 @@
       context.font = FONT;
       return Math.max(...labels.map((l) => context.measureText(l).width));
     };
-    const longest = (labels) => Math.min(LONGEST, widest(labels) + 8);
+    const longest = (labels) => Math.min(LONGEST, Math.ceil(widest(labels)) + 8);
 
     const draw = () => {
       const room = figure.clientWidth;
@@ -41,10 +41,11 @@
       top = small ? 0 : upright ? 20 : longest(columns);
       const [width, height] = [left + cell * columns.length + 1, top + cell * rows.length + 1];
       const ratio = devicePixelRatio || 1;
-      canvas.width = Math.ceil(width * ratio);
-      canvas.height = Math.ceil(height * ratio);
-      canvas.style.width = `${width}px`;
-      canvas.style.height = `${height}px`;
+      // Whole pixels, or all that is drawn would be blurred; a hair beyond one is rounding.
+      canvas.width = Math.ceil(width * ratio - 0.01);
+      canvas.height = Math.ceil(height * ratio - 0.01);
+      canvas.style.width = `${canvas.width / ratio}px`;
+      canvas.style.height = `${canvas.height / ratio}px`;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       const [paper, high, low] = ["--paper", "--train", "--validation"].map(parts);
       values.forEach((value, i) => {
@@ -59,7 +60,8 @@
         context.fillRect(x, y, right - x, below - y);
       });
       context.strokeStyle = colour("--rule");
-      context.strokeRect(left + 0.5, top + 0.5, cell * columns.length, cell * rows.length);
+      const [wide, high] = [cell * columns.length, cell * rows.length].map((x) => Math.round(x));
+      context.strokeRect(Math.floor(left) + 0.5, Math.floor(top) + 0.5, wide, high);
       if (!small) label();
       if (at >= 0) {
         context.strokeStyle = colour("--ink");
