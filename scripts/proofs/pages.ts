@@ -21,6 +21,7 @@
  *     ./vitrail probe neurons --data brown --windows 40 --show 5 --model GPT
  *     ./vitrail probe sae --data brown --steps 60 --show 5 --model GPT
  *     ./vitrail probe bias --model BERT
+ *     ./vitrail probe induction --steps 100
  *
  * Exit code 1 if a check of any page fails. Writes NAME.png, NAME_phone.png and NAME_dark.png.
  *
