@@ -60,8 +60,8 @@
         context.fillRect(x, y, right - x, below - y);
       });
       context.strokeStyle = colour("--rule");
-      const [wide, high] = [cell * columns.length, cell * rows.length].map((x) => Math.round(x));
-      context.strokeRect(Math.floor(left) + 0.5, Math.floor(top) + 0.5, wide, high);
+      const [across, down] = [cell * columns.length, cell * rows.length].map(Math.round);
+      context.strokeRect(Math.floor(left) + 0.5, Math.floor(top) + 0.5, across, down);
       if (!small) label();
       if (at >= 0) {
         context.strokeStyle = colour("--ink");
