@@ -91,8 +91,11 @@ async function point(
       const at = speaker === undefined
         ? place
         : await ask<Point>(page, "speakerAt", index, speaker);
-      if (touch) await page.touchscreen.tap(at.x, at.y);
-      else await page.mouse.move(at.x, at.y);
+      if (touch) {
+        const tapped = ask(page, "tapped");
+        await page.touchscreen.tap(at.x, at.y);
+        await tapped;
+      } else await page.mouse.move(at.x, at.y);
       const text = await ask<string>(page, "said", index);
       if (text !== "") said.add(text);
       if (wanted !== undefined && text !== wanted) {

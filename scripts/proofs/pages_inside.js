@@ -64,6 +64,13 @@ globalThis.pageProof = (() => {
   const settle = () =>
     new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => go())));
 
+  /** Waits for all that a tap does: the click comes last, if it comes. */
+  const tapped = () =>
+    new Promise((go) => {
+      addEventListener("click", () => go(), { capture: true, once: true });
+      setTimeout(go, 500);
+    });
+
   /** Where a speaker is, once it has been scrolled to; the middle of its first line. */
   const speakerAt = async (index, speaker) => {
     const element = widgets()[index].speakers[speaker];
@@ -180,5 +187,18 @@ globalThis.pageProof = (() => {
       name: words(widget.widget.querySelector("figcaption, h2") ?? widget.widget),
     }));
 
-  return { settle, unfold, count, said, points, speakerAt, focus, overflow, faint, tiny, blank };
+  return {
+    settle,
+    tapped,
+    unfold,
+    count,
+    said,
+    points,
+    speakerAt,
+    focus,
+    overflow,
+    faint,
+    tiny,
+    blank,
+  };
 })();
