@@ -17,6 +17,7 @@ import type { Baseline } from "../probes/baselines.ts";
 import { judge, type Judged, type MetricName, metricNames } from "../probes/judge.ts";
 import type { ProbePage } from "../probes/probe_page.ts";
 import type { ProbedText, ProbeSubject } from "../probes/subject.ts";
+import { tokenLabel } from "../probes/token_labels.ts";
 import { oneOf } from "./choices.ts";
 import { whole } from "./numbers.ts";
 import { hasColour, paintTokens } from "./paint.ts";
@@ -142,8 +143,10 @@ function coloured(
 }
 
 function question({ answers: [{ right, wrong }], attribution: { metric } }: Found): string {
-  const answer = right.trim();
-  return `${metric} of ${answer}${wrong === undefined ? "" : ` rather than ${wrong.trim()}`}`;
+  const shown = (answer: string) => tokenLabel(answer.trim() || answer);
+  const against = wrong === undefined ? "" : ` rather than ${shown(wrong)}`;
+  const [name, ...unit] = metric.split(", ");
+  return [`${name} of ${shown(right)}${against}`, ...unit].join(", ");
 }
 
 function inWords(found: Found): string {

@@ -28,6 +28,7 @@ import {
   withSubject,
   writeProbe,
 } from "./probe_flags.ts";
+import { tokenLabel } from "../probes/token_labels.ts";
 
 /** Values of the flags. */
 interface PatchFlags extends ProbeFlags {
@@ -199,7 +200,8 @@ function pageOf(
     title: estimated ? "Attribution patching" : "Activation patching",
     figures: {
       model: flags.model,
-      answer: asked(pairs[0]).trim(),
+      // A line break is an answer too, and the space before a word is none of it.
+      answer: tokenLabel(asked(pairs[0])).replace(/^␣(?=.)/, ""),
       [`${metric}, clean`]: clean,
       [`${metric}, corrupted`]: corrupted,
       pairs: pairs.length,

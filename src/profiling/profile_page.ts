@@ -147,7 +147,7 @@ export function profilePage(profiled: Profiled): string {
   // The other remarks stand in the cards.
   const recorded = remarks(profile).filter((line) => /recorded$|no timestamps/.test(line));
   return chartPage({
-    title: profile.title,
+    title: profile.title.charAt(0).toUpperCase() + profile.title.slice(1),
     figures: Object.fromEntries(cards.filter((card) => card[1] !== undefined)) as Record<
       string,
       string | number

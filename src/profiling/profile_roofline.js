@@ -20,6 +20,10 @@
   // Whole powers of ten, at which a logarithmic axis ends.
   const least = 10 ** Math.floor(Math.log10(Math.min(...xs) / 1.5));
   const most = 10 ** Math.ceil(Math.log10(Math.max(...xs) * 1.5));
+  const ys = [...dots.map(({ y }) => y), ...(roof ? [roof.gflops] : [])];
+  // Room below for a dot, and above the roof for its name.
+  const lowest = 10 ** Math.floor(Math.log10(Math.min(...ys) / 1.5));
+  const highest = 10 ** Math.ceil(Math.log10(Math.max(...ys) * 2.5));
   // Two lines that meet: what bandwidth allows, and what arithmetic does.
   const lines = roof
     ? [
@@ -66,7 +70,7 @@
       ctx.fillText(
         `${short(roof.gflops, 3)} GFLOP/s, ${short(roof.gigabytes, 3)} GB/s`,
         u.bbox.left + u.bbox.width - 4 * ratio,
-        u.valToPos(roof.gflops, "y", true) + 16 * ratio,
+        u.valToPos(roof.gflops, "y", true) - 6 * ratio,
       );
     }
     if (chosen >= 0) {
@@ -88,7 +92,10 @@
       height: tall(width),
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { show: false } },
-      scales: { x: { time: false, distr: 3, range: [least, most] }, y: { distr: 3 } },
+      scales: {
+        x: { time: false, distr: 3, range: [least, most] },
+        y: { distr: 3, range: [lowest, highest] },
+      },
       axes: [axis(2, { label: "Operations a byte" }), axis(3)],
       series: [
         {},

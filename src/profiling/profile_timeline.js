@@ -71,7 +71,7 @@
         }
         const text = names[number];
         if (wide > 40 * ratio && ctx.measureText(text).width < wide - 8 * ratio) {
-          ctx.fillStyle = lane === 0 ? colour("--ink") : colour("--paper");
+          ctx.fillStyle = lane === 0 || nested ? colour("--ink") : colour("--paper");
           ctx.fillText(text, from + 4 * ratio, y + tall / 2);
         }
       });

@@ -14,10 +14,13 @@ const KNOWN: Record<string, string> = {
   tokensPerSecond: "Tokens per second",
 };
 
-/** A field's name as a heading. */
+/** A field's name as a heading: `validation/macroF1` is `Macro F1, validation`. */
 export const words = (name: string): string => {
-  const spaced = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  const [, group, field] = /^(?:(train|validation)\/)?(.*)$/s.exec(name)!;
+  const spaced = field.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ")
+    .replace(/\b[A-Z][a-z]+/g, (word) => word.toLowerCase());
+  const heading = spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  return group ? `${heading}, ${group === "train" ? "training" : group}` : heading;
 };
 
 /** A field of all records that have it as a number, by step; a later record wins. */

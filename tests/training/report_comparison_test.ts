@@ -44,7 +44,7 @@ Deno.test("a figure is one chart, and a run that has it one line of its own styl
       ["runs/fresh", "run-1", [1, 2, 3], [4, 3.5, 3]],
       ["runs/<tuned>", "run-2", [1, 3], [2, 1]],
     ],
-    ["Macro f1", ["runs/fresh", "run-1", [2, 3], [0.25, 0.5]]],
+    ["Macro F1", ["runs/fresh", "run-1", [2, 3], [0.25, 0.5]]],
     ["Accuracy", ["runs/<tuned>", "run-2", [3], [0.75]]],
   ]);
   assert.match(charts[0].notes.join(), /runs\/<tuned>: 1 of 1 values is not finite/);

@@ -22,24 +22,30 @@
     const readout = figure.querySelector(".readout");
     const context = canvas.getContext("2d");
     let [cell, left, top, at] = [0, 0, 0, -1];
+    let upright = false;
 
-    const longest = (labels) => {
+    const widest = (labels) => {
       context.font = FONT;
-      return Math.min(LONGEST, Math.max(...labels.map((l) => context.measureText(l).width)) + 8);
+      return Math.max(...labels.map((l) => context.measureText(l).width));
     };
+    const longest = (labels) => Math.min(LONGEST, Math.ceil(widest(labels)) + 8);
 
     const draw = () => {
       const room = figure.clientWidth;
       if (room === 0) return;
-      [left, top] = small ? [0, 0] : [longest(rows), longest(columns)];
+      left = small ? 0 : longest(rows);
       const wanted = (room - left - 1) / columns.length;
       cell = Math.max(Math.min(wanted, small ? 24 : 32), small ? 1 : 9);
+      // Names that are no wider than their columns need not be turned.
+      upright = widest(columns) <= cell - 4;
+      top = small ? 0 : upright ? 20 : longest(columns);
       const [width, height] = [left + cell * columns.length + 1, top + cell * rows.length + 1];
       const ratio = devicePixelRatio || 1;
-      canvas.width = Math.ceil(width * ratio);
-      canvas.height = Math.ceil(height * ratio);
-      canvas.style.width = `${width}px`;
-      canvas.style.height = `${height}px`;
+      // Whole pixels, or all that is drawn would be blurred; a hair beyond one is rounding.
+      canvas.width = Math.ceil(width * ratio - 0.01);
+      canvas.height = Math.ceil(height * ratio - 0.01);
+      canvas.style.width = `${canvas.width / ratio}px`;
+      canvas.style.height = `${canvas.height / ratio}px`;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       const [paper, high, low] = ["--paper", "--train", "--validation"].map(parts);
       values.forEach((value, i) => {
@@ -54,7 +60,8 @@
         context.fillRect(x, y, right - x, below - y);
       });
       context.strokeStyle = colour("--rule");
-      context.strokeRect(left + 0.5, top + 0.5, cell * columns.length, cell * rows.length);
+      const [across, down] = [cell * columns.length, cell * rows.length].map(Math.round);
+      context.strokeRect(Math.floor(left) + 0.5, Math.floor(top) + 0.5, across, down);
       if (!small) label();
       if (at >= 0) {
         context.strokeStyle = colour("--ink");
@@ -75,9 +82,10 @@
       rows.forEach((text, i) => {
         if (i % stride === 0) context.fillText(text, left - 6, top + cell * (i + 0.5), left - 6);
       });
-      context.textAlign = "left";
+      context.textAlign = upright ? "center" : "left";
       columns.forEach((text, i) => {
-        if (i % stride !== 0) return;
+        if (upright) context.fillText(text, left + cell * (i + 0.5), top - 10);
+        if (upright || i % stride !== 0) return;
         context.save();
         context.translate(left + cell * (i + 0.5), top - 6);
         context.rotate(-Math.PI / 2);
@@ -96,13 +104,18 @@
       draw();
     };
 
-    canvas.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const column = Math.floor((event.offsetX - left) / cell);
       const row = Math.floor((event.offsetY - top) / cell);
       const inside = row >= 0 && row < rows.length && column >= 0 && column < columns.length;
       show(inside ? row * columns.length + column : -1);
+    };
+    canvas.addEventListener("pointermove", point);
+    canvas.addEventListener("pointerdown", point);
+    canvas.addEventListener("pointerleave", ({ pointerType }) => {
+      // A finger leaves as soon as it has tapped; what it asked for stays.
+      if (pointerType === "mouse") show(-1);
     });
-    canvas.addEventListener("pointerleave", () => show(-1));
     canvas.addEventListener("blur", () => show(-1));
     canvas.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -54,8 +54,10 @@ export function flatten(config: Record<string, unknown>, prefix = ""): [string, 
     const plain = typeof value === "object" && value !== null && !Array.isArray(value) &&
       Object.keys(value).length > 0;
     if (plain) return flatten(value as Record<string, unknown>, name + ".");
-    // Digits are not grouped here: these are values to copy into a command.
-    return [[name, typeof value === "number" ? String(value) : showValue(value)]];
+    // Digits are not grouped here: these are values to copy into a command. Those beyond the fifteenth
+    // are rounding, as in 0.00030000000000000003.
+    const digits = typeof value === "number" && String(Number(value.toPrecision(15)));
+    return [[name, digits || showValue(value)]];
   });
 }
 

@@ -13,7 +13,10 @@ for (const group of document.querySelectorAll(".notes")) {
   const silence = () => readout.textContent = "";
   group.addEventListener("pointerover", speak);
   group.addEventListener("focusin", speak);
-  group.addEventListener("pointerleave", silence);
+  group.addEventListener("pointerleave", ({ pointerType }) => {
+    // A finger leaves as soon as it has tapped; what it asked for stays.
+    if (pointerType === "mouse") silence();
+  });
   group.addEventListener("focusout", silence);
   group.addEventListener("keydown", (event) => {
     const at = speakers.indexOf(document.activeElement);

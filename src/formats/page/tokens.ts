@@ -43,11 +43,14 @@ ${body.join("\n")}
 </tbody></table></div><p class="readout script" role="status"></p></div>`;
 }
 
+/** The strength up to which the page's own ink can be read on a colour, by day and in the dark. */
+const MOST_INK = 0.5;
+
 function marks({ value, note }: Coloured): string {
   const strength = Math.min(Math.abs(value ?? 0), 1);
   const style = value === undefined || !Number.isFinite(value)
     ? ""
-    : ` class="${value < 0 ? "low" : "high"}${strength > 0.6 ? " strong" : ""}" ` +
+    : ` class="${value < 0 ? "low" : "high"}${strength > MOST_INK ? " strong" : ""}" ` +
       `style="--v:${(100 * strength).toFixed(0)}%"`;
   return style + (note === undefined ? "" : ` data-note="${escapeHtml(note)}"`);
 }
