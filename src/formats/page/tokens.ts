@@ -34,7 +34,7 @@ export function colouredTable(
 ): string {
   const head = heads.map((text) => `<th scope="col">${escapeHtml(text)}</th>`).join("");
   const body = rows.map(({ label, cells }) =>
-    `<tr><th scope="row">${escapeHtml(label)}</th>${
+    `<tr><th scope="row"${label.length > LONG ? ' class="long"' : ""}>${escapeHtml(label)}</th>${
       cells.map((cell) => `<td${marks(cell)}>${visible(cell.text)}</td>`).join("")
     }</tr>`
   );
@@ -43,6 +43,8 @@ ${body.join("\n")}
 </tbody></table></div><p class="readout script" role="status"></p></div>`;
 }
 
+/** Letters of a row's name beyond which a phone breaks it. */
+const LONG = 14;
 /** The strength up to which the page's own ink can be read on a colour, by day and in the dark. */
 const MOST_INK = 0.5;
 
