@@ -33,7 +33,7 @@ export function folder(files: Record<string, string | Uint8Array> = {}): Folder 
 /** Asserts that a promise fails with an error of one line that a user can mend. */
 export async function rejects(promise: Promise<unknown>, message: RegExp): Promise<void> {
   await assert.rejects(promise, (error: Error) => {
-    assert.ok(error instanceof VitrailError, error.stack);
+    assert.ok(error instanceof VitrailError, `${error.stack}`);
     assert.match(error.message, message);
     assert.ok(!error.message.includes("\n"), error.message);
     return true;

@@ -136,7 +136,7 @@ Deno.test("files that are no tokenizer are named, with what is wrong", async () 
   const refused = async (text: string | undefined, message: RegExp) => {
     if (text !== undefined) Deno.writeTextFileSync(`${folder}/tokenizer.json`, text);
     await assert.rejects(loadTokenizer(folder), (error: Error) => {
-      assert.ok(error instanceof VitrailError, error.stack);
+      assert.ok(error instanceof VitrailError, `${error.stack}`);
       assert.match(error.message, message);
       assert.ok(!error.message.includes("\n") && error.message.includes(folder), error.message);
       return true;
