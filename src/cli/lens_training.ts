@@ -4,12 +4,12 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { lensText } from "../probes/lens_text.ts";
+import { lensText } from "../probes/lens/text.ts";
 import type { ProbeSection } from "../probes/probe_page.ts";
-import { streamPoints } from "../probes/residual_stream.ts";
+import { streamPoints } from "../probes/lens/residual_stream.ts";
 import type { ProbeSubject } from "../probes/subject.ts";
-import type { TunedLens } from "../probes/tuned_lens.ts";
-import { lensDivergence, trainTunedLens } from "../probes/tuned_lens_training.ts";
+import type { TunedLens } from "../probes/lens/tuned_lens.ts";
+import { lensDivergence, trainTunedLens } from "../probes/lens/tuned_lens_training.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { encodeAll } from "./perplexity.ts";
 

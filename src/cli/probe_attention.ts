@@ -14,8 +14,8 @@ import {
   readPlace,
   rolloutPicture,
   rolloutRow,
-} from "../probes/attention_findings.ts";
-import { headMap } from "../probes/attention_maps.ts";
+} from "../probes/attention/findings.ts";
+import { headMap } from "../probes/attention/maps.ts";
 import { asWritten, tokenLabel } from "../probes/token_labels.ts";
 import { hasColour, paintHeatmap, paintTokens } from "./paint.ts";
 import {

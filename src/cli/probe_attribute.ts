@@ -12,8 +12,8 @@ import {
   gradientTimesInput,
   type IntegratedGradients,
   integratedGradients,
-} from "../probes/attribution.ts";
-import type { Baseline } from "../probes/baselines.ts";
+} from "../probes/attribution/attribution.ts";
+import type { Baseline } from "../probes/attribution/baselines.ts";
 import { judge, type Judged, type MetricName, metricNames } from "../probes/judge.ts";
 import type { ProbePage } from "../probes/probe_page.ts";
 import type { ProbedText, ProbeSubject } from "../probes/subject.ts";

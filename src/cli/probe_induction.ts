@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { saveGpt } from "../models/files.ts";
-import { CLEAR, headPicture } from "../probes/attention_findings.ts";
+import { CLEAR, headPicture } from "../probes/attention/findings.ts";
 import { letterTokenizer } from "../probes/induction/alphabet.ts";
 import type { InductionEvidence } from "../probes/induction/evidence.ts";
 import {

@@ -6,18 +6,18 @@
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import type { Heatmap } from "../formats/page/heatmap.ts";
-import { type Attributed, attributionSections, headsPicture } from "../probes/attribution_page.ts";
+import { type Attributed, attributionSections, headsPicture } from "../probes/attribution/page.ts";
 import {
   divergencePicture,
   examineLens,
   type LensFindings,
   lensSections,
-} from "../probes/lens_findings.ts";
-import { attributeLogit } from "../probes/logit_attribution.ts";
+} from "../probes/lens/findings.ts";
+import { attributeLogit } from "../probes/lens/logit_attribution.ts";
 import type { ProbeSection } from "../probes/probe_page.ts";
 import type { ProbedText, ProbeSubject } from "../probes/subject.ts";
 import { tokenLabel } from "../probes/token_labels.ts";
-import { loadTunedLens, type TunedLens } from "../probes/tuned_lens.ts";
+import { loadTunedLens, type TunedLens } from "../probes/lens/tuned_lens.ts";
 import { type LensTraining, teachLens, trainingSection } from "./lens_training.ts";
 import { idList, real, whole } from "./numbers.ts";
 import {

@@ -9,8 +9,8 @@ import {
   headsPicture,
   signed,
   topNeurons,
-} from "../probes/attribution_page.ts";
-import { type LensFindings, rowMeans } from "../probes/lens_findings.ts";
+} from "../probes/attribution/page.ts";
+import { type LensFindings, rowMeans } from "../probes/lens/findings.ts";
 import type { ProbeSubject } from "../probes/subject.ts";
 import { tokenLabel } from "../probes/token_labels.ts";
 import type { LensTraining } from "./lens_training.ts";

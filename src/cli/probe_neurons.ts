@@ -4,8 +4,8 @@
  * @module
  */
 import type { Command } from "commander";
-import { describeNeurons, type Neuron } from "../probes/neurons.ts";
-import { neuronsPage, spreadNeurons, strongest } from "../probes/neurons_page.ts";
+import { describeNeurons, type Neuron } from "../probes/neurons/neurons.ts";
+import { neuronsPage, spreadNeurons, strongest } from "../probes/neurons/page.ts";
 import { TokenWindows } from "../probes/token_windows.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { idList, whole } from "./numbers.ts";

@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import type { Heatmap } from "../formats/page/heatmap.ts";
 import { colouredTokens } from "../formats/page/tokens.ts";
-import { attributionPatching } from "../probes/attribution_patching.ts";
+import { attributionPatching } from "../probes/patching/attribution_patching.ts";
 import {
   checkSameLength,
   judge,
@@ -14,10 +14,10 @@ import {
   type MetricName,
   metricNames,
 } from "../probes/judge.ts";
-import { activationPatching, type PatchingMap, patchingMap } from "../probes/patching.ts";
+import { activationPatching, type PatchingMap, patchingMap } from "../probes/patching/patching.ts";
 import type { ProbePage } from "../probes/probe_page.ts";
 import type { ProbeSubject } from "../probes/subject.ts";
-import { headParts, placeParts, sweepOf } from "../probes/sweeps.ts";
+import { headParts, placeParts, sweepOf } from "../probes/patching/sweeps.ts";
 import { checkChoice, oneOf } from "./choices.ts";
 import { givenPairs, type TextPair } from "./given_pairs.ts";
 import { paintHeatmap } from "./paint.ts";

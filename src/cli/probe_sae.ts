@@ -14,7 +14,7 @@ import {
   trainOnModel,
 } from "../probes/sae/probe.ts";
 import type { SaeReport } from "../probes/sae/train.ts";
-import { SparseAutoencoder } from "../probes/sparse_autoencoder.ts";
+import { SparseAutoencoder } from "../probes/sae/sparse_autoencoder.ts";
 import type { ProbeSubject } from "../probes/subject.ts";
 import { TokenWindows } from "../probes/token_windows.ts";
 import { ProgressBar } from "../training/progress.ts";

@@ -4,23 +4,28 @@
  * @module
  */
 export { type Activation, ActivationCache } from "./activation_cache.ts";
-export { ablate, type AblationOptions, type AblationResult, type Substitute } from "./ablation.ts";
+export {
+  ablate,
+  type AblationOptions,
+  type AblationResult,
+  type Substitute,
+} from "./patching/ablation.ts";
 export {
   type Attribution,
   gradientTimesInput,
   type IntegratedGradients,
   integratedGradients,
   type IntegratedGradientsOptions,
-} from "./attribution.ts";
-export { attributionPatching } from "./attribution_patching.ts";
-export type { Baseline } from "./baselines.ts";
+} from "./attribution/attribution.ts";
+export { attributionPatching } from "./patching/attribution_patching.ts";
+export type { Baseline } from "./attribution/baselines.ts";
 export {
   type HeadScores,
   headScores,
   type PatternScores,
   type ScoredText,
   scorePattern,
-} from "./head_scores.ts";
+} from "./attention/head_scores.ts";
 export { type HookNames, matchHooks } from "./hook_names.ts";
 export {
   checkSameLength,
@@ -31,7 +36,7 @@ export {
   type MetricName,
   metricNames,
 } from "./judge.ts";
-export { meanActivations, type MeanOptions } from "./mean_activations.ts";
+export { meanActivations, type MeanOptions } from "./patching/mean_activations.ts";
 export {
   klDivergence,
   logit,
@@ -51,13 +56,13 @@ export {
   type PatchingPair,
   type PatchingResult,
   patchingSweep,
-} from "./patching.ts";
+} from "./patching/patching.ts";
 export {
   directOnly,
   pathPatching,
   type PathPatchingOptions,
   readersBehind,
-} from "./path_patching.ts";
+} from "./patching/path_patching.ts";
 export { embeddingHook, modelLogits, type ProbedModel, type ProbeInput } from "./probed_model.ts";
 export {
   type CacheOptions,
@@ -67,26 +72,26 @@ export {
   runWithGradients,
   runWithHooks,
 } from "./run_with_hooks.ts";
-export { type Points, type Quadrature, quadrature } from "./quadrature.ts";
-export type { Site } from "./sites.ts";
+export { type Points, type Quadrature, quadrature } from "./attribution/quadrature.ts";
+export type { Site } from "./patching/sites.ts";
 export { loadSubject, type ProbedText, ProbeSubject } from "./subject.ts";
-export { attentionMaps, headMap, type HeadPlace } from "./attention_maps.ts";
-export { attentionRollout, type Rollout } from "./attention_rollout.ts";
+export { attentionMaps, headMap, type HeadPlace } from "./attention/maps.ts";
+export { attentionRollout, type Rollout } from "./attention/rollout.ts";
 export {
   attributeLogit,
   type AttributionOptions,
   type Contribution,
   type LogitAttribution,
-} from "./logit_attribution.ts";
-export { type LensCell, type LensOptions, type LensRow, logitLens } from "./logit_lens.ts";
-export { type StreamPoint, streamPoints } from "./residual_stream.ts";
-export { loadTunedLens, TunedLens } from "./tuned_lens.ts";
+} from "./lens/logit_attribution.ts";
+export { type LensCell, type LensOptions, type LensRow, logitLens } from "./lens/logit_lens.ts";
+export { type StreamPoint, streamPoints } from "./lens/residual_stream.ts";
+export { loadTunedLens, TunedLens } from "./lens/tuned_lens.ts";
 export {
   type LensBatch,
   lensDivergence,
   type LensTrainingOptions,
   trainTunedLens,
-} from "./tuned_lens_training.ts";
+} from "./lens/tuned_lens_training.ts";
 export {
   type HeadPart,
   headParts,
@@ -96,40 +101,40 @@ export {
   sweepHeads,
   sweepOf,
   sweepPlaces,
-} from "./sweeps.ts";
+} from "./patching/sweeps.ts";
 export {
   collectFeatures,
   type FeatureOptions,
   type PlacedSequence,
   residualPoints,
-} from "./layer_features.ts";
+} from "./linear/features.ts";
 export {
   LinearProbe,
   predictLabels,
   type ProbeTask,
   type ProbeTraining,
   trainLinearProbes,
-} from "./linear_probe.ts";
+} from "./linear/linear_probe.ts";
 export {
   type LayerResult,
   type ProbeExamples,
   probeLayers,
   type ProbeLayersOptions,
   type ProbeQuestion,
-} from "./probe_layers.ts";
+} from "./linear/layers.ts";
 export {
   type LinearProbeResult,
   probeLinear,
   type ProbeLinearOptions,
   type SideCounts,
-} from "./probe_linear.ts";
+} from "./linear/probe.ts";
 export {
   classQuestion,
   type NamedQuestion,
   type QuestionOptions,
   tagQuestion,
 } from "./probe_questions.ts";
-export { describeNeurons, type Neuron, type NeuronOptions } from "./neurons.ts";
+export { describeNeurons, type Neuron, type NeuronOptions } from "./neurons/neurons.ts";
 export { type TokenSides, tokenWeights } from "./token_weights.ts";
 export {
   examineSae,
@@ -150,7 +155,7 @@ export {
   type TokenWeight,
 } from "./sae/features.ts";
 export { activationsAt } from "./sae/activations.ts";
-export { SparseAutoencoder, type SparseAutoencoderConfig } from "./sparse_autoencoder.ts";
+export { SparseAutoencoder, type SparseAutoencoderConfig } from "./sae/sparse_autoencoder.ts";
 export { type LanguageBatch, type TokenWindowOptions, TokenWindows } from "./token_windows.ts";
 export { BIAS_NOTICE, type BiasFindings, type BiasOptions, probeBias } from "./bias/probe.ts";
 export {

@@ -11,8 +11,8 @@ import { tagNumbers } from "../data/tags/tag_sequences.ts";
 import { wordSequences } from "../data/tags/word_places.ts";
 import { encodePair } from "../tokenizers/bert_encoder.ts";
 import { VitrailError } from "../errors.ts";
-import type { PlacedSequence } from "./layer_features.ts";
-import type { ProbeExamples, ProbeQuestion } from "./probe_layers.ts";
+import type { PlacedSequence } from "./linear/features.ts";
+import type { ProbeExamples, ProbeQuestion } from "./linear/layers.ts";
 import type { ProbeSubject } from "./subject.ts";
 
 /** A question, and the names in it. */

@@ -17,7 +17,7 @@ import {
   VitrailError,
 } from "../../mod.ts";
 import { assertClose, numbers } from "../compare.ts";
-import { readPlace } from "../../src/probes/attention_findings.ts";
+import { readPlace } from "../../src/probes/attention/findings.ts";
 import { softmax } from "../../src/probes/metrics.ts";
 
 const device = await openDevice();

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { Bert, createBertConfig, createGptConfig, Gpt, openDevice } from "../../mod.ts";
 import { randomOf, shuffle } from "../../src/data/random.ts";
 import { controlLabels } from "../../src/data/tags/control_tags.ts";
-import { collectFeatures, residualPoints } from "../../src/probes/layer_features.ts";
-import { predictLabels, trainLinearProbes } from "../../src/probes/linear_probe.ts";
-import { agreement, type ProbeExamples, probeLayers } from "../../src/probes/probe_layers.ts";
+import { collectFeatures, residualPoints } from "../../src/probes/linear/features.ts";
+import { predictLabels, trainLinearProbes } from "../../src/probes/linear/linear_probe.ts";
+import { agreement, type ProbeExamples, probeLayers } from "../../src/probes/linear/layers.ts";
 import { runWithCache } from "../../src/probes/run_with_hooks.ts";
 import { normals } from "../../src/models/initialize.ts";
 

@@ -11,8 +11,8 @@ import {
   trainCharacterTokenizer,
 } from "../../mod.ts";
 import { Run } from "../../src/autograd/run.ts";
-import { describeNeurons, type Neuron } from "../../src/probes/neurons.ts";
-import { spreadNeurons } from "../../src/probes/neurons_page.ts";
+import { describeNeurons, type Neuron } from "../../src/probes/neurons/neurons.ts";
+import { spreadNeurons } from "../../src/probes/neurons/page.ts";
 import { TokenWindows } from "../../src/probes/token_windows.ts";
 import { PIECES, tinyTokenizer } from "../data/pretraining/tiny_bert_tokenizer.ts";
 import { busy } from "./busy_models.ts";

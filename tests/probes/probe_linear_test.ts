@@ -18,7 +18,7 @@ import {
 import { holdOut } from "../../src/data/hold_out.ts";
 import { randomOf } from "../../src/data/random.ts";
 import type { TaggedSentence } from "../../src/data/tags/tagged_sentences.ts";
-import { linearPage } from "../../src/probes/linear_page.ts";
+import { linearPage } from "../../src/probes/linear/page.ts";
 import { probePage } from "../../src/probes/probe_page.ts";
 import { PIECES, tinyTokenizer } from "../data/pretraining/tiny_bert_tokenizer.ts";
 

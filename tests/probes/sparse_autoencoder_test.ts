@@ -8,7 +8,7 @@ import { randomOf } from "../../src/data/random.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Run } from "../../src/autograd/run.ts";
 import { normals } from "../../src/models/initialize.ts";
-import { SparseAutoencoder } from "../../src/probes/sparse_autoencoder.ts";
+import { SparseAutoencoder } from "../../src/probes/sae/sparse_autoencoder.ts";
 import type { RowSource } from "../../src/probes/sae/row_buffer.ts";
 import { measureFit } from "../../src/probes/sae/fit.ts";
 import { writeSafetensors } from "../../src/formats/safetensors.ts";

@@ -14,13 +14,13 @@
  */
 import type { RepeatedBatch } from "../../data/repeated_sequences.ts";
 import type { Gpt } from "../../models/gpt.ts";
-import { type HeadScores, headScores } from "../head_scores.ts";
-import { meanActivations } from "../mean_activations.ts";
+import { type HeadScores, headScores } from "../attention/head_scores.ts";
+import { meanActivations } from "../patching/mean_activations.ts";
 import { meanLoss, tokenLosses } from "../metrics.ts";
-import { pathPatching } from "../path_patching.ts";
+import { pathPatching } from "../patching/path_patching.ts";
 import type { ProbeInput } from "../probed_model.ts";
-import { type Cell, runCells } from "../row_runs.ts";
-import type { Site } from "../sites.ts";
+import { type Cell, runCells } from "../patching/row_runs.ts";
+import type { Site } from "../patching/sites.ts";
 import {
   inductionSequences,
   inputOf,

@@ -5,7 +5,7 @@
  */
 import type { Chart, Curve } from "../../formats/page/line_charts.ts";
 import { colouredTable } from "../../formats/page/tokens.ts";
-import { type AttentionFindings, CLEAR, headPicture } from "../attention_findings.ts";
+import { type AttentionFindings, CLEAR, headPicture } from "../attention/findings.ts";
 import type { ProbePage, ProbeSection } from "../probe_page.ts";
 import type { HeadAblation, HeadId, InductionEvidence } from "./evidence.ts";
 import type { InductionHistory } from "./train.ts";

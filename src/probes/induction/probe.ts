@@ -5,7 +5,7 @@
  */
 import { VitrailError } from "../../errors.ts";
 import { Gpt } from "../../models/gpt.ts";
-import { type AttentionFindings, examineAttention } from "../attention_findings.ts";
+import { type AttentionFindings, examineAttention } from "../attention/findings.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
 import type { ProbeSubject } from "../subject.ts";
 import { examineInduction, type InductionEvidence } from "./evidence.ts";

@@ -13,7 +13,7 @@ import type { Device } from "../../gpu/device.ts";
 import { Gpt } from "../../models/gpt.ts";
 import { freshWeights } from "../../models/weights.ts";
 import { AdamW } from "../../optim/adamw.ts";
-import { headScores } from "../head_scores.ts";
+import { headScores } from "../attention/head_scores.ts";
 import { tokenLosses } from "../metrics.ts";
 import { runWithHooks } from "../run_with_hooks.ts";
 import { inductionSequences, inputOf, meanLosses, nextTokens } from "./sequences.ts";

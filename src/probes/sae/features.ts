@@ -8,7 +8,7 @@ import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { Gpt } from "../../models/gpt.ts";
-import type { SparseAutoencoder } from "../sparse_autoencoder.ts";
+import type { SparseAutoencoder } from "./sparse_autoencoder.ts";
 import type { ProbeSubject } from "../subject.ts";
 import type { TokenWindows } from "../token_windows.ts";
 import { activationsAt } from "./activations.ts";

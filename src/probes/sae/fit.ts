@@ -9,7 +9,7 @@ import { VitrailError } from "../../errors.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { Gpt } from "../../models/gpt.ts";
 import type { ProbedModel } from "../probed_model.ts";
-import type { SparseAutoencoder } from "../sparse_autoencoder.ts";
+import type { SparseAutoencoder } from "./sparse_autoencoder.ts";
 import type { LanguageBatch } from "../token_windows.ts";
 
 /** How well activations are described. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
-import type { SparseAutoencoder } from "../sparse_autoencoder.ts";
+import type { SparseAutoencoder } from "./sparse_autoencoder.ts";
 import type { ProbeSubject } from "../subject.ts";
 import type { TokenWindows } from "../token_windows.ts";
 import { activationsAt } from "./activations.ts";

@@ -19,7 +19,7 @@ import { updateAges } from "../../kernels/top_k.ts";
 import { normalizeRows, projectRows } from "../../kernels/unit_rows.ts";
 import { normals } from "../../models/initialize.ts";
 import { AdamW } from "../../optim/adamw.ts";
-import { SparseAutoencoder } from "../sparse_autoencoder.ts";
+import { SparseAutoencoder } from "./sparse_autoencoder.ts";
 import type { RowSource } from "./row_buffer.ts";
 
 /** How an autoencoder is trained. */

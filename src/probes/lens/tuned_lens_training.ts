@@ -1,0 +1,122 @@
+/**
+ * Teaching a tuned lens, and judging lenses on a text.
+ *
+ * @module
+ */
+import { gatherRows } from "../../autograd/ops/gather_rows.ts";
+import { klDivergence } from "../../autograd/ops/kl_divergence.ts";
+import { Run } from "../../autograd/run.ts";
+import { VitrailError } from "../../errors.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { AdamW } from "../../optim/adamw.ts";
+import { mean } from "../metrics.ts";
+import type { ProbedModel, ProbeInput } from "../probed_model.ts";
+import { readOut, residualStream } from "./residual_stream.ts";
+import { TunedLens } from "./tuned_lens.ts";
+
+/** A batch for the lens. */
+export interface LensBatch extends ProbeInput {
+  /** The places that count, by their numbers in (B·T): those that are no padding. All if absent. */
+  places?: Tensor;
+}
+
+/** How a lens is taught. */
+export interface LensTrainingOptions {
+  /** Batches to learn from; default 250, as in section 3.1. */
+  steps?: number;
+  /** Learning rate of AdamW, which falls to 0 along a line; default 1e-3. */
+  learningRate?: number;
+  /** Pulls translators towards the plain lens; default 0.01. */
+  weightDecay?: number;
+  /** Called every ten steps with the divergence of each layer, in nats. */
+  onStep?: (step: number, klByLayer: number[]) => void;
+}
+
+/** Steps between two reads. */
+const READ_EVERY = 10;
+
+/**
+ * Trains translators by the divergence from what the model says in the end (arXiv:2303.08112, section 3.1):
+ * Σ_l mean D(softmax(logits_final)‖softmax(logits_l)). The model itself is left alone. AdamW stands in
+ * for the paper's SGD; gradients are clipped to norm 1 as there.
+ *
+ * @param batchAt makes the n-th batch, in a scope of its own
+ * @throws {VitrailError} if the model guesses no tokens
+ */
+export async function trainTunedLens(
+  model: ProbedModel,
+  batchAt: (n: number) => LensBatch,
+  options: LensTrainingOptions = {},
+): Promise<TunedLens> {
+  const { steps = 250, learningRate = 1e-3, weightDecay = 0.01, onStep } = options;
+  if (!Number.isSafeInteger(steps) || steps < 1) {
+    throw new VitrailError(`Cannot train a lens for ${steps} steps: wanted a whole number from 1`);
+  }
+  const lens = new TunedLens(model);
+  const optimizer = new AdamW(lens.parameters, { weightDecay });
+  const thawed = model.parameters.filter(({ frozen }) => !frozen);
+  for (const p of thawed) p.frozen = true;
+  try {
+    for (let step = 0; step < steps; step++) {
+      using _step = model.device.scope();
+      optimizer.clearGradients();
+      const losses = divergences(model, batchAt(step), { lens, train: true });
+      optimizer.step(learningRate * (1 - step / steps));
+      if (onStep && (step % READ_EVERY === 0 || step === steps - 1)) {
+        onStep(step, (await readRows(losses)).map(mean));
+      }
+    }
+  } finally {
+    for (const p of thawed) p.frozen = false;
+  }
+  return lens;
+}
+
+/**
+ * The mean divergence D(final‖layer) of each layer but the last over all batches, in nats a place, through a
+ * tuned lens or, without one, the plain lens.
+ *
+ * @throws {VitrailError} if the model guesses no tokens, or there are no batches
+ */
+export async function lensDivergence(
+  model: ProbedModel,
+  batches: Iterable<() => LensBatch>,
+  options: { lens?: TunedLens } = {},
+): Promise<number[]> {
+  let sums: number[] = [];
+  let places = 0;
+  for (const batch of batches) {
+    using _scope = model.device.scope();
+    const found = await readRows(divergences(model, batch(), options));
+    sums = found.map((kl, l) => kl.reduce((sum, v) => sum + v, sums[l] ?? 0));
+    places += found[0].length;
+  }
+  if (places === 0) {
+    throw new VitrailError("Cannot judge a lens on no text: wanted one batch at least");
+  }
+  return sums.map((sum) => sum / places);
+}
+
+async function readRows(tensors: readonly Tensor[]): Promise<number[][]> {
+  return (await tensors[0].device.read(...tensors)).map((row) => Array.from(row));
+}
+
+/** The divergence at each place, for each layer but the last; with `train`, gradients as well. */
+function divergences(
+  model: ProbedModel,
+  { places, ...input }: LensBatch,
+  { lens, train }: { lens?: TunedLens; train?: boolean },
+): Tensor[] {
+  const { device } = model;
+  const plain = new Run(device);
+  const stream = residualStream(model, input).map((x) => places ? gatherRows(plain, x, places) : x);
+  const teacher = readOut(plain, model, stream.at(-1)!);
+  return stream.slice(0, -1).map((x, l) => {
+    using layer = device.scope();
+    const run = new Run(device, { record: train });
+    const logits = readOut(run, model, lens?.translate(run, x, l) ?? x);
+    const losses = layer.keep(klDivergence(run, logits, { teacher }));
+    run.tape?.backward(losses);
+    return losses;
+  });
+}
