@@ -135,7 +135,7 @@ export {
   tagQuestion,
 } from "./probe_questions.ts";
 export { describeNeurons, type Neuron, type NeuronOptions } from "./neurons/neurons.ts";
-export { type TokenSides, tokenWeights } from "./token_weights.ts";
+export { type TokenSides, type TokenWeight, tokenWeights } from "./token_weights.ts";
 export {
   examineSae,
   middleHook,
@@ -152,7 +152,6 @@ export {
   type Feature,
   type FeatureExample,
   type SaeFeatureOptions,
-  type TokenWeight,
 } from "./sae/features.ts";
 export { activationsAt } from "./sae/activations.ts";
 export { SparseAutoencoder, type SparseAutoencoderConfig } from "./sae/sparse_autoencoder.ts";

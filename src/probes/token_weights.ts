@@ -5,8 +5,15 @@
  */
 import { Run } from "../autograd/run.ts";
 import type { Gpt } from "../models/gpt.ts";
-import type { TokenWeight } from "./sae/features.ts";
 import type { ProbeSubject } from "./subject.ts";
+
+/** A token that a direction speaks for or against. */
+export interface TokenWeight {
+  /** The token. */
+  token: string;
+  /** What one unit of the direction adds to its logit, before the last norm divides by its scale. */
+  weight: number;
+}
 
 /** Tokens for and against, the strongest first. */
 export interface TokenSides {

@@ -7,7 +7,8 @@ import { escapeHtml, showValue } from "../../formats/page/html.ts";
 import { colouredTokens } from "../../formats/page/tokens.ts";
 import type { Neuron } from "./neurons.ts";
 import type { ProbePage, ProbeSection } from "../probe_page.ts";
-import type { FeatureExample, TokenWeight } from "../sae/features.ts";
+import type { FeatureExample } from "../sae/features.ts";
+import type { TokenWeight } from "../token_weights.ts";
 
 /** What was looked at. */
 export interface NeuronsAbout {

@@ -10,6 +10,7 @@ import type { Tensor } from "../../gpu/tensor.ts";
 import { Gpt } from "../../models/gpt.ts";
 import type { SparseAutoencoder } from "./sparse_autoencoder.ts";
 import type { ProbeSubject } from "../subject.ts";
+import { type TokenSides, type TokenWeight, tokenWeights } from "../token_weights.ts";
 import type { TokenWindows } from "../token_windows.ts";
 import { activationsAt } from "./activations.ts";
 import { measureFit, type SaeFit } from "./fit.ts";
@@ -22,14 +23,6 @@ export interface FeatureExample {
   values: number[];
   /** Which of the tokens it is. */
   at: number;
-}
-
-/** A token that a direction speaks for or against. */
-export interface TokenWeight {
-  /** The token. */
-  token: string;
-  /** What one unit of the feature adds to its logit, before the last norm divides by its scale. */
-  weight: number;
 }
 
 /** A feature with its examples. */
@@ -125,7 +118,7 @@ export async function describeFeatures(
     }
   });
   const chosen = options.features ?? spread(fit.frequencies, count);
-  const weights = await tokenWeights(subject, sae, chosen);
+  const weights = await spokenFor(subject, sae, chosen);
   const features: Feature[] = [];
   for (const [i, f] of chosen.entries()) {
     features.push({
@@ -190,41 +183,21 @@ async function examplesOf(
 /** Tokens listed for and against a direction. */
 const LISTED = 8;
 
-/**
- * What directions of the residual stream add to the logits of a GPT: (d - mean(d))·γ·W_U, the last norm
- * without its scale, which depends on all else that is in the stream.
- */
-async function tokenWeights(
+/** What the features' directions speak for, where the residual stream of a GPT is what they are directions of. */
+async function spokenFor(
   subject: ProbeSubject,
   sae: SparseAutoencoder,
   features: readonly number[],
-): Promise<{ promoted: TokenWeight[]; suppressed: TokenWeight[] }[] | undefined> {
-  const { model } = subject;
-  if (
-    !(model instanceof Gpt) || !/hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook)
-  ) {
-    return undefined;
-  }
-  const { channels: C, vocabularySize: V } = model.config;
-  const norm = model.parameters.find(({ name }) => name === "transformer.ln_f.weight")!;
-  using _scope = model.device.scope();
-  const [gain, directions] = await model.device.read(norm, sae.decoder) as Float32Array[];
-  const rows = new Float32Array(features.length * C);
-  features.forEach((f, i) => {
-    const direction = directions.subarray(f * C, (f + 1) * C);
-    const mean = direction.reduce((sum, v) => sum + v, 0) / C;
-    direction.forEach((v, c) => rows[i * C + c] = (v - mean) * gain[c]);
-  });
-  const input = model.device.upload(rows, [features.length, C]);
-  const logits = await model.unembed(new Run(model.device), input).read();
-  return features.map((_, i) => {
-    const own = logits.subarray(i * V, (i + 1) * V);
-    const order = Uint32Array.from(own.keys()).sort((a, b) => own[b] - own[a] || a - b);
-    const listed = (ids: Uint32Array): TokenWeight[] =>
-      Array.from(ids, (id) => ({ token: subject.token(id), weight: own[id] }));
-    return {
-      promoted: listed(order.subarray(0, LISTED)),
-      suppressed: listed(order.subarray(-LISTED).reverse()),
-    };
-  });
+): Promise<TokenSides[] | undefined> {
+  const { model, tokenizer } = subject;
+  const written = /hook_(resid_\w+|attn_out|mlp_out|embed)$/.test(sae.config.hook);
+  if (!(model instanceof Gpt) || !written) return undefined;
+  const { channels: C } = model.config;
+  const decoder = await sae.decoder.read();
+  const directions = features.map((f) => Float64Array.from(decoder.subarray(f * C, (f + 1) * C)));
+  return await tokenWeights(
+    { model, tokenizer, token: (id) => subject.token(id) },
+    directions,
+    LISTED,
+  );
 }

@@ -8,7 +8,8 @@ import type { Chart } from "../../formats/page/line_charts.ts";
 import { colouredTokens } from "../../formats/page/tokens.ts";
 import type { ProbePage, ProbeSection } from "../probe_page.ts";
 import type { SparseAutoencoder } from "./sparse_autoencoder.ts";
-import type { Feature, FeatureExample, TokenWeight } from "./features.ts";
+import type { TokenWeight } from "../token_weights.ts";
+import type { Feature, FeatureExample } from "./features.ts";
 import type { SaeFindings } from "./probe.ts";
 import type { SaeReport } from "./train.ts";
 
