@@ -10,7 +10,7 @@ import { readTaggedSentences } from "../data/tags/tagged_sentences.ts";
 import { VitrailError } from "../errors.ts";
 import { confusionMap, linearPage, perCent } from "../probes/linear/page.ts";
 import { type LinearProbeResult, probeLinear } from "../probes/linear/probe.ts";
-import { classQuestion, type NamedQuestion, tagQuestion } from "../probes/probe_questions.ts";
+import { classQuestion, type NamedQuestion, tagQuestion } from "../probes/linear/questions.ts";
 import type { ProbeSubject } from "../probes/subject.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { real, whole } from "./numbers.ts";

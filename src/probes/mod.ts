@@ -133,7 +133,7 @@ export {
   type NamedQuestion,
   type QuestionOptions,
   tagQuestion,
-} from "./probe_questions.ts";
+} from "./linear/questions.ts";
 export { describeNeurons, type Neuron, type NeuronOptions } from "./neurons/neurons.ts";
 export { type TokenSides, type TokenWeight, tokenWeights } from "./token_weights.ts";
 export {

@@ -8,7 +8,7 @@ import { Gpt } from "../../models/gpt.ts";
 import { freshWeights } from "../../models/weights.ts";
 import { agreement, type LayerResult, probeLayers, type ProbeLayersOptions } from "./layers.ts";
 import type { ProbedModel } from "../probed_model.ts";
-import type { NamedQuestion } from "../probe_questions.ts";
+import type { NamedQuestion } from "./questions.ts";
 
 /** What linear probes found. */
 export interface LinearProbeResult {

@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { holdOut } from "../data/hold_out.ts";
-import type { ClassText } from "../data/labels/brown_genres.ts";
-import { randomOf, shuffle } from "../data/random.ts";
-import { type TaggedSentence, tagsOf } from "../data/tags/tagged_sentences.ts";
-import { tagNumbers } from "../data/tags/tag_sequences.ts";
-import { wordSequences } from "../data/tags/word_places.ts";
-import { encodePair } from "../tokenizers/bert_encoder.ts";
-import { VitrailError } from "../errors.ts";
-import type { PlacedSequence } from "./linear/features.ts";
-import type { ProbeExamples, ProbeQuestion } from "./linear/layers.ts";
-import type { ProbeSubject } from "./subject.ts";
+import { holdOut } from "../../data/hold_out.ts";
+import type { ClassText } from "../../data/labels/brown_genres.ts";
+import { randomOf, shuffle } from "../../data/random.ts";
+import { type TaggedSentence, tagsOf } from "../../data/tags/tagged_sentences.ts";
+import { tagNumbers } from "../../data/tags/tag_sequences.ts";
+import { wordSequences } from "../../data/tags/word_places.ts";
+import { encodePair } from "../../tokenizers/bert_encoder.ts";
+import { VitrailError } from "../../errors.ts";
+import type { PlacedSequence } from "./features.ts";
+import type { ProbeExamples, ProbeQuestion } from "./layers.ts";
+import type { ProbeSubject } from "../subject.ts";
 
 /** A question, and the names in it. */
 export interface NamedQuestion extends ProbeQuestion {
