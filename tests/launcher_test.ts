@@ -5,7 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { formatCount, parseSummary, testArguments } from "../scripts/test.ts";
+import { crashedAtExit, formatCount, parseSummary, testArguments } from "../scripts/test.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const ignore = Deno.build.os === "windows";
@@ -320,6 +320,15 @@ test("the summary of deno test becomes the count", () => {
   assert.equal(parseSummary("a test that says ok | 3 passed"), undefined);
   assert.ok(testArguments([], () => true).includes("mod.ts"));
   assert.ok(!testArguments(["tests/a_test.ts"], () => true).includes("mod.ts"));
+});
+
+test("a driver that aborts behind the last test spoils nothing, and one before it does", () => {
+  const passed = { passed: 3, failed: 0, skipped: 0 };
+  assert.equal(crashedAtExit({ signal: "SIGABRT" }, passed), true);
+  assert.equal(crashedAtExit({ signal: null }, passed), false);
+  assert.equal(crashedAtExit({ signal: "SIGINT" }, passed), false);
+  assert.equal(crashedAtExit({ signal: "SIGABRT" }, { ...passed, failed: 1 }), false);
+  assert.equal(crashedAtExit({ signal: "SIGSEGV" }, undefined), false);
 });
 
 test("the count is the last line, and the exit code is kept", () => {
