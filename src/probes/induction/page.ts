@@ -78,7 +78,7 @@ export function inductionPage({ evidence, history, example }: InductionPage): Pr
 /** A head as it is named: `1.0`. */
 export const nameOf = ({ layer, head }: HeadId): string => `${layer}.${head}`;
 
-/** The ablations that say most, each with words for what is missing. */
+/** The ablations that say most, each with words for what is missing; a head of no clear kind gets no name. */
 export function ablationsToShow(
   { intact, alone, together, induction, found, previous }: InductionEvidence,
 ): (HeadAblation & { label: string })[] {
@@ -88,10 +88,10 @@ export function ablationsToShow(
     { label: "nothing", ...intact },
     { label: `${nameOf(found)}, which scores highest`, ...without(found) },
   ];
-  if (induction.length > 1) {
+  if (induction.length > 1 && found.induction > CLEAR) {
     shown.push({ label: `all ${induction.length} induction heads`, ...together });
   }
-  if (previous) {
+  if (previous && previous.previousToken > CLEAR) {
     shown.push({ label: `${nameOf(previous)}, the previous-token head`, ...without(previous) });
   }
   return shown;
