@@ -48,8 +48,12 @@ export function formatCount({ passed, failed, skipped }: TestCount): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
+/** Tests that start processes, each of which loads all of Vitrail anew and leaves a core idle. */
+const IN_PROCESSES = ["tests/cli/", "tests/launcher_test.ts"];
+
 /**
- * The arguments of `deno test`: what the suite may touch, and what it consists of.
+ * The arguments of `deno test`, for one process or for two side by side: what the suite may touch, and what
+ * it consists of.
  *
  * Tests read the checkout and the packages they import, and start `sh` and Deno for the launcher
  * and the command line. Writing is not bound to a folder, because Deno then makes no symbolic
@@ -61,9 +65,8 @@ export function formatCount({ passed, failed, skipped }: TestCount): string {
 export function testArguments(
   chosen: readonly string[],
   exists: (path: string) => boolean,
-): string[] {
-  const everything = ["tests/", "src/", "docs/", "mod.ts", "README.md"].filter(exists);
-  return [
+): string[][] {
+  const common = [
     "test",
     "--no-prompt",
     "--doc",
@@ -74,9 +77,45 @@ export function testArguments(
     `--allow-run=${Deno.execPath()}`,
     "--allow-sys=uid",
     "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES",
-    ...(chosen.some((argument) => !argument.startsWith("-")) ? [] : everything),
-    ...chosen,
   ];
+  if (chosen.some((argument) => !argument.startsWith("-"))) return [[...common, ...chosen]];
+  const everything = ["tests/", "src/", "docs/", "mod.ts", "README.md"].filter(exists);
+  const apart = IN_PROCESSES.filter(exists);
+  return [
+    [...common, ...chosen, `--ignore=${apart.join(",")}`, ...everything],
+    [...common, ...chosen, ...apart],
+  ];
+}
+
+/** How one process of `deno test` ended. */
+interface Ended {
+  count: TestCount | undefined;
+  status: Deno.CommandStatus;
+}
+
+/** Runs one process, whose lines go to `show` as they come. */
+async function run(args: string[], show: (line: string) => void): Promise<Ended> {
+  const child = new Deno.Command("deno", { args, stdout: "piped" }).spawn();
+  let count: TestCount | undefined;
+  const read = (line: string) => {
+    // The last summary is the runner's own; an earlier one is the output of a test.
+    count = parseSummary(line) ?? count;
+    show(line);
+  };
+  let rest = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    lines.forEach(read);
+  }
+  if (rest) read(rest);
+  return { count, status: await child.status };
+}
+
+/** Tests that passed, failed and were skipped in several processes. */
+export function sumCounts(counts: readonly (TestCount | undefined)[]): TestCount {
+  const sum = (key: keyof TestCount) => counts.reduce((all, count) => all + (count?.[key] ?? 0), 0);
+  return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") };
 }
 
 async function main(): Promise<void> {
@@ -87,29 +126,30 @@ async function main(): Promise<void> {
       return false;
     }
   };
-  const args = testArguments(Deno.args, exists);
-  const child = new Deno.Command("deno", { args, stdout: "piped" }).spawn();
   const colours = Deno.stdout.isTerminal();
-  let count: TestCount | undefined;
-  const read = (line: string) => {
-    // The last summary is the runner's own; an earlier one is the output of a test.
-    count = parseSummary(line) ?? count;
-    console.log(colours ? line : withoutColours(line));
-  };
-  let rest = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    lines.forEach(read);
-  }
-  if (rest) read(rest);
-  const status = await child.status;
-  const clean = crashedAtExit(status, count);
-  if (clean) {
-    console.error(`Deno ended by ${status.signal} behind the last test, when drivers clean up`);
-  }
-  console.log(formatCount(count ?? { passed: 0, failed: 0, skipped: 0 }));
-  Deno.exit(clean ? 0 : status.code);
+  const show = (line: string) => console.log(colours ? line : withoutColours(line));
+  const [args, apart] = testArguments(Deno.args, exists);
+  // The lines of the second wait until the first is through: nobody can read two at once.
+  let waiting: string[] | undefined = [];
+  const both = [
+    run(args, show),
+    ...apart ? [run(apart, (line) => waiting ? waiting.push(line) : show(line))] : [],
+  ];
+  await both[0];
+  waiting.forEach(show);
+  waiting = undefined;
+  let code = 0;
+  const counts = (await Promise.all(both)).map(({ count, status }) => {
+    const clean = crashedAtExit(status, count);
+    if (clean) {
+      console.error(`Deno ended by ${status.signal} behind the last test, when drivers clean up`);
+    } else {
+      code ||= status.code;
+    }
+    return count;
+  });
+  console.log(formatCount(sumCounts(counts)));
+  Deno.exit(code);
 }
 
 if (import.meta.main) await main();

@@ -5,7 +5,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { crashedAtExit, formatCount, parseSummary, testArguments } from "../scripts/test.ts";
+import {
+  crashedAtExit,
+  formatCount,
+  parseSummary,
+  sumCounts,
+  testArguments,
+} from "../scripts/test.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const ignore = Deno.build.os === "windows";
@@ -318,8 +324,19 @@ test("the summary of deno test becomes the count", () => {
     "29 passed, 3 failed, 2 skipped",
   );
   assert.equal(parseSummary("a test that says ok | 3 passed"), undefined);
-  assert.ok(testArguments([], () => true).includes("mod.ts"));
-  assert.ok(!testArguments(["tests/a_test.ts"], () => true).includes("mod.ts"));
+  const [most, processes] = testArguments([], () => true);
+  assert.ok(most.includes("mod.ts") && most.includes("tests/"));
+  const apart = ["tests/cli/", "tests/launcher_test.ts"];
+  assert.ok(most.includes(`--ignore=${apart}`), "nothing is tested twice");
+  assert.deepEqual(processes.slice(-2), apart);
+  const [one, ...none] = testArguments(["tests/a_test.ts"], () => true);
+  assert.ok(!one.includes("mod.ts") && none.length === 0);
+  const counts = [{ passed: 3, failed: 1, skipped: 0 }, undefined, {
+    passed: 4,
+    failed: 0,
+    skipped: 2,
+  }];
+  assert.equal(formatCount(sumCounts(counts)), "7 passed, 1 failed, 2 skipped");
 });
 
 test("a driver that aborts behind the last test spoils nothing, and one before it does", () => {
