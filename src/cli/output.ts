@@ -7,11 +7,11 @@ import { VitrailError } from "../errors.ts";
 import { describeIoError, showPath } from "../formats/messages.ts";
 
 /**
- * Makes a directory for `--out`, and those above it, if they are missing.
+ * Makes a directory for `--out` or another flag, and those above it, if they are missing.
  *
  * @throws {VitrailError} if it cannot be made, or nothing can be written to it
  */
-export function makeOutput(directory: string): void {
+export function makeOutput(directory: string, flag = "--out"): void {
   const shown = showPath(directory);
   const probe = `${directory}/.vitrail-${crypto.randomUUID().slice(0, 13)}.tmp`;
   try {
@@ -22,7 +22,7 @@ export function makeOutput(directory: string): void {
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) {
       throw new VitrailError(
-        `Cannot write to ${shown}: --out must be inside the current folder, or in a folder of ` +
+        `Cannot write to ${shown}: ${flag} must be inside the current folder, or in a folder of ` +
           "yours that the command line names in full",
         { cause },
       );

@@ -15,7 +15,7 @@ import {
   rolloutPicture,
   rolloutRow,
 } from "../probes/attention/findings.ts";
-import { headMap } from "../probes/attention/maps.ts";
+import { type HeadId, headMap, headName } from "../probes/attention/maps.ts";
 import { asWritten, tokenLabel } from "../probes/token_labels.ts";
 import { hasColour, paintHeatmap, paintTokens } from "./paint.ts";
 import {
@@ -28,7 +28,7 @@ import {
 
 /** Values of the flags. */
 interface AttentionFlags extends ProbeFlags {
-  head?: { layer: number; head: number };
+  head?: HeadId;
 }
 
 /** Adds the command. */
@@ -79,7 +79,7 @@ function scoreTable({ heads }: AttentionFindings): string {
   const score = (value: number) => (Number.isNaN(value) ? "–" : value.toFixed(2)).padStart(10);
   const best = KINDS.flatMap(([key, name]) => {
     const head = bestOf(heads, key);
-    return head ? [`most ${name}: ${head.layer}.${head.head}, ${head[key].toFixed(2)}`] : [];
+    return head ? [`most ${name}: ${headName(head)}, ${head[key].toFixed(2)}`] : [];
   });
   return [
     "head   entropy  distance  previous duplicate induction",
@@ -109,7 +109,7 @@ function read(found: AttentionFindings): string {
     `by rollout place ${place} is made of ${shares.join(", ")}`;
 }
 
-function headPlace(text: string): { layer: number; head: number } {
+function headPlace(text: string): HeadId {
   const [, layer, head] = /^(\d+)\.(\d+)$/.exec(text) ?? [];
   if (layer === undefined) {
     throw new InvalidArgumentError("wanted a layer and a head, such as 1.3.");

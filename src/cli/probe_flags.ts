@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import type { Command } from "commander";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Heatmap, heatmapSvg } from "../formats/page/heatmap.ts";
 import { openDevice } from "../gpu/device.ts";
 import { type ProbePage, probePage } from "../probes/probe_page.ts";
 import { loadSubject, type ProbeSubject } from "../probes/subject.ts";
+import { makeOutput } from "./output.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags that say where results go. */
@@ -45,11 +47,22 @@ export function addSvgFlag(command: Command): Command {
   return command.option("--svg <file>", "write the main picture for a paper");
 }
 
+/**
+ * Makes the folders of the files that are asked for: a long probe must not end in a place that is not there.
+ *
+ * @throws {VitrailError} if nothing can be written there
+ */
+export function makePlaces({ html, svg }: OutputFlags): void {
+  if (html !== undefined) makeOutput(dirname(html), "--html");
+  if (svg !== undefined) makeOutput(dirname(svg), "--svg");
+}
+
 /** Opens the model, calls `probe`, and closes all again. */
 export async function withSubject(
   flags: ProbeFlags,
   probe: (subject: ProbeSubject) => Promise<void>,
 ): Promise<void> {
+  makePlaces(flags);
   const device = await openDevice();
   try {
     useTuned(device, flags);

@@ -9,22 +9,23 @@ import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { saveGpt } from "../models/files.ts";
 import { CLEAR, headPicture } from "../probes/attention/findings.ts";
+import { headName } from "../probes/attention/maps.ts";
 import { letterTokenizer } from "../probes/induction/alphabet.ts";
 import type { InductionEvidence } from "../probes/induction/evidence.ts";
-import {
-  ablationsToShow,
-  inductionPage,
-  nameOf,
-  showEffect,
-  WAYS,
-} from "../probes/induction/page.ts";
+import { ablationsToShow, inductionPage, showEffect, WAYS } from "../probes/induction/page.ts";
 import { examineInductionOf } from "../probes/induction/probe.ts";
 import { type InductionHistory, trainInductionModel } from "../probes/induction/train.ts";
 import { loadSubject, ProbeSubject } from "../probes/subject.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
-import { addOutputFlags, addSvgFlag, type OutputFlags, writeProbe } from "./probe_flags.ts";
+import {
+  addOutputFlags,
+  addSvgFlag,
+  makePlaces,
+  type OutputFlags,
+  writeProbe,
+} from "./probe_flags.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
@@ -50,6 +51,7 @@ export function addProbeInduction(probe: Command): void {
 }
 
 async function runProbeInduction(flags: InductionFlags): Promise<void> {
+  makePlaces(flags);
   if (flags.model === undefined && flags.out !== undefined) makeOutput(flags.out);
   const device = await openDevice();
   try {
@@ -103,14 +105,14 @@ function describe(evidence: InductionEvidence): string {
     "",
     "head  induction   previous  loss of repeated tokens without it",
     ...scores.map((head, i) =>
-      nameOf(head).padEnd(4) + column(head.induction) + column(head.previousToken) +
+      headName(head).padEnd(4) + column(head.induction) + column(head.previousToken) +
       column(alone[i].repeated)
     ),
     found.induction > CLEAR
-      ? `most induction: ${nameOf(found)}, ${found.induction.toFixed(3)}`
+      ? `most induction: ${headName(found)}, ${found.induction.toFixed(3)}`
       : `no head does induction: the highest score is ${found.induction.toFixed(3)}`,
     ...previous
-      ? [`most previous token: ${nameOf(previous)}, ${previous.previousToken.toFixed(3)}`]
+      ? [`most previous token: ${headName(previous)}, ${previous.previousToken.toFixed(3)}`]
       : [],
     "",
     `${"mean loss, in nats, without".padEnd(wide)}        new   repeated`,
@@ -122,7 +124,8 @@ function describe(evidence: InductionEvidence): string {
         "",
         `harm along the path to induction heads' ${WAYS.map(([, name]) => name).join(", ")}`,
         ...paths.map((path) =>
-          nameOf(path).padEnd(4) + WAYS.map(([way]) => showEffect(path[way]).padStart(11)).join("")
+          headName(path).padEnd(4) +
+          WAYS.map(([way]) => showEffect(path[way]).padStart(11)).join("")
         ),
       ]
       : [],

@@ -10,6 +10,7 @@ import type { Evaluation } from "../training/evaluate.ts";
 import { train, type TrainResult, type TrainSettings } from "../training/loop.ts";
 import { describeSkip } from "../training/precision.ts";
 import { ProgressBar } from "../training/progress.ts";
+import { words } from "../training/report_series.ts";
 import { RunLog } from "../training/run_log.ts";
 import type { Task } from "../training/task.ts";
 import { makeOutput } from "./output.ts";
@@ -89,9 +90,9 @@ export async function runTask<B>(
       ...done.bestLoss == null ? {} : { "best validation loss": done.bestLoss },
       ...run.best === undefined || done.bestScore === undefined
         ? {}
-        : { [`best ${run.best}`]: done.bestScore },
+        : { [`best ${words(run.best)}`]: done.bestScore },
       ...Number.isFinite(speed) ? { "tokens per second": Math.round(speed) } : {},
-      ...measured,
+      ...Object.fromEntries(Object.entries(measured).map(([name, v]) => [words(name), v])),
     }, notice);
   };
   try {

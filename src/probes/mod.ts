@@ -75,7 +75,7 @@ export {
 export { type Points, type Quadrature, quadrature } from "./attribution/quadrature.ts";
 export type { Site } from "./patching/sites.ts";
 export { loadSubject, type ProbedText, ProbeSubject } from "./subject.ts";
-export { attentionMaps, headMap, type HeadPlace } from "./attention/maps.ts";
+export { attentionMaps, type HeadId, headMap, headName, type HeadPlace } from "./attention/maps.ts";
 export { attentionRollout, type Rollout } from "./attention/rollout.ts";
 export {
   attributeLogit,
@@ -182,7 +182,6 @@ export {
 export {
   examineInduction,
   type HeadAblation,
-  type HeadId,
   type HeadPaths,
   type InductionEvidence,
 } from "./induction/evidence.ts";

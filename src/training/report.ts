@@ -8,7 +8,7 @@ import { chartPage } from "../formats/page/page.ts";
 import type { MetricsRecord } from "./metrics.ts";
 
 import { type ComparedRun, comparisonCharts, differences } from "./report_comparison.ts";
-import { chartsOf, words } from "./report_series.ts";
+import { chartsOf } from "./report_series.ts";
 
 /** What a report tells. */
 export interface ReportOptions {
@@ -98,13 +98,6 @@ export function writeReport(path: string | URL, options: ReportOptions): void {
     path,
     page({
       ...options,
-      figures: Object.fromEntries(
-        Object.entries(options.figures).map(([name, value]) => [
-          // Names of fields, as evaluations give them, become words; what is in words stays.
-          /^[a-z]+([A-Z]\w*)?$/.test(name) ? words(name) : name,
-          value,
-        ]),
-      ),
       charts: chartsOf(records),
       sections: [sampleSection(samples), configSection(["Setting", "Value"], flatten(config))],
     }),

@@ -16,13 +16,13 @@ const run = async (args: string, code = 0) => {
 
 Deno.test("a model is trained, kept, and examined again with the same result", async () => {
   const first = await run(
-    "--steps 70 --heads 2 --out model --html x.html --svg x.svg --json",
+    "--steps 70 --heads 2 --out model --html pages/of/x.html --svg x.svg --json",
   );
   const { history, ...evidence } = JSON.parse(first.stdout);
   assert.deepEqual(history.steps, [64, 70]);
   assert.equal(evidence.scores.length, 4);
   assert.ok(first.stderr.includes("70/70 steps"), first.stderr);
-  const page = Deno.readTextFileSync(made.at("x.html"));
+  const page = Deno.readTextFileSync(made.at("pages/of/x.html"));
   for (const words of ["How they form", "Without them"]) {
     assert.ok(page.includes(words), words);
   }
@@ -47,6 +47,9 @@ Deno.test("what cannot be examined is told", async () => {
   device.destroy();
   const { stderr } = await run("--model bert", 1);
   assert.ok(stderr.includes("wanted a GPT"), stderr);
+  // Before minutes of training: a file is no folder.
+  const file = await run("--html bert/tokenizer.json/x.html", 1);
+  assert.match(file.stderr, /^error: Cannot write to bert\/tokenizer\.json: /);
   const odd = await run("--heads 5 --steps 3", 1);
   assert.match(odd.stderr, /channels is 64, wanted a multiple of heads, 5/);
 });

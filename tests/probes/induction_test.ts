@@ -156,7 +156,7 @@ Deno.test("a small model begins to learn, the same from the same seed", async ()
   ], [1, 1]]);
   assert.ok(history.repeated[2] < Math.log(11) - 0.1, "it knows something of what it has seen");
   assert.ok(history.fresh[2] > Math.log(11), "and nothing of what it has not");
-  const evidence = await examineInduction(model, { firstId: 2, batch: 8, index: 2 });
+  const evidence = await examineInduction(model, { firstId: 2, batch: 8 });
   assert.deepEqual((await train()).history, history);
   assert.equal(evidence.scores.length, 4);
   await assert.rejects(

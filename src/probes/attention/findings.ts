@@ -7,7 +7,7 @@ import { colouredTable, colouredTokens } from "../../formats/page/tokens.ts";
 import type { Heatmap } from "../../formats/page/heatmap.ts";
 import { Gpt } from "../../models/gpt.ts";
 import type { Activation } from "../activation_cache.ts";
-import { attentionMaps, headMap } from "./maps.ts";
+import { attentionMaps, type HeadId, headMap, headName } from "./maps.ts";
 import { attentionRollout, type Rollout } from "./rollout.ts";
 import { type HeadScores, scorePattern } from "./head_scores.ts";
 import type { ProbePage } from "../probe_page.ts";
@@ -56,7 +56,7 @@ export async function examineAttention(
 /** One head as a picture, or all of its kind in small. */
 export function headPicture(
   { text, causal, maps }: AttentionFindings,
-  { layer, head, title, small }: { layer: number; head: number; title?: string; small?: boolean },
+  { layer, head, title, small }: HeadId & { title?: string; small?: boolean },
 ): Heatmap {
   const labels = placeLabels(text.tokens);
   return {
@@ -133,7 +133,7 @@ export function attentionPage(
         html: colouredTable(
           ["Head", "entropy", "distance", ...KINDS.map(([, name]) => name)],
           heads.map((scores) => ({
-            label: `${scores.layer}.${scores.head}`,
+            label: headName(scores),
             cells: [
               { text: scores.entropy.toFixed(2) },
               { text: scores.distance.toFixed(1) },

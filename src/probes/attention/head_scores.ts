@@ -21,6 +21,7 @@
 import type { Tensor } from "../../gpu/tensor.ts";
 import { Gpt } from "../../models/gpt.ts";
 import type { Activation } from "../activation_cache.ts";
+import type { HeadId } from "./maps.ts";
 import type { ProbedModel, ProbeInput } from "../probed_model.ts";
 import { runWithCache } from "../run_with_hooks.ts";
 
@@ -39,12 +40,7 @@ export interface PatternScores {
 }
 
 /** The scores of one head of a model. */
-export interface HeadScores extends PatternScores {
-  /** Its block, from 0. */
-  layer: number;
-  /** Its number in the block, from 0. */
-  head: number;
-}
+export interface HeadScores extends PatternScores, HeadId {}
 
 /** The text that a pattern belongs to. */
 export interface ScoredText {

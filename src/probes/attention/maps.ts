@@ -9,12 +9,19 @@ import { Gpt } from "../../models/gpt.ts";
 import { type Activation, ActivationCache } from "../activation_cache.ts";
 import type { ProbedModel, ProbeInput } from "../probed_model.ts";
 
-/** One head's map of one sequence. */
-export interface HeadPlace {
-  /** From 0. */
+/** One head of a model. */
+export interface HeadId {
+  /** Its block, from 0. */
   layer: number;
-  /** From 0. */
+  /** Its number in the block, from 0. */
   head: number;
+}
+
+/** A head as it is named: `1.0`. */
+export const headName = ({ layer, head }: HeadId): string => `${layer}.${head}`;
+
+/** One head's map of one sequence. */
+export interface HeadPlace extends HeadId {
   /** Which sequence of the batch; the first if absent. */
   sequence?: number;
 }

@@ -14,6 +14,7 @@
  */
 import type { RepeatedBatch } from "../../data/repeated_sequences.ts";
 import type { Gpt } from "../../models/gpt.ts";
+import type { HeadId } from "../attention/maps.ts";
 import { type HeadScores, headScores } from "../attention/head_scores.ts";
 import { meanActivations } from "../patching/mean_activations.ts";
 import { meanLoss, tokenLosses } from "../metrics.ts";
@@ -29,14 +30,6 @@ import {
   type SequenceLosses,
   type SequenceOptions,
 } from "./sequences.ts";
-
-/** One head of a model. */
-export interface HeadId {
-  /** Its block, from 0. */
-  layer: number;
-  /** Its number in the block, from 0. */
-  head: number;
-}
 
 /** The losses without some of the heads. */
 export interface HeadAblation extends SequenceLosses {
@@ -83,7 +76,7 @@ export interface InductionEvidence {
  */
 export async function examineInduction(
   model: Gpt,
-  options: SequenceOptions = {},
+  options: Omit<SequenceOptions, "index"> = {},
 ): Promise<InductionEvidence> {
   using _scope = model.device.scope();
   const clean = inductionSequences(model, { ...options, index: 0 });

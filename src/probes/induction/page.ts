@@ -7,7 +7,8 @@ import type { Chart, Curve } from "../../formats/page/line_charts.ts";
 import { colouredTable } from "../../formats/page/tokens.ts";
 import { type AttentionFindings, CLEAR, headPicture } from "../attention/findings.ts";
 import type { ProbePage, ProbeSection } from "../probe_page.ts";
-import type { HeadAblation, HeadId, InductionEvidence } from "./evidence.ts";
+import { type HeadId, headName } from "../attention/maps.ts";
+import type { HeadAblation, InductionEvidence } from "./evidence.ts";
 import type { InductionHistory } from "./train.ts";
 
 /** What the page tells of. */
@@ -26,7 +27,7 @@ export function inductionPage({ evidence, history, example }: InductionPage): Pr
   return {
     title: "Induction heads",
     figures: {
-      "Induction head": found.induction > CLEAR ? nameOf(found) : "none",
+      "Induction head": found.induction > CLEAR ? headName(found) : "none",
       "Highest score": found.induction.toFixed(3),
       "Loss, repeated": intact.repeated.toFixed(3),
       "Without induction heads": together.repeated.toFixed(3),
@@ -75,24 +76,21 @@ export function inductionPage({ evidence, history, example }: InductionPage): Pr
   };
 }
 
-/** A head as it is named: `1.0`. */
-export const nameOf = ({ layer, head }: HeadId): string => `${layer}.${head}`;
-
 /** The ablations that say most, each with words for what is missing; a head of no clear kind gets no name. */
 export function ablationsToShow(
   { intact, alone, together, induction, found, previous }: InductionEvidence,
 ): (HeadAblation & { label: string })[] {
   const without = (head: HeadId): HeadAblation =>
-    alone.find(({ heads: [only] }) => nameOf(only) === nameOf(head))!;
+    alone.find(({ heads: [only] }) => headName(only) === headName(head))!;
   const shown = [
     { label: "nothing", ...intact },
-    { label: `${nameOf(found)}, which scores highest`, ...without(found) },
+    { label: `${headName(found)}, which scores highest`, ...without(found) },
   ];
   if (induction.length > 1 && found.induction > CLEAR) {
     shown.push({ label: `all ${induction.length} induction heads`, ...together });
   }
   if (previous && previous.previousToken > CLEAR) {
-    shown.push({ label: `${nameOf(previous)}, the previous-token head`, ...without(previous) });
+    shown.push({ label: `${headName(previous)}, the previous-token head`, ...without(previous) });
   }
   return shown;
 }
@@ -118,7 +116,7 @@ function formation({ steps, fresh, repeated, heads }: InductionHistory): ProbeSe
   });
   const ofLayer = (layer: number, kind: "induction" | "previousToken") =>
     heads.filter((head) => head.layer === layer).map((head, i) => ({
-      label: nameOf(head),
+      label: headName(head),
       style: `run-${i + 1}` as const,
       values: head[kind],
     }));
@@ -146,11 +144,11 @@ function scoreTable({ scores, alone }: InductionEvidence): string {
     const cell = (value: number, { of, strength = value }: { of: string; strength?: number }) => ({
       text: value.toFixed(3),
       value: strength,
-      note: `Head ${nameOf(head)}: ${of} ${value.toFixed(4)}`,
+      note: `Head ${headName(head)}: ${of} ${value.toFixed(4)}`,
     });
     const { repeated } = alone[i];
     return {
-      label: nameOf(head),
+      label: headName(head),
       cells: [
         cell(head.induction, { of: "induction score" }),
         cell(head.previousToken, { of: "previous-token score" }),
@@ -197,11 +195,11 @@ function byPlaceChart(evidence: InductionEvidence): Chart {
 
 function pathTable({ paths }: InductionEvidence): string {
   const rows = paths.map((path) => ({
-    label: nameOf(path),
+    label: headName(path),
     cells: WAYS.map(([way, name]) => ({
       text: showEffect(path[way]),
       value: path[way],
-      note: `From head ${nameOf(path)} by the ${name}: ${path[way].toFixed(4)}`,
+      note: `From head ${headName(path)} by the ${name}: ${path[way].toFixed(4)}`,
     })),
   }));
   return colouredTable(["Head", ...WAYS.map(([, name]) => name)], rows);

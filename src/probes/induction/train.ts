@@ -13,6 +13,7 @@ import type { Device } from "../../gpu/device.ts";
 import { Gpt } from "../../models/gpt.ts";
 import { freshWeights } from "../../models/weights.ts";
 import { AdamW } from "../../optim/adamw.ts";
+import type { HeadId } from "../attention/maps.ts";
 import { headScores } from "../attention/head_scores.ts";
 import { tokenLosses } from "../metrics.ts";
 import { runWithHooks } from "../run_with_hooks.ts";
@@ -51,7 +52,7 @@ export interface InductionHistory {
   /** The same where they repeat. */
   repeated: number[];
   /** Of each head, layer by layer, at each look. */
-  heads: { layer: number; head: number; previousToken: number[]; induction: number[] }[];
+  heads: (HeadId & { previousToken: number[]; induction: number[] })[];
 }
 
 /** A model that learnt to repeat, and how. */

@@ -53,7 +53,6 @@ export async function tagQuestion(
   const { examples = 30_000, fraction = 0.2, piece, seed = 0 } = options;
   const { tokenizer, family, model: { config: { contextLength } } } = subject;
   const labels = tagsOf(sentences);
-  const sides = await holdOut(sentences, fraction);
   const side = (all: readonly TaggedSentence[], count: number): ProbeExamples => {
     const chosen = drawn(all, { count, sizeOf: ({ tokens }) => tokens.length, seed });
     const words = chosen.map(({ tokens }) => tokens);
@@ -70,15 +69,11 @@ export async function tagQuestion(
       types: each((s, w) => words[s][w].toLowerCase()),
     };
   };
-  const train = side(sides.train, examples);
-  const heldOut = side(sides.validation, options.heldOut ?? Math.ceil(examples / 3));
-  return checked({
-    train,
-    heldOut,
-    classes: labels.length,
-    labels,
-    unit: "words",
-    pooling: "places",
+  const { heldOut } = options;
+  return await question(sentences, {
+    asked: { labels, unit: "words", pooling: "places" },
+    draw: { examples, heldOut, fraction },
+    side,
   });
 }
 
@@ -101,7 +96,6 @@ export async function classQuestion(
     );
   }
   const numbers = new Map(labels.map((label, i) => [label, i]));
-  const sides = await holdOut(texts, fraction);
   const side = (all: readonly ClassText[], count: number): ProbeExamples => {
     const chosen = drawn(all, { count, sizeOf: () => 1, seed })
       .map((text) => ({ ...text, sequence: textSequence(subject, text.text) }))
@@ -112,15 +106,11 @@ export async function classQuestion(
       types: chosen.map(({ text }) => text.trim().split(/\s+/, 1)[0].toLowerCase()),
     };
   };
-  const train = side(sides.train, examples);
-  const heldOut = side(sides.validation, options.heldOut ?? Math.ceil(examples / 3));
-  return checked({
-    train,
-    heldOut,
-    classes: labels.length,
-    labels,
-    unit: "texts",
-    pooling: "mean",
+  const { heldOut } = options;
+  return await question(texts, {
+    asked: { labels, unit: "texts", pooling: "mean" },
+    draw: { examples, heldOut, fraction },
+    side,
   });
 }
 
@@ -152,17 +142,23 @@ function drawn<T>(
   return found;
 }
 
-function checked(question: NamedQuestion): NamedQuestion {
-  for (
-    const [name, { labels }] of [["train on", question.train], [
-      "hold out",
-      question.heldOut,
-    ]] as const
-  ) {
+/** A question about data of which whole documents are held out. */
+async function question<T extends { group: string }>(
+  data: readonly T[],
+  { asked, draw, side }: {
+    asked: Pick<NamedQuestion, "labels" | "unit" | "pooling">;
+    draw: Required<Pick<QuestionOptions, "examples" | "fraction">> & { heldOut?: number };
+    side: (data: readonly T[], count: number) => ProbeExamples;
+  },
+): Promise<NamedQuestion> {
+  const sides = await holdOut(data, draw.fraction);
+  const train = side(sides.train, draw.examples);
+  const heldOut = side(sides.validation, draw.heldOut ?? Math.ceil(draw.examples / 3));
+  for (const [name, { labels }] of [["train on", train], ["hold out", heldOut]] as const) {
     if (labels.length > 0) continue;
     throw new VitrailError(
-      `Cannot probe: there are no ${question.unit} to ${name}; give more documents`,
+      `Cannot probe: there are no ${asked.unit} to ${name}; give more documents`,
     );
   }
-  return question;
+  return { train, heldOut, classes: asked.labels.length, ...asked };
 }
