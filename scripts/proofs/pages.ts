@@ -4,7 +4,7 @@
  * chart is blank, text stands out from what is behind it (WCAG AA) and fingers hit the controls; whatever is
  * pointed at is told of, and so is what the arrow keys reach from the Tab key, whose focus shows.
  *
- *     deno run --allow-read --allow-write --allow-env --allow-run=$(which chromium) \
+ *     deno run --no-lock --allow-read --allow-write --allow-env --allow-run=$(which chromium) \
  *       --allow-net=127.0.0.1 scripts/proofs/pages.ts --pages DIR \
  *       [--screenshots DIR] [--chromium FILE]
  *
@@ -30,7 +30,7 @@
 import { parseArgs } from "node:util";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import puppeteer, { type Browser, type Page } from "npm:puppeteer-core@24.43.1";
+import { type Browser, launch, type Page } from "./puppeteer.ts";
 import inside from "./pages_inside.js" with { type: "text" };
 
 /** What the script inside the page answers; `pages_inside.js` says what each part means. */
@@ -225,7 +225,7 @@ const files = [...Deno.readDirSync(folder)].map(({ name }) => name)
 if (files.length === 0) throw new Error(`${folder} holds no .html file`);
 if (values.screenshots) Deno.mkdirSync(values.screenshots, { recursive: true });
 
-const browser = await puppeteer.launch({
+const browser = await launch({
   executablePath: values.chromium ?? findChromium(),
   // These pages are our own and ask for nothing; a container's root has no sandbox to put them in.
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
