@@ -162,8 +162,8 @@ export class TextClassifier {
       done += some.reduce((sum, numbers) => sum + numbers.length, 0);
       options.onProgress?.(done, sequences.length);
     }
-    const windows = windowsOf({ ...encoded, targets: [], kind: model.labelKind });
-    const scores = meanOverWindows(found, windows).map((own) => scoresOf(own, model.labelKind));
+    const scores = meanOverWindows(found, windowsOf(encoded))
+      .map((own) => scoresOf(own, model.labelKind));
     return { scores, cut: longTexts === "cut" ? encoded.cut : encoded.cut.map(() => false) };
   }
 }

@@ -53,7 +53,9 @@ export function labelledBatch(
 }
 
 /** Numbers of the sequences of each text. */
-export function windowsOf({ sequences, texts }: LabelledSequences): number[][] {
+export function windowsOf(
+  { sequences, texts }: Pick<LabelledSequences, "sequences" | "texts">,
+): number[][] {
   const windows: number[][] = [];
   sequences.forEach((_, i) => (windows[texts?.[i] ?? i] ??= []).push(i));
   return windows;

@@ -55,8 +55,6 @@ Deno.test("what is said of a text is the mean of what is said of its windows", (
   const windows = windowsOf({
     sequences: data.sequences.slice(0, 4),
     texts: [0, 1, 1, 2],
-    targets: [],
-    kind: "single",
   });
   assert.deepEqual(windows, [[0], [1, 2], [3]]);
   const each = [[1, 2], [3, 8], [5, 2], [7, 9]];
