@@ -47,7 +47,10 @@ for (const family of ["bert", "gpt2"]) {
     assert.match(stdout, /^always sunny: accuracy 0\.6500, macro F1 0\.3939$/m);
     const kept = JSON.parse(Deno.readTextFileSync(made.at("m/evaluation.json")));
     assert.deepEqual(kept.confusion, [[13, 0], [0, 7]]);
-    assert.match(Deno.readTextFileSync(made.at("m/report.html")), /macroF1/);
+    assert.match(
+      Deno.readTextFileSync(made.at("m/report.html")),
+      /<dt>best Macro F1<\/dt><dd>1<\/dd>/,
+    );
     assert.match(Deno.readTextFileSync(made.at("m/metrics.jsonl")), /"validation\/macroF1":/);
 
     const lines = "puddle rain day 98\n\nbright blue sun day 99\n";
