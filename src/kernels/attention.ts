@@ -3,24 +3,24 @@
  *
  * @module
  */
-import source from "../../shaders/attention.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
-import { Kernel } from "../gpu/kernel.ts";
 import type { Device } from "../gpu/device.ts";
-import type { Overrides } from "../gpu/pipelines.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import {
+  type AttentionCall,
+  type AttentionTensors,
+  type AttentionVariant,
+  classOf,
+  fits,
+  headRows,
+  launch,
+  shipped,
+  tunable,
+} from "./attention_variants.ts";
 import type { DropoutKey } from "./dropout.ts";
-import { lanesOf, rectangle } from "./launch.ts";
 import { paddedRows, texels } from "./texels.ts";
 
-const kernel = new Kernel("attention", source);
-
-/** Queries, or keys, that one invocation owns. */
-const SIDE = 4;
-/** Sequences from which on an invocation owns eight: shorter ones do not pay for its compilation. */
-const WIDE_FROM = 128;
-/** Chunks of four numbers that fit the registers of an invocation. */
-const MOST_CHUNKS = 16;
+export type { AttentionVariant };
 
 /** How attention looks at its sequence. */
 export interface AttentionOptions {
@@ -37,6 +37,8 @@ export interface AttentionOptions {
   scale?: number;
   /** Drops weights of the pattern. */
   dropout?: DropoutKey;
+  /** Overrides the choice of variant. */
+  variant?: AttentionVariant;
 }
 
 /** What the forward pass leaves for the backward pass. */
@@ -94,62 +96,23 @@ export function attentionShape(qkv: Tensor, options: AttentionOptions): Attentio
   return { batch, time, channels, headSize, scale, maskStrides };
 }
 
-/** How rows of heads lie in textures: so many slices of so many chunks of four numbers. */
-function rowsOf({ headSize }: AttentionShape) {
-  const all = Math.ceil(headSize / 4);
-  const slices = Math.ceil(all / MOST_CHUNKS);
-  const chunks = Math.ceil(all / slices);
-  return { slices, chunks, layout: { columns: headSize, stride: slices * chunks } };
-}
-
-/** Heads along x, blocks of time along y, slices along z. */
-function launch(device: Device, shape: AttentionShape, options: AttentionOptions) {
-  const { batch, time, scale, maskStrides } = shape;
-  const { heads, causal, mask, dropout } = options;
-  const { slices, chunks } = rowsOf(shape);
-  // A processor's registers overflow into its cache either way; a graphics processor's into memory.
-  const wide = device.isCpu && slices === 1 && time >= WIDE_FROM;
-  // Lanes of a vector work on different heads, which walk equally far; with few heads some work on
-  // different places.
-  const lanes = lanesOf(device);
-  const blocks = Math.ceil(time / (wide ? 2 * SIDE : SIDE));
-  const [lanesX, lanesY] = rectangle(lanes, batch * heads, blocks);
-  const overrides: Overrides = {
-    chunks,
-    slices,
-    causal,
-    has_mask: mask !== undefined,
-    has_dropout: dropout !== undefined,
-    wide,
-    lanes_x: lanesX,
-    lanes,
-  };
-  const workgroups: [number, number, number] = [
-    Math.ceil(batch * heads / lanesX),
-    Math.ceil(blocks / lanesY),
-    slices,
-  ];
-  const random = dropout ?? { probability: 0, place: 0, step: 0, seed: 0 };
-  const uniforms = { batch, heads, time, scale, ...maskStrides, ...random };
-  return { uniforms, overrides, workgroups };
-}
-
 /** softmax(scale·Q·Kᵀ + mask)·V for packed qkv (B, T, 3·C). */
 export function attention(qkv: Tensor, options: AttentionOptions): AttentionResult {
   const { device } = qkv;
   const shape = attentionShape(qkv, options);
-  const { batch, time, channels } = shape;
-  const { layout } = rowsOf(shape);
+  const { batch, time, channels, headSize } = shape;
+  const { layout } = headRows(headSize);
   const logSumExp = device.tensor([batch, options.heads, time]);
   const { padded, finish } = paddedRows([batch, time, channels], qkv, layout);
-  device.dispatch(kernel, "forward", {
-    bindings: {
+  attend("forward", qkv, {
+    shape,
+    options,
+    tensors: {
       qkv: texels(qkv, 0, layout).texture,
       mask: options.mask ?? device.nothing,
-      result: padded,
       log_sum_exp: logSumExp,
+      result: padded,
     },
-    ...launch(device, shape, options),
   });
   return { out: finish(), logSumExp };
 }
@@ -162,12 +125,14 @@ export function attentionBackward(
 ): Tensor {
   const { device } = qkv;
   const shape = attentionShape(qkv, options);
-  const { layout } = rowsOf(shape);
+  const { layout } = headRows(shape.headSize);
   const { out, logSumExp } = options.saved;
   const delta = device.tensor(logSumExp.shape);
   const { padded, finish } = paddedRows(qkv.shape, qkv, layout);
-  const args = {
-    bindings: {
+  attend("backward", qkv, {
+    shape,
+    options,
+    tensors: {
       qkv: texels(qkv, 0, layout).texture,
       outs: texels(out, 1, layout).texture,
       d_outs: texels(dOut, 2, layout).texture,
@@ -176,10 +141,49 @@ export function attentionBackward(
       delta,
       result: padded,
     },
-    ...launch(device, shape, options),
-  };
-  device.dispatch(kernel, "queries", args);
-  device.dispatch(kernel, "keys", args);
+  });
   device.pool.release(delta.buffer);
   return finish();
+}
+
+/** Records one pass by the variant that is asked for, or known to be fast. */
+function attend(
+  pass: AttentionCall["pass"],
+  { device, dtype }: Tensor,
+  { shape, options, tensors }: {
+    shape: AttentionShape;
+    options: AttentionOptions;
+    tensors: AttentionTensors;
+  },
+): void {
+  const { batch, time, headSize, scale, maskStrides } = shape;
+  const { heads, causal, mask, dropout, variant } = options;
+  const call: AttentionCall = {
+    pass,
+    batch,
+    heads,
+    time,
+    headSize,
+    causal,
+    hasMask: mask !== undefined,
+    hasDropout: dropout !== undefined,
+    half: dtype === "f16",
+  };
+  if (variant !== undefined && !fits(variant, call, device)) {
+    throw new VitrailError(
+      `Cannot attend by ${variant} with heads of ${headSize}: they need more than one slice, or more ` +
+        "workgroup memory than this adapter has",
+    );
+  }
+  const random = dropout ?? { probability: 0, place: 0, step: 0, seed: 0 };
+  const uniforms = { scale, ...maskStrides, ...random };
+  launch(device, variant ?? choose(device, call), { call, tensors, uniforms });
+}
+
+function choose(device: Device, call: AttentionCall): AttentionVariant {
+  const usual = shipped(device, call);
+  // What is f16 has no measured variants yet.
+  if (call.half) return usual;
+  const found = device.variants.choose(classOf(call), usual, () => tunable(device, call, usual));
+  return fits(found, call, device) ? found : usual;
 }

@@ -97,7 +97,7 @@ const unpacked: Count = (d) => {
 function attention(products: number, rows: number, statistics: number): Count {
   return (d) => {
     const { uniforms: { batch, heads, time }, overrides, bound } = d;
-    const { chunks, slices, causal, has_mask } = overrides as Record<string, number>;
+    const { chunks, slices = 1, causal, has_mask } = overrides as Record<string, number>;
     const headSize = 4 * chunks * slices;
     const pairs = causal ? time * (time + 1) / 2 : time * time;
     const row = batch * heads * time;
@@ -193,6 +193,9 @@ const COUNTS: Record<string, Count> = {
   "attention.forward": attention(2, 4, 1),
   "attention.queries": attention(3, 6, 2),
   "attention.keys": attention(2, 6, 2),
+  "attention_shared.forward": attention(2, 4, 1),
+  "attention_shared.queries": attention(3, 6, 2),
+  "attention_shared.keys": attention(2, 6, 2),
   // q·k and p·v for each place; the places before the newest come from the cache.
   "attention_decode.forward": ({ uniforms: { batch, heads, head_size, past } }) => ({
     flops: 4 * (past + 1) * batch * heads * head_size,

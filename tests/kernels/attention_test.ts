@@ -11,6 +11,7 @@ import {
   type AttentionOptions,
   type AttentionResult,
 } from "../../src/kernels/attention.ts";
+import { ATTENTION_VARIANTS, type AttentionVariant } from "../../src/kernels/attention_variants.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { assertClose, numbers } from "../compare.ts";
 import { attention as reference, attentionBackward as backward } from "../reference/attention.ts";
@@ -35,10 +36,15 @@ function uploadCase(device: Device, shape: AttentionCase): [Tensor, AttentionOpt
 }
 
 /** Forward and backward of one case, compared with the reference. */
-async function check(device: Device, shape: AttentionCase): Promise<void> {
+async function check(
+  device: Device,
+  shape: AttentionCase,
+  variant?: AttentionVariant,
+): Promise<void> {
   using _scope = device.scope();
   const { batch, time, heads, headSize, label } = shape;
-  const [qkv, options] = uploadCase(device, shape);
+  const [qkv, uploaded] = uploadCase(device, shape);
+  const options = { ...uploaded, variant };
   const size = batch * time * heads * headSize;
   const d = numbers(size, 2);
   const dOut = upload(device, d, [batch, time, heads * headSize]);
@@ -59,7 +65,8 @@ async function check(device: Device, shape: AttentionCase): Promise<void> {
   assertClose(gradient, expectedGradient, { bound: 3e-6, label: `${label}: dQkv` });
 }
 
-const [[, device], [, graphics]] = await openDevices();
+const launches = await openDevices();
+const [[, device], [, graphics]] = launches;
 
 Deno.test("attention: causal and bidirectional", async () => {
   for (const shape of plainCases()) await check(device, shape);
@@ -69,58 +76,72 @@ Deno.test("attention: masks and dropout", async () => {
   for (const shape of maskedCases()) await check(device, shape);
 });
 
-// Each pipeline of attention takes llvmpipe seconds to compile, and both launches share their text:
-// the second runs only the variant in which all of it is reached.
-Deno.test("attention, launched as on a graphics processor: causal, with masks and dropout", async () => {
-  for (const shape of maskedCases().filter((c) => c.dropout)) await check(graphics, shape);
+Deno.test("attention, launched as on a graphics processor: causal and bidirectional", async () => {
+  for (const shape of plainCases()) await check(graphics, shape);
 });
 
-Deno.test("attention: a query that sees no key gets zeros, and gives none", async () => {
-  using _scope = device.scope();
-  const [batch, time, channels] = [2, 11, 36];
-  const qkv = upload(device, numbers(batch * time * 3 * channels, 1), [
-    batch,
-    time,
-    3 * channels,
-  ]);
-  const mask = new Float32Array(batch * time);
-  mask.fill(-Infinity, time);
-  const options = { heads: 3, causal: false, mask: upload(device, mask, [batch, time]) };
-  const dOut = upload(device, numbers(batch * time * channels, 2), [batch, time, channels]);
-  poison(device, dOut.shape, qkv.shape, [batch, 3, time]);
-  const saved = attention(qkv, options);
-  const dQkv = attentionBackward(qkv, dOut, { ...options, saved });
-  const [out, logSumExp, d] = await device.read(saved.out, saved.logSumExp, dQkv);
-  for (const data of [out, logSumExp, d]) {
-    const [seen, unseen] = [data.subarray(0, data.length / 2), data.subarray(data.length / 2)];
-    assert.ok(unseen.every((v) => v === 0), "entry 1 is zero throughout");
-    assert.ok(seen.every((v) => Number.isFinite(v) && v !== 0), "entry 0 is not");
+// Each pipeline of attention takes llvmpipe seconds to compile: here those in which all of it is reached.
+Deno.test("attention, launched as on a graphics processor: masks and dropout", async () => {
+  for (const shape of maskedCases().filter((c) => c.dropout || c.scale)) {
+    await check(graphics, shape);
   }
 });
 
-Deno.test("attention: scores of hundreds do not overflow", async () => {
-  using _scope = device.scope();
-  const shape = { batch: 1, time: 29, heads: 3, headSize: 12, causal: true };
-  const host = numbers(29 * 108, 1).map((v) => 30 * v);
-  const { out, logSumExp } = attention(upload(device, host, [1, 29, 108]), shape);
-  const expected = reference(host, shape);
-  const [found, sums] = await device.read(out, logSumExp);
-  // A score near 600 is rounded by some 1e-4: that much, relatively, is uncertain in each weight.
-  assertClose(found, expected.out, { bound: 5e-5, label: "out" });
-  assertClose(sums, expected.logSumExp, { bound: 1e-6, label: "logSumExp" });
+Deno.test("attention: every variant on a sequence of more than one block", async () => {
+  const [shape] = maskedCases().filter((c) => c.dropout && c.time === 130);
+  for (const variant of ATTENTION_VARIANTS) {
+    await check(graphics, { ...shape, label: `${variant}, ${shape.label}` }, variant);
+  }
 });
 
-Deno.test("attention: same bytes twice, forward and backward", async () => {
-  using _scope = device.scope();
-  const shape = maskedCases().findLast((c) => c.time === 29 && c.dropout)!;
-  const [qkv, options] = uploadCase(device, shape);
-  const dOut = upload(device, numbers(3 * 29 * 36, 2), [3, 29, 36]);
-  await assertSameBytes(device, () => {
+for (const [name, device] of launches) {
+  Deno.test(`attention, ${name}: a query that sees no key gets zeros, and gives none`, async () => {
+    using _scope = device.scope();
+    const [batch, time, channels] = [2, 11, 36];
+    const qkv = upload(device, numbers(batch * time * 3 * channels, 1), [
+      batch,
+      time,
+      3 * channels,
+    ]);
+    const mask = new Float32Array(batch * time);
+    mask.fill(-Infinity, time);
+    const options = { heads: 3, causal: false, mask: upload(device, mask, [batch, time]) };
+    const dOut = upload(device, numbers(batch * time * channels, 2), [batch, time, channels]);
+    poison(device, dOut.shape, qkv.shape, [batch, 3, time]);
     const saved = attention(qkv, options);
     const dQkv = attentionBackward(qkv, dOut, { ...options, saved });
-    return [saved.out, saved.logSumExp, dQkv];
+    const [out, logSumExp, d] = await device.read(saved.out, saved.logSumExp, dQkv);
+    for (const data of [out, logSumExp, d]) {
+      const [seen, unseen] = [data.subarray(0, data.length / 2), data.subarray(data.length / 2)];
+      assert.ok(unseen.every((v) => v === 0), "entry 1 is zero throughout");
+      assert.ok(seen.every((v) => Number.isFinite(v) && v !== 0), "entry 0 is not");
+    }
   });
-});
+
+  Deno.test(`attention, ${name}: scores of hundreds do not overflow`, async () => {
+    using _scope = device.scope();
+    const shape = { batch: 1, time: 29, heads: 3, headSize: 12, causal: true };
+    const host = numbers(29 * 108, 1).map((v) => 30 * v);
+    const { out, logSumExp } = attention(upload(device, host, [1, 29, 108]), shape);
+    const expected = reference(host, shape);
+    const [found, sums] = await device.read(out, logSumExp);
+    // A score near 600 is rounded by some 1e-4: that much, relatively, is uncertain in each weight.
+    assertClose(found, expected.out, { bound: 5e-5, label: "out" });
+    assertClose(sums, expected.logSumExp, { bound: 1e-6, label: "logSumExp" });
+  });
+
+  Deno.test(`attention, ${name}: same bytes twice, forward and backward`, async () => {
+    using _scope = device.scope();
+    const shape = maskedCases().findLast((c) => c.time === 29 && c.dropout)!;
+    const [qkv, options] = uploadCase(device, shape);
+    const dOut = upload(device, numbers(3 * 29 * 36, 2), [3, 29, 36]);
+    await assertSameBytes(device, () => {
+      const saved = attention(qkv, options);
+      const dQkv = attentionBackward(qkv, dOut, { ...options, saved });
+      return [saved.out, saved.logSumExp, dQkv];
+    });
+  });
+}
 
 Deno.test("attention: what does not fit is said", () => {
   using _scope = device.scope();
