@@ -8,7 +8,9 @@
 // multiple of eight. Scales are bfloat16, two columns to a word: their bits are the upper half of an
 // f32. No shader-f16 is needed: unpack2x16float is part of WGSL.
 //
-// forward: one invocation computes four neighbouring columns of one row of out, as matmul_row.wgsl does.
+// forward: one invocation computes four neighbouring columns of one row of out, or of four if rows_each
+// says so, over its part of the groups: a workgroup has lanes / splits fours side by side, in `splits`
+// parts, which are added up in one order.
 // unpack: one invocation writes eight rows of four columns. lookup: one writes one number of
 // out[i] = W[:, ids[i]] + position[offset + i mod time], which is the embedding of a tied table.
 // A k that is no multiple of 8 sets odd_k; for an n that is none of 4 there is unpack_odd.
@@ -26,6 +28,7 @@ override has_position: bool = false;
 override rows_each: u32 = 1;
 override odd_k: bool = false;
 override lanes: u32 = 64;
+override splits: u32 = 1;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -91,29 +94,25 @@ fn four(row: u32, k: u32, size: Shape) -> vec4f {
   return v;
 }
 
-fn write_rows(id: vec3u, size: Shape, sum: mat4x4f) {
-  let row = id.y * rows_each;
-  write_four(row, 4 * id.x, size, sum[0]);
-  if (rows_each > 1) {
-    write_four(row + 1, 4 * id.x, size, sum[1]);
-    write_four(row + 2, 4 * id.x, size, sum[2]);
-    write_four(row + 3, 4 * id.x, size, sum[3]);
-  }
-}
+var<workgroup> parts: array<mat4x4f, lanes>;
 
 @compute @workgroup_size(lanes)
-fn forward(@builtin(global_invocation_id) id: vec3u) {
+fn forward(@builtin(workgroup_id) place: vec3u, @builtin(local_invocation_index) lane: u32) {
   let size = shape;
+  let side = lanes / splits;
   let columns = (size.n + 3) / 4;
-  if (id.x >= columns) { return; }
-  // Rows past the end are the last one over again.
-  let rows = min(id.y * rows_each + vec4u(0, 1, 2, 3), vec4u(size.m - 1));
+  let four_columns = place.x * side + lane % side;
+  // What is past the end is the last one over again, and is not written: a barrier needs all lanes.
+  let column = min(four_columns, columns - 1);
+  let row = place.y * rows_each;
+  let rows = min(row + vec4u(0, 1, 2, 3), vec4u(size.m - 1));
   let blocks = (size.k + 7) / 8;
+  let along = size.group / 8;
   var sum = mat4x4f();
-  for (var first = 0u; first < blocks; first += size.group / 8) {
+  for (var first = lane / side * along; first < blocks; first += splits * along) {
     var part = mat4x4f();
-    for (var i = first; i < min(first + size.group / 8, blocks); i++) {
-      let w = eight(i, id.x, columns);
+    for (var i = first; i < min(first + along, blocks); i++) {
+      let w = eight(i, column, columns);
       part[0] += four(rows.x, 8 * i, size) * w.low + four(rows.x, 8 * i + 4, size) * w.high;
       if (rows_each > 1) {
         part[1] += four(rows.y, 8 * i, size) * w.low + four(rows.y, 8 * i + 4, size) * w.high;
@@ -121,10 +120,22 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
         part[3] += four(rows.w, 8 * i, size) * w.low + four(rows.w, 8 * i + 4, size) * w.high;
       }
     }
-    let s = scale(first * 8 / size.group, id.x, columns);
+    let s = scale(first / along, column, columns);
     sum += mat4x4f(part[0] * s, part[1] * s, part[2] * s, part[3] * s);
   }
-  write_rows(id, size, sum);
+  if (splits > 1) {
+    parts[lane] = sum;
+    workgroupBarrier();
+    if (lane >= side) { return; }
+    for (var other = lane + side; other < lanes; other += side) { sum += parts[other]; }
+  }
+  if (four_columns >= columns) { return; }
+  write_four(row, 4 * column, size, sum[0]);
+  if (rows_each > 1) {
+    write_four(row + 1, 4 * column, size, sum[1]);
+    write_four(row + 2, 4 * column, size, sum[2]);
+    write_four(row + 3, 4 * column, size, sum[3]);
+  }
 }
 
 /// Rows 8·i..8·i+7 of four columns, scaled: each matrix lists four rows.

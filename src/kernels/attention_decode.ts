@@ -9,6 +9,8 @@ import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { type ScratchTexture, TEXELS_PER_ROW } from "../gpu/textures.ts";
 import { lanesOf } from "./launch.ts";
+import { texels } from "./texels.ts";
+import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("attention_decode", source);
 
@@ -109,16 +111,58 @@ export function attentionDecode(
   cache: DecodeCache,
   options: { past: number; layer: number; out?: Tensor },
 ): Tensor {
-  const { past, layer } = options;
   const { device } = qkv;
-  const { batch, heads, headSize } = cache;
-  const quads = quadsOf(headSize);
+  const { batch, heads, headSize, capacity } = cache;
   const out = options.out ?? device.tensor([batch, 1, heads * headSize]);
-  device.dispatch(kernel, "forward", {
+  // By its capacity and not by what it holds, so that all tokens of a text take one path.
+  const key = `attention_decode ${sizeClass(batch * heads)}x${sizeClass(capacity)}x${headSize}`;
+  const [lanes] = chooseWorkgroup(device, key, {
+    usual: [lanesFor(device, quadsOf(headSize)), 1],
+    trial: () => trialOf(device, cache),
+  });
+  launch(qkv, cache, { ...options, out, lanes });
+  return out;
+}
+
+/** Records one call with so many lanes to a head. */
+function launch(
+  qkv: Tensor,
+  cache: DecodeCache,
+  options: { past: number; layer: number; out: Tensor; lanes: number },
+): void {
+  const { past, layer, out, lanes } = options;
+  const { batch, heads, headSize } = cache;
+  qkv.device.dispatch(kernel, "forward", {
     bindings: { qkv, keys: cache.keys, values: cache.values, out },
     uniforms: uniformsOf(cache, { past, layer }),
-    overrides: { quads, lanes: lanesFor(device, quads) },
+    overrides: { quads: quadsOf(headSize), lanes },
     workgroups: [heads, batch],
   });
-  return out;
+}
+
+/** Lanes that a GPU may prefer for a head. */
+const OTHERS_ON_GPU: readonly Workgroup[] = [[32, 1], [128, 1], [256, 1]];
+
+/** What a tuner needs to compare workgroups on a cache like this one, half filled. */
+function trialOf(
+  device: Device,
+  { batch, heads, headSize, capacity }: DecodeCache,
+): WorkgroupTrial {
+  const quads = quadsOf(headSize);
+  const count = batch * heads * quads * capacity;
+  const past = capacity >> 1;
+  return {
+    others: device.isCpu ? [] : OTHERS_ON_GPU.filter(([lanes]) => lanes >= quads),
+    flops: 4 * batch * heads * headSize * past,
+    prepare: (random) => {
+      const [keys, values] = [0, 1].map((slot) => texels(random([count, 4]), slot).texture);
+      const cache = { layers: 1, batch, heads, headSize, capacity, keys, values };
+      const qkv = random([batch, 1, 3 * heads * headSize]);
+      const out = device.zeros([batch, 1, heads * headSize]);
+      return {
+        outputs: [out],
+        run: ([lanes]) => launch(qkv, cache, { past, layer: 0, out, lanes }),
+      };
+    },
+  };
 }

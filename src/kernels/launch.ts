@@ -60,9 +60,17 @@ export function rectangle(lanes: number, across: number, down: number): [number,
   return best;
 }
 
+/** Rows of a workgroup, and lanes that share one: for a processor, whose barriers are dear, or a GPU. */
+export function usualTeam(device: Device): [rows: number, lanes: number] {
+  return device.isCpu ? [device.vectorLanes, 1] : [2, 32];
+}
+
 /** One team of lanes for each of `rows` rows. */
-export function perRow(device: Device, rows: number): Launch {
-  const [lanes, perGroup] = device.isCpu ? [1, device.vectorLanes] : [32, 2];
+export function perRow(
+  device: Device,
+  rows: number,
+  [perGroup, lanes]: readonly [rows: number, lanes: number] = usualTeam(device),
+): Launch {
   const groups = Math.ceil(rows / perGroup);
   return {
     overrides: { lanes, rows: perGroup },

@@ -7,7 +7,9 @@ import source from "../../shaders/layer_norm.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { both, perRow } from "./launch.ts";
+import type { Device } from "../gpu/device.ts";
+import { both, perRow, usualTeam } from "./launch.ts";
+import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("layer_norm", source);
 
@@ -38,15 +40,9 @@ export function layerNorm(
 ): LayerNormResult {
   const { weight, bias, epsilon } = parameters;
   checkNorm(x, parameters);
-  const columns = x.shape.at(-1)!;
-  const rows = x.size / columns;
   const out = x.device.tensor(x.shape, x.dtype);
-  const [mean, rstd] = [0, 1].map(() => x.device.tensor([rows]));
-  x.device.dispatch(kernel, columns % 4 === 0 ? "forward" : "forward_odd", {
-    bindings: { ...both({ x, weight, bias, out }), mean, rstd },
-    uniforms: { row_count: rows, columns, epsilon },
-    ...perRow(x.device, rows),
-  });
+  const [mean, rstd] = [0, 1].map(() => x.device.tensor([rowsOf(x)]));
+  launch("forward", x, { tensors: { x, weight, bias, out }, statistics: { mean, rstd }, epsilon });
   return { out, mean, rstd };
 }
 
@@ -63,14 +59,12 @@ export function addNorm(
     );
   }
   checkNorm(a, parameters);
-  const columns = a.shape.at(-1)!;
-  const rows = a.size / columns;
   const [sum, out] = [0, 1].map(() => a.device.tensor(a.shape, a.dtype));
-  const [mean, rstd] = [0, 1].map(() => a.device.tensor([rows]));
-  a.device.dispatch(kernel, columns % 4 === 0 ? "added" : "added_odd", {
-    bindings: { ...both({ x: a, y: b, weight, bias, residual: sum, out }), mean, rstd },
-    uniforms: { row_count: rows, columns, epsilon },
-    ...perRow(a.device, rows),
+  const [mean, rstd] = [0, 1].map(() => a.device.tensor([rowsOf(a)]));
+  launch("added", a, {
+    tensors: { x: a, y: b, weight, bias, residual: sum, out },
+    statistics: { mean, rstd },
+    epsilon,
   });
   return { sum, out, mean, rstd };
 }
@@ -82,13 +76,79 @@ export function layerNormBackward(
   options: { dX: Tensor; accumulate: boolean },
 ): void {
   const { x, weight, mean, rstd } = saved;
+  const { dX, accumulate } = options;
+  launch("backward", x, {
+    tensors: { x, weight, d_out: dOut, d_x: dX },
+    statistics: { mean, rstd },
+    accumulate,
+  });
+}
+
+type Entry = "forward" | "added" | "backward";
+
+/** What an entry point binds, by its names for vectors of four, and the sizes and flags it is given. */
+interface Norm {
+  tensors: Record<string, Tensor>;
+  statistics: { mean: Tensor; rstd: Tensor };
+  epsilon?: number;
+  accumulate?: boolean;
+}
+
+const rowsOf = (x: Tensor): number => x.size / x.shape.at(-1)!;
+
+/** Records one call over the rows of x, with as many lanes to a row as are known to be fast. */
+function launch(entry: Entry, x: Tensor, norm: Norm): void {
   const columns = x.shape.at(-1)!;
-  const rows = x.size / columns;
-  const { overrides, workgroups } = perRow(x.device, rows);
-  x.device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
-    bindings: { ...both({ x, weight, d_out: dOut, d_x: options.dX }), mean, rstd },
-    uniforms: { row_count: rows, columns, epsilon: 0 },
-    overrides: { ...overrides, accumulate: options.accumulate },
+  const words = [
+    `layer_norm ${entry} ${sizeClass(rowsOf(x))}x${sizeClass(columns)}`,
+    columns % 4 !== 0 && "odd",
+    norm.accumulate && "accumulates",
+    x.dtype === "f16" && "f16",
+  ];
+  const team = chooseWorkgroup(x.device, words.filter(Boolean).join(" "), {
+    usual: usualTeam(x.device),
+    trial: () => trialOf(entry, x, norm),
+  });
+  launchBy(team, entry, norm);
+}
+
+function launchBy(team: Workgroup, entry: Entry, norm: Norm): void {
+  const { tensors, statistics, epsilon = 0, accumulate = false } = norm;
+  const { device, shape } = tensors.x;
+  const columns = shape.at(-1)!;
+  const rows = rowsOf(tensors.x);
+  const { overrides, workgroups } = perRow(device, rows, team);
+  device.dispatch(kernel, columns % 4 === 0 ? entry : `${entry}_odd`, {
+    bindings: { ...both(tensors), ...statistics },
+    uniforms: { row_count: rows, columns, epsilon },
+    overrides: entry === "backward" ? { ...overrides, accumulate } : overrides,
     workgroups,
   });
+}
+
+/** Rows and lanes that a GPU may prefer: more lanes where rows are long or few. */
+const OTHERS_ON_GPU: readonly Workgroup[] = [[8, 8], [4, 16], [4, 32], [1, 64], [1, 128], [1, 256]];
+
+/** What a tuner needs to compare teams on rows like those of x. */
+function trialOf(entry: Entry, x: Tensor, { tensors, accumulate }: Norm): WorkgroupTrial {
+  const { device } = x;
+  const written = { forward: ["out"], added: ["residual", "out"], backward: ["d_x"] }[entry];
+  return {
+    others: device.isCpu || x.dtype === "f16" ? [] : OTHERS_ON_GPU,
+    flops: 10 * x.size,
+    prepare: (random) => {
+      const made = Object.fromEntries(
+        Object.entries(tensors).map(([name, { shape }]) => [
+          name,
+          written.includes(name) ? device.zeros(shape) : random(shape),
+        ]),
+      );
+      const [mean, rstd] = [0, 1].map(() => random([rowsOf(x)]));
+      const norm = { tensors: made, statistics: { mean, rstd }, epsilon: 1e-5, accumulate };
+      return {
+        outputs: written.map((name) => made[name]),
+        run: (team) => launchBy(team, entry, norm),
+      };
+    },
+  };
 }

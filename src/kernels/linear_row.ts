@@ -12,13 +12,16 @@ import type { Tensor } from "../gpu/tensor.ts";
 import type { GeluKind } from "./gelu.ts";
 import { lanesOf } from "./launch.ts";
 import { type TexelMatrix, texels } from "./texels.ts";
+import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("linear_row", source);
 
 /** Rows that one invocation computes, at most. */
 const MOST_ROWS = 4;
-/** Parts of k, on a graphics processor, that fill it where there are few columns. */
-const SPLITS = 16;
+/** Fours of columns side by side, and parts of k, which fill a GPU where there are few columns. */
+const ON_GPU: Workgroup = [16, 16];
+/** Others: of few columns and many parts, and the other way round. */
+const OTHERS_ON_GPU: readonly Workgroup[] = [[8, 32], [32, 8], [64, 4], [16, 8], [8, 16], [64, 1]];
 
 /** A weight as `linearRow` reads it: a copy in a texture, which lives until it is released. */
 export interface RowWeight extends TexelMatrix {
@@ -81,18 +84,41 @@ export interface LinearRowOptions {
  * @throws {VitrailError} if rows of x are not as long as the weight is deep
  */
 export function linearRow(x: Tensor, weight: RowWeight, options: LinearRowOptions = {}): Tensor {
-  const { norm, bias, gelu, accumulate = false } = options;
+  const { norm } = options;
   const { device } = x;
-  const { inputs: k, outputs: n, stride, transposed } = weight;
+  const { inputs: k, outputs: n, transposed } = weight;
   if (x.shape.at(-1) !== k) {
     throw new VitrailError(
       `Cannot multiply (${x.shape.join(", ")}) by (${k}, ${n}): inner dimensions must match`,
     );
   }
-  const m = x.size / k;
   const out = options.out ?? device.tensor([...x.shape.slice(0, -1), n]);
+  const m = x.size / k;
+  const words = [
+    `linear_row ${m}x${sizeClass(n)}x${sizeClass(k)}`,
+    transposed && "transposed",
+    norm && "norm",
+    k % 4 !== 0 && "odd",
+  ];
+  const workgroup = chooseWorkgroup(device, words.filter(Boolean).join(" "), {
+    usual: device.isCpu ? [lanesOf(device), 1] : ON_GPU,
+    trial: () => trialOf(device, m, { weight, norm: norm !== undefined }),
+  });
+  launch(x, weight, { ...options, out, workgroup });
+  return out;
+}
+
+/** Records one call by one workgroup. */
+function launch(
+  x: Tensor,
+  weight: RowWeight,
+  options: LinearRowOptions & { out: Tensor; workgroup: Workgroup },
+): void {
+  const { norm, bias, gelu, out, accumulate = false, workgroup: [columns, splits] } = options;
+  const { device } = x;
+  const { inputs: k, outputs: n, stride, transposed } = weight;
+  const m = x.size / k;
   const fours = Math.ceil(k / 4);
-  const { columns, splits } = workgroupOf(device);
   const rows = norm ? rowsThatFit(device, m, { fours, lanes: columns * splits }) : rowsOf(m);
   device.dispatch(kernel, "forward", {
     bindings: {
@@ -119,11 +145,32 @@ export function linearRow(x: Tensor, weight: RowWeight, options: LinearRowOption
     },
     workgroups: [Math.ceil(n / 4 / columns), Math.ceil(m / rows)],
   });
-  return out;
 }
 
-function workgroupOf(device: Device): { columns: number; splits: number } {
-  return device.isCpu ? { columns: lanesOf(device), splits: 1 } : { columns: 16, splits: SPLITS };
+/** What a tuner needs to compare workgroups on `m` rows by such a weight. */
+function trialOf(
+  device: Device,
+  m: number,
+  { weight: { inputs, outputs, transposed }, norm }: { weight: RowWeight; norm: boolean },
+): WorkgroupTrial {
+  const lanes = lanesOf(device);
+  return {
+    others: device.isCpu ? [[2 * lanes, 1], [4 * lanes, 1]] : OTHERS_ON_GPU,
+    flops: 2 * m * inputs * outputs,
+    prepare: (random) => {
+      const matrix = random(transposed ? [outputs, inputs] : [inputs, outputs]);
+      const weight = { ...texels(matrix, 0), inputs, outputs, transposed };
+      const [x, scale, shift] = [[m, inputs], [inputs], [inputs]].map(random);
+      const options = {
+        norm: norm ? rowNorm({ weight: scale, bias: shift, epsilon: 1e-5 }) : undefined,
+        out: device.zeros([m, outputs]),
+      };
+      return {
+        outputs: [options.out],
+        run: (workgroup) => launch(x, weight, { ...options, workgroup }),
+      };
+    },
+  };
 }
 
 /** As few reads of the weight as can be, and rows shared out evenly between them. */

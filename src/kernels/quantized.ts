@@ -5,13 +5,14 @@
  */
 import source from "../../shaders/quantized.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
-import { BITS, packedShapes } from "../formats/quantized_matrix.ts";
+import { BITS, packedShapes, packMatrix } from "../formats/quantized_matrix.ts";
 import type { PackedMatrix, Packing } from "../formats/quantized_matrix.ts";
 import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { both, perElement } from "./launch.ts";
+import { both, lanesOf, perElement } from "./launch.ts";
 import { matmul } from "./matmul.ts";
+import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("quantized", source);
 
@@ -26,6 +27,11 @@ export interface QuantizedMatrix extends Packing {
   /** Scales, two bfloat16 to a word; the words again where the format has none. */
   scales: Tensor;
 }
+
+/** Fours of columns side by side, and parts of k, which fill a GPU where there are few columns. */
+const ON_GPU: Workgroup = [16, 8];
+/** Others: of few columns and many parts, and the other way round. */
+const OTHERS_ON_GPU: readonly Workgroup[] = [[8, 16], [16, 4], [32, 4], [32, 8], [64, 2], [64, 1]];
 
 /** Rows up to which a product reads the packed weights itself. */
 const FEW_ROWS = 8;
@@ -96,22 +102,56 @@ export function quantizedMatmul(
       `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
     );
   }
+  const key = `quantized ${format} ${m}x${sizeClass(n)}x${sizeClass(k)}`;
+  const workgroup = chooseWorkgroup(x.device, k % 8 === 0 ? key : `${key} odd`, {
+    usual: x.device.isCpu ? [lanesOf(x.device), 1] : ON_GPU,
+    trial: () => trialOf(x.device, m, matrix),
+  });
+  multiply(x, matrix, { bias, out, accumulate, workgroup });
+  return out;
+}
+
+/** Records the product of a few rows by one workgroup. */
+function multiply(
+  x: Tensor,
+  { inputs: k, outputs: n, format, group, words, scales }: QuantizedMatrix,
+  options: { bias?: Tensor; out: Tensor; accumulate?: boolean; workgroup: Workgroup },
+): void {
+  const { bias, out, accumulate = false, workgroup: [fours, splits] } = options;
+  const m = x.size / k;
   const rowsEach = m > 1 ? 4 : 1;
-  const { overrides, workgroups } = perElement(x.device, Math.ceil(n / 4), Math.ceil(m / rowsEach));
   x.device.dispatch(kernel, "forward", {
     bindings: { ...both({ x }), words, scales, bias: bias ?? x, out },
     uniforms: { m, n, k, group, time: 1, offset: 0 },
     overrides: {
-      ...overrides,
       bits: BITS[format],
       rows_each: rowsEach,
       odd_k: k % 8 !== 0,
       has_bias: bias !== undefined,
       accumulate,
+      lanes: fours * splits,
+      splits,
     },
-    workgroups,
+    workgroups: [Math.ceil(n / 4 / fours), Math.ceil(m / rowsEach)],
   });
-  return out;
+}
+
+/** What a tuner needs to compare workgroups on `m` rows by such a matrix. */
+function trialOf(device: Device, m: number, matrix: QuantizedMatrix): WorkgroupTrial {
+  const { inputs, outputs } = matrix;
+  return {
+    others: device.isCpu ? [[2 * lanesOf(device), 1]] : OTHERS_ON_GPU,
+    flops: 2 * m * inputs * outputs,
+    prepare: (random) => {
+      const weights = Float32Array.from({ length: inputs * outputs }, (_, i) => Math.sin(i));
+      const packed = uploadPacked(device, packMatrix(weights, matrix));
+      const [x, out] = [random([m, inputs]), device.zeros([m, outputs])];
+      return {
+        outputs: [out],
+        run: (workgroup) => multiply(x, packed, { out, workgroup }),
+      };
+    },
+  };
 }
 
 /** The matrix as f32: (K, N). */
