@@ -16,12 +16,17 @@ export interface Trial {
   run: (variant: string) => void;
 }
 
+/** A `tolerance` for results in f16: two sums that differ in their last bits may be rounded apart. */
+export const HALF_TOLERANCE: number = 2 ** -10;
+
 /** A call whose variants can be compared. */
 export interface Tunable {
   /** Variants worth a try for this call on this device, without the shipped one. */
   candidates: readonly string[];
   /** Floating-point operations: what is dearest is measured first. */
   flops: number;
+  /** How far results may lie apart, as a share of the largest number; 10⁻⁵ if absent. */
+  tolerance?: number;
   /** Makes operands, from `random`, which allocates a tensor of numbers in [-0.5, 0.5). */
   prepare: (device: Device, random: (shape: readonly number[]) => Tensor) => Trial;
 }

@@ -182,8 +182,6 @@ function attend(
 
 function choose(device: Device, call: AttentionCall): AttentionVariant {
   const usual = shipped(device, call);
-  // What is f16 has no measured variants yet.
-  if (call.half) return usual;
   const found = device.variants.choose(classOf(call), usual, () => tunable(device, call, usual));
   return fits(found, call, device) ? found : usual;
 }

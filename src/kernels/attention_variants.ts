@@ -9,7 +9,8 @@ import shared from "../../shaders/attention_shared.wgsl" with { type: "text" };
 import type { Device } from "../gpu/device.ts";
 import type { DispatchArguments } from "../gpu/dispatch.ts";
 import { Kernel } from "../gpu/kernel.ts";
-import type { Trial, Tunable } from "../gpu/variants.ts";
+import { HALF_TOLERANCE, type Trial, type Tunable } from "../gpu/variants.ts";
+import { cast } from "./cast.ts";
 import { lanesOf, type Launch, rectangle } from "./launch.ts";
 import { texels } from "./texels.ts";
 
@@ -57,7 +58,7 @@ export interface AttentionCall {
   hasMask: boolean;
   /** Weights of the pattern are dropped. */
   hasDropout: boolean;
-  /** The result is f16. */
+  /** qkv, and with it the result, is f16. */
   half: boolean;
 }
 
@@ -120,13 +121,15 @@ export function classOf(call: AttentionCall): string {
     call.causal && "causal",
     call.hasMask && "mask",
     call.hasDropout && "dropout",
+    call.half && "f16",
   ];
   return words.filter(Boolean).join(" ");
 }
 
 /** What a tuner needs to compare the variants of a call. */
 export function tunable(device: Device, call: AttentionCall, usual: AttentionVariant): Tunable {
-  const { pass, batch, heads, time, headSize, causal, hasMask } = call;
+  const { pass, batch, heads, time, headSize, causal, hasMask, half } = call;
+  const dtype = half ? "f16" : "f32";
   // Eight rows in registers are for a processor, whose registers overflow into its cache either way.
   const candidates = ATTENTION_VARIANTS.filter((name) =>
     name !== usual && fits(name, call, device) &&
@@ -137,8 +140,9 @@ export function tunable(device: Device, call: AttentionCall, usual: AttentionVar
     const { layout } = headRows(headSize);
     const row = 4 * layout.stride;
     const inTexture = (slot: number, parts: number) =>
-      texels(random([batch * time * parts * heads, row]), slot).texture;
-    const result = device.zeros([batch * time * (pass === "forward" ? 1 : 3) * heads, row]);
+      texels(cast(random([batch * time * parts * heads, row]), dtype), slot).texture;
+    const rows = batch * time * (pass === "forward" ? 1 : 3) * heads;
+    const result = device.zeros([rows, row], dtype);
     const statistics = [batch, heads, time];
     // The forward pass writes this; the backward pass needs some number.
     const logSumExp = random(statistics);
@@ -162,7 +166,8 @@ export function tunable(device: Device, call: AttentionCall, usual: AttentionVar
     };
   };
   const products = pass === "forward" ? 2 : 5;
-  return { candidates, flops: 2 * products * pairs * headSize, prepare };
+  const flops = 2 * products * pairs * headSize;
+  return { candidates, flops, prepare, tolerance: half ? HALF_TOLERANCE : undefined };
 }
 
 /** What the shaders bind, by their names; the backward pass alone has `outs`, `d_outs` and `delta`. */

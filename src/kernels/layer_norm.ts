@@ -7,7 +7,8 @@ import source from "../../shaders/layer_norm.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { Device } from "../gpu/device.ts";
+import { HALF_TOLERANCE } from "../gpu/variants.ts";
+import { cast } from "./cast.ts";
 import { both, perRow, usualTeam } from "./launch.ts";
 import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
@@ -134,13 +135,14 @@ function trialOf(entry: Entry, x: Tensor, { tensors, accumulate }: Norm): Workgr
   const { device } = x;
   const written = { forward: ["out"], added: ["residual", "out"], backward: ["d_x"] }[entry];
   return {
-    others: device.isCpu || x.dtype === "f16" ? [] : OTHERS_ON_GPU,
+    others: device.isCpu ? [] : OTHERS_ON_GPU,
     flops: 10 * x.size,
+    tolerance: x.dtype === "f16" ? HALF_TOLERANCE : undefined,
     prepare: (random) => {
       const made = Object.fromEntries(
-        Object.entries(tensors).map(([name, { shape }]) => [
+        Object.entries(tensors).map(([name, { shape, dtype }]) => [
           name,
-          written.includes(name) ? device.zeros(shape) : random(shape),
+          written.includes(name) ? device.zeros(shape, dtype) : cast(random(shape), dtype),
         ]),
       );
       const [mean, rstd] = [0, 1].map(() => random([rowsOf(x)]));

@@ -78,7 +78,7 @@ export function quantizedMatmul(
   matrix: QuantizedMatrix,
   options: { bias?: Tensor; out?: Tensor; accumulate?: boolean; unpacked?: boolean } = {},
 ): Tensor {
-  const { inputs: k, outputs: n, format, group, words, scales } = matrix;
+  const { inputs: k, outputs: n, format } = matrix;
   const { bias, accumulate = false } = options;
   const m = x.size / x.shape.at(-1)!;
   if (x.shape.at(-1) !== k) {

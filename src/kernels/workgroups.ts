@@ -17,6 +17,8 @@ export interface WorkgroupTrial {
   others: readonly Workgroup[];
   /** Floating-point operations of a call. */
   flops: number;
+  /** As in {@linkcode Tunable}. */
+  tolerance?: number;
   /** Makes operands, from `random`, which allocates a tensor of numbers in [-0.5, 0.5). */
   prepare: (random: (shape: readonly number[]) => Tensor) => {
     /** What a run writes. */
@@ -40,13 +42,14 @@ export function chooseWorkgroup(
   { usual, trial }: { usual: Workgroup; trial: () => WorkgroupTrial },
 ): Workgroup {
   const describe = (): Tunable => {
-    const { others, flops, prepare } = trial();
+    const { others, flops, tolerance, prepare } = trial();
     const most = device.raw.limits.maxComputeInvocationsPerWorkgroup;
     return {
       candidates: others
         .filter(([across, sharing]) => across * sharing <= most)
         .map(nameOf).filter((name) => name !== nameOf(usual)),
       flops,
+      tolerance,
       prepare: (_, random) => {
         const { outputs, run } = prepare(random);
         return { outputs, run: (name) => run(workgroupOf(name)!) };

@@ -28,7 +28,7 @@ export interface CompareOptions {
   deadline?: number;
 }
 
-/** Largest difference from the shipped variant, as a share of its largest number. */
+/** Largest difference from the shipped variant, as a share of its largest number, unless a call says else. */
 const TOLERANCE = 1e-5;
 /** A first look; what takes this much longer than the shipped variant is not looked at again. */
 const FIRST_LOOK = { rounds: 5, worst: 1.3 };
@@ -55,7 +55,7 @@ export async function compare(
     // The first run compiles, which may take as long as all that follows.
     if (performance.now() > deadline) break;
     const off = difference(await resultsOf(device, trial, variant), expected);
-    if (off <= TOLERANCE) right.push(variant);
+    if (off <= (call.tolerance ?? TOLERANCE)) right.push(variant);
     else wrong[variant] = off;
   }
   const first = await takeTurns(device, trial, [shipped, ...right], FIRST_LOOK.rounds);

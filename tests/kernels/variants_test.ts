@@ -10,6 +10,7 @@ import type { Device } from "../../src/gpu/device.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { attention, attentionBackward } from "../../src/kernels/attention.ts";
 import { attentionDecode, decodeAppend, decodeCache } from "../../src/kernels/attention_decode.ts";
+import { cast } from "../../src/kernels/cast.ts";
 import { addNorm, layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
 import { linearRow, rowNorm, rowWeight } from "../../src/kernels/linear_row.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
@@ -21,8 +22,8 @@ import { openDevices, upload } from "./devices.ts";
 const random = (device: Device, ...shape: number[]): Tensor =>
   upload(device, numbers(shape.reduce((a, b) => a * b), shape.length), shape);
 
-/** A call of each class, and what it writes. */
-function calls(device: Device): Record<string, () => Tensor> {
+/** Calls by the first words of their classes, each of which writes what it returns. */
+function calls(device: Device): [kernel: string, call: () => Tensor][] {
   const made = (...shape: number[]) => random(device, ...shape);
   const x = made(3, 29, 36);
   const norm = { weight: made(36), bias: made(36), epsilon: 1e-5 };
@@ -39,21 +40,31 @@ function calls(device: Device): Record<string, () => Tensor> {
   for (let past = 0; past < 13; past++) {
     decodeAppend(made(3, 1, 3 * 36), cache, { past, layer: 0 });
   }
-  return {
-    "matmul": () => matmul(x, made(36, 13)),
-    "attention forward": () => attention(qkv, options).out,
-    "attention backward": () => attentionBackward(qkv, x, { ...options, saved: attended }),
-    "attention_decode": () => attentionDecode(made(3, 1, 3 * 36), cache, { past: 13, layer: 0 }),
-    "layer_norm forward": () => layerNorm(x, norm).out,
-    "layer_norm added": () => addNorm(x, x, norm).out,
-    "layer_norm backward": () => {
-      const dX = device.zeros(x.shape);
-      layerNormBackward(x, saved, { dX, accumulate: true });
-      return dX;
-    },
-    "linear_row": () => linearRow(made(5, 36), row, { norm: rowNorm(norm), gelu: "erf" }),
-    "quantized": () => quantizedMatmul(made(3, 300), packed),
+  const [halfX, halfQkv] = [x, qkv].map((tensor) => cast(tensor, "f16"));
+  const halfAttended = attention(halfQkv, options);
+  const backward = (dOut: Tensor, { x }: { x: Tensor }): Tensor => {
+    const dX = device.zeros(x.shape, x.dtype);
+    layerNormBackward(dOut, { ...saved, x }, { dX, accumulate: true });
+    return dX;
   };
+  return [
+    ["matmul", () => matmul(x, made(36, 13))],
+    ["attention forward", () => attention(qkv, options).out],
+    ["attention backward", () => attentionBackward(qkv, x, { ...options, saved: attended })],
+    ["attention_decode", () => attentionDecode(made(3, 1, 3 * 36), cache, { past: 13, layer: 0 })],
+    ["layer_norm forward", () => layerNorm(x, norm).out],
+    ["layer_norm added", () => addNorm(x, x, norm).out],
+    ["layer_norm backward", () => backward(x, { x })],
+    ["linear_row", () => linearRow(made(5, 36), row, { norm: rowNorm(norm), gelu: "erf" })],
+    ["quantized", () => quantizedMatmul(made(3, 300), packed)],
+    ["attention forward", () => attention(halfQkv, options).out],
+    [
+      "attention backward",
+      () => attentionBackward(halfQkv, halfX, { ...options, saved: halfAttended }),
+    ],
+    ["layer_norm added", () => addNorm(halfX, halfX, norm).out],
+    ["layer_norm backward", () => backward(halfX, { x: halfX })],
+  ];
 }
 
 /** Kernels of which a processor has one variant. */
@@ -62,11 +73,11 @@ const ALONE = ["attention_decode", "layer_norm forward", "layer_norm added", "la
 for (const [name, device] of await openDevices()) {
   Deno.test(`variants, ${name}: every candidate is right, and runs where it is chosen`, async () => {
     using _scope = device.scope();
-    for (const [kernel, run] of Object.entries(calls(device))) {
+    for (const [kernel, run] of calls(device)) {
       const [noted, ...rest] = (await device.variants.note(() => void run()))
         .filter(({ key }) => key.startsWith(kernel));
       assert.deepEqual([noted?.count, rest], [1, []], `${kernel} is one class`);
-      const { key, shipped, call: { candidates, prepare } } = noted;
+      const { key, shipped, call: { candidates, prepare, tolerance: bound = 1e-5 } } = noted;
       assert.equal(candidates.length > 0, name === "graphics" || !ALONE.includes(kernel), key);
       assert.ok(!candidates.includes(shipped), key);
       const trial = prepare(device, (shape) => random(device, ...shape));
@@ -88,14 +99,14 @@ for (const [name, device] of await openDevices()) {
       const expected = await results(shipped);
       for (const variant of candidates) {
         (await results(variant)).forEach((found, i) => {
-          assertClose(found, expected[i], { bound: 1e-5, label: `${key}: ${variant}` });
+          assertClose(found, expected[i], { bound, label: `${key}: ${variant}` });
         });
       }
       const [usual, numbers] = [await launched(), await whole()];
       for (const variant of candidates) {
         device.variants.use({ [key]: variant });
         assert.notEqual(await launched(), usual, `${key}: ${variant} runs where it is chosen`);
-        assertClose(await whole(), numbers, { bound: 1e-5, label: `${key} by ${variant}` });
+        assertClose(await whole(), numbers, { bound, label: `${key} by ${variant}` });
       }
       device.variants.use({ [key]: "of another release" });
       assert.equal(await launched(), usual, `${key}: what is unknown is not run`);
