@@ -53,7 +53,8 @@ export type { DropoutKey } from "./src/kernels/dropout.ts";
 // Models and their files.
 export { Gpt, GptCache } from "./src/models/gpt.ts";
 export { hookPoints } from "./src/models/hook_points.ts";
-export type { Decoder } from "./src/models/gpt_decoder.ts";
+export type { Decoder, DecoderSize } from "./src/models/gpt_decoder.ts";
+export type { CacheFormat } from "./src/kernels/attention_decode.ts";
 export { loadGpt, saveGpt } from "./src/models/files.ts";
 export { quantizeGpt, type QuantizeOptions } from "./src/models/quantize.ts";
 export { QuantizedWeight } from "./src/autograd/quantized_weight.ts";

@@ -14,6 +14,7 @@
 // `forward`. head_size is filled up to `quads` vectors of four. The cache has a slot for each head of each sequence of each layer:
 //   keys:    texel (slot·quads + d)·capacity + t, so that lanes, which differ in t, read neighbours
 //   values:  texel (slot·capacity + t)·quads + d, so that lanes, which differ in d, do
+// Their texels are four f32, or four f16 (see src/gpu/kernel.ts): textureLoad gives f32 of both.
 // capacity is a multiple of four. A batch of one qkv may fill several sequences (`sources`).
 // out: (batch, heads·head_size).
 
@@ -36,6 +37,8 @@ override lanes: u32 = 64;
 override teams: u32 = lanes / quads;
 /// Places in a tile.
 override tile: u32 = 256;
+/// Whether texels are written as f16.
+override half: bool = false;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> qkv: array<f32>;
@@ -58,6 +61,14 @@ fn four(at: u32, d: u32, head_size: u32) -> vec4f {
   return vec4f(qkv[i], select(0.0, qkv[i + 1u], left > 1u), select(0.0, qkv[i + 2u], left > 2u), select(0.0, qkv[i + 3u], left > 3u));
 }
 
+/// What a texel can hold of v. One infinite key would be all that its head sees from then on, and 0·∞ in a
+/// mix is no number: so the largest f16 stands for what is beyond it. And v is rounded here, to the nearest,
+/// for a texture may cut off the bits that it has no room for.
+fn storable(v: vec4f) -> vec4f {
+  if (half) { return quantizeToF16(clamp(v, vec4f(-65504), vec4f(65504))); }
+  return v;
+}
+
 @compute @workgroup_size(lanes)
 fn append(@builtin(global_invocation_id) id: vec3u) {
   let size = shape;
@@ -72,8 +83,10 @@ fn append(@builtin(global_invocation_id) id: vec3u) {
   let at = layer * size.layer_stride + row * 3u * channels + head * size.head_size;
   let to = slot + size.layer * size.batch * size.heads;
   let t = size.past + id.y;
-  textureStore(new_keys, place((to * quads + d) * size.capacity + t), four(at + channels, d, size.head_size));
-  textureStore(new_values, place((to * size.capacity + t) * quads + d), four(at + 2u * channels, d, size.head_size));
+  let k = storable(four(at + channels, d, size.head_size));
+  let v = storable(four(at + 2u * channels, d, size.head_size));
+  textureStore(new_keys, place((to * quads + d) * size.capacity + t), k);
+  textureStore(new_values, place((to * size.capacity + t) * quads + d), v);
 }
 
 var<workgroup> query: array<vec4f, quads>;

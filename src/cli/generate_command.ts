@@ -7,11 +7,12 @@ import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { generate } from "../generation/generate.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
+import type { CacheFormat } from "../kernels/attention_decode.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { loadAdaptedGpt } from "../models/adapted_models.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
-import { groupOption, packingFlags, weightsOption } from "./weight_flags.ts";
+import { cacheOption, groupOption, packingFlags, weightsOption } from "./weight_flags.ts";
 import { addTuneFlag, tuneFor } from "./tuning.ts";
 
 interface GenerateFlags {
@@ -31,6 +32,7 @@ interface GenerateFlags {
   seed: number;
   weights?: string;
   group?: string;
+  cache?: CacheFormat;
   json: boolean;
   tune: boolean;
 }
@@ -59,6 +61,7 @@ export function addGenerate(program: Command): void {
     .option("--seed <n>", "seed of the draws", whole(0), 0)
     .addOption(weightsOption())
     .addOption(groupOption())
+    .addOption(cacheOption())
     .option("--json", "print one JSON object", false)
     .action(async (flags: GenerateFlags) => {
       const packing = packingFlags(flags);

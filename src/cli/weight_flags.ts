@@ -1,5 +1,5 @@
 /**
- * The flags that say what a model's weights are kept in.
+ * The flags that say what a model's weights are kept in, and its keys and values.
  *
  * @module
  */
@@ -26,6 +26,13 @@ export function weightsOption(): Option {
 export function groupOption(): Option {
   const text = "weights that share a scale: 32, 64 or 128; 64 by default, 32 for int4";
   return new Option("--group <n>", text).argParser(oneOf(...GROUPS.map(String)));
+}
+
+/** `--cache`. */
+export function cacheOption(): Option {
+  const text = "keys and values: f32, or f16 for half the memory; f16 by default if weights are";
+  return new Option("--cache <format>", `${text} f16, int8 or int4`)
+    .argParser(oneOf("f32", "f16"));
 }
 
 /** What to load a model with. */

@@ -9,6 +9,7 @@ import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { NumericArray, Tensor } from "../gpu/tensor.ts";
+import type { CacheFormat } from "../kernels/attention_decode.ts";
 import { sample, type SampleSettings } from "../kernels/sample.ts";
 import type { Gpt } from "../models/gpt.ts";
 import { lastRow } from "./last_row.ts";
@@ -30,6 +31,8 @@ export interface GenerateOptions extends Partial<SampleSettings> {
   onTokens?: (sequence: number, ids: number[]) => boolean | void;
   /** Tokens between two reads. */
   chunk?: number;
+  /** What keys and values are kept in: f32, or f16 for half the memory; as the weights are if absent. */
+  cache?: CacheFormat;
 }
 
 /**
@@ -60,7 +63,8 @@ export async function generate(
   using _all = device.scope();
   const run = new Run(device);
   const ids = model.ids(prompt, [1, prompt.length]);
-  using decoder = model.decoder({ batch: samples, capacity: prompt.length + maxNewTokens });
+  const capacity = prompt.length + maxNewTokens;
+  using decoder = model.decoder({ batch: samples, capacity, cache: options.cache });
   const tensors = {
     seen: device.upload(seenIds(prompt, vocabularySize, samples), [samples, vocabularySize]),
     ids: device.tensor([samples, 1], "u32"),

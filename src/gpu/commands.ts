@@ -9,11 +9,11 @@ import { VitrailError } from "../errors.ts";
 import type { PooledBuffer } from "./buffers.ts";
 import type { Device } from "./device.ts";
 import type { Bindable, DispatchArguments } from "./dispatch.ts";
-import type { Kernel } from "./kernel.ts";
+import type { Binding, Kernel } from "./kernel.ts";
 import type { Pipeline } from "./pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { LaterRead, type ReadSource } from "./later_read.ts";
-import type { DType, NumericArray } from "./tensor.ts";
+import type { NumericArray } from "./tensor.ts";
 import { type ScratchTexture, texelBytes, TEXELS_PER_ROW } from "./textures.ts";
 
 /** Uniform structs lie this far apart: the most that `minStorageBufferOffsetAlignment` may be. */
@@ -287,7 +287,8 @@ export class Commands {
 }
 
 /**
- * The aliases of a shader that are f16 in this dispatch, by what is bound to the variables of their type.
+ * The aliases of a shader that are f16 in this dispatch, by what is bound to the variables of their type,
+ * and the textures that it writes in halves.
  *
  * @throws {VitrailError} if f16 is bound where only f32 is read, or beside f32 of the same alias
  */
@@ -297,28 +298,35 @@ function halvesOf(
   bindings: DispatchArguments["bindings"],
   nothing: Bindable,
 ): readonly string[] {
-  const half = (name: string): boolean => (bindings[name] as { dtype?: DType })?.dtype === "f16";
+  // A texture of either format is read as f32; of what is written the shader must know it.
+  const half = ({ name, kind }: Binding): boolean => kind !== "texture" && isHalf(bindings[name]);
   const all = kernel.entry(entryPoint).bindings;
-  if (!all.some(({ name }) => half(name))) return NONE;
+  if (!all.some(half)) return NONE;
   const halves = new Set<string>();
-  for (const { name, alias } of all) {
-    if (!half(name)) continue;
-    if (alias === undefined) {
+  for (const { name, alias, kind } of all.filter(half)) {
+    if (kind !== "texture_write" && alias === undefined) {
       throw new VitrailError(
         `Cannot dispatch ${kernel.name}.${entryPoint}: its ${name} is bound to f16, wanted f32`,
       );
     }
-    halves.add(alias);
+    halves.add(alias ?? name);
   }
-  for (const { name, alias } of all) {
+  for (const binding of all) {
+    const { name, alias } = binding;
     // What is not read is of every type.
-    if (!alias || !halves.has(alias) || half(name) || bindings[name] === nothing) continue;
+    if (!alias || !halves.has(alias) || half(binding) || bindings[name] === nothing) continue;
     throw new VitrailError(
       `Cannot dispatch ${kernel.name}.${entryPoint}: its ${name} is bound to f32 ` +
         "beside others that are f16, wanted one type",
     );
   }
   return [...halves].sort();
+}
+
+/** Whether a tensor or a texture holds f16; nothing may be bound yet. */
+function isHalf(bound?: Bindable): boolean {
+  if (!bound) return false;
+  return "buffer" in bound ? bound.dtype === "f16" : bound.texture.format === "rgba16float";
 }
 
 function resourceOf(bound: Bindable): GPUBindingResource {

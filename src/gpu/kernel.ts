@@ -50,6 +50,8 @@ export interface EntryPoint {
 const ALIAS = /^alias (\w+) = f32;$/gm;
 /** A variable in storage, and the type of its elements or of their components. */
 const STORED = /var<storage[^>]*> (\w+): array<(?:vec4<)?(\w+)>/g;
+/** A texture that is written, whose format may be that of halves. */
+const WRITTEN = /^(.*var (\w+): texture_storage_2d<)rgba32float,/gm;
 let kernels = 0;
 
 /** A named WGSL source, reflected when first used. */
@@ -73,14 +75,23 @@ export class Kernel {
    * The WGSL in which the types of these aliases are f16. A shader that serves both types says
    * `alias real = f32;`, declares what it stores as `array<real>` or `array<vec4<real>>`, and computes in
    * f32; a dispatch that binds an f16 tensor to such a variable runs the same text with that alias changed.
+   *
+   * A name may also be that of a texture which is written: it then takes texels of halves. That is a format
+   * and no type, so that it needs no `shader-f16`.
    */
   sourceWith(halves: readonly string[]): string {
     if (halves.length === 0) return this.source;
-    // On the first line, so that a compiler's message still names the lines of the file.
-    return "enable f16; " + this.source.replace(
-      ALIAS,
-      (line, name) => halves.includes(name) ? `alias ${name} = f16;` : line,
+    let typed = false;
+    const source = this.source.replace(ALIAS, (line, name) => {
+      if (!halves.includes(name)) return line;
+      typed = true;
+      return `alias ${name} = f16;`;
+    }).replace(
+      WRITTEN,
+      (line, head, name) => halves.includes(name) ? `${head}rgba16float,` : line,
     );
+    // On the first line, so that a compiler's message still names the lines of the file.
+    return typed ? `enable f16; ${source}` : source;
   }
 
   /** The entry point called `name`. */

@@ -5,6 +5,7 @@
  */
 import { VitrailError } from "../errors.ts";
 import type { Binding, EntryPoint, Kernel } from "./kernel.ts";
+import type { TexelFormat } from "./textures.ts";
 
 /** Values of a shader's `override` constants. */
 export type Overrides = Record<string, number | boolean>;
@@ -34,7 +35,7 @@ export class PipelineCache {
     this.#device = device;
   }
 
-  /** The pipeline for an entry point under the given overrides, with these aliases as f16. */
+  /** The pipeline for an entry point under the given overrides, with these aliases and written textures as f16. */
   get(
     kernel: Kernel,
     entryPoint: string,
@@ -118,7 +119,7 @@ export class PipelineCache {
       entries: entry.bindings.map((binding) => ({
         binding: binding.index,
         visibility: GPUShaderStage.COMPUTE,
-        ...bindingLayout(binding, entry),
+        ...bindingLayout(binding, { entry, halves }),
       })),
     });
     const constants: Record<string, number> = {};
@@ -143,8 +144,14 @@ function inWords(message: string): string {
   return [...told, ...marked].join("; ");
 }
 
+const writtenFormat = ({ name }: Binding, halves: readonly string[]): TexelFormat =>
+  halves.includes(name) ? "rgba16float" : "rgba32float";
+
 /** What may be bound in a place. */
-function bindingLayout(binding: Binding, entry: EntryPoint): Partial<GPUBindGroupLayoutEntry> {
+function bindingLayout(
+  binding: Binding,
+  { entry, halves }: { entry: EntryPoint; halves: readonly string[] },
+): Partial<GPUBindGroupLayoutEntry> {
   switch (binding.kind) {
     case "uniform": {
       const minBindingSize = entry.uniform!.byteLength;
@@ -155,7 +162,7 @@ function bindingLayout(binding: Binding, entry: EntryPoint): Partial<GPUBindGrou
     case "texture":
       return { texture: { sampleType: "unfilterable-float" } };
     case "texture_write":
-      return { storageTexture: { access: "write-only", format: "rgba32float" } };
+      return { storageTexture: { access: "write-only", format: writtenFormat(binding, halves) } };
     default:
       return { buffer: { type: binding.kind === "read" ? "read-only-storage" : "storage" } };
   }

@@ -7,7 +7,7 @@ import source from "../../shaders/attention_decode.wgsl" with { type: "text" };
 import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { type ScratchTexture, TEXELS_PER_ROW } from "../gpu/textures.ts";
+import { type ScratchTexture, type TexelFormat, TEXELS_PER_ROW } from "../gpu/textures.ts";
 import { lanesOf } from "./launch.ts";
 import { texels } from "./texels.ts";
 import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
@@ -28,6 +28,11 @@ export interface DecodeCacheSize {
   capacity: number;
 }
 
+/** What keys and values are kept in; sums are f32 in either case. */
+export type CacheFormat = "f32" | "f16";
+
+const TEXELS: Record<CacheFormat, TexelFormat> = { f32: "rgba32float", f16: "rgba16float" };
+
 /** Keys and values of some layers, which live until their textures are released. */
 export interface DecodeCache extends DecodeCacheSize {
   /** The keys of a channel are neighbours. */
@@ -39,15 +44,20 @@ export interface DecodeCache extends DecodeCacheSize {
 const quadsOf = (headSize: number): number => Math.ceil(headSize / 4);
 
 /**
- * An empty cache. Its capacity grows to a multiple of four.
+ * An empty cache. Its capacity grows to a multiple of four. In f16 it takes half the memory, and every
+ * key and value is rounded once, to eleven bits; no adapter needs `shader-f16` for that.
  *
  * @throws {VitrailError} if the adapter has no texture of that size
  */
-export function decodeCache(device: Device, size: DecodeCacheSize): DecodeCache {
+export function decodeCache(
+  device: Device,
+  size: DecodeCacheSize,
+  { format = "f32" }: { format?: CacheFormat } = {},
+): DecodeCache {
   const capacity = 4 * Math.ceil(size.capacity / 4);
   const { layers, batch, heads, headSize } = size;
   const texels = layers * batch * heads * quadsOf(headSize) * capacity;
-  const [keys, values] = [0, 1].map(() => device.textures.own(texels));
+  const [keys, values] = [0, 1].map(() => device.textures.own(texels, TEXELS[format]));
   return { ...size, capacity, keys, values };
 }
 
@@ -75,7 +85,7 @@ function lanesFor(device: Device, quads: number): number {
 /**
  * Writes the keys and values of qkv into the cache, `past` places from its beginning: of all its layers,
  * (layers, at least sources·T·3·C), or of the one that is named, (sources, T, 3·C). Where qkv has fewer
- * sequences (`sources`) than the cache, they are repeated.
+ * sequences (`sources`) than the cache, they are repeated. A cache in f16 takes what is beyond ±65504 as that.
  */
 export function decodeAppend(
   qkv: Tensor,
@@ -97,7 +107,7 @@ export function decodeAppend(
       layer: layer ?? 0,
       layer_stride: layer === undefined ? qkv.size / layers : 0,
     }),
-    overrides: { quads, lanes },
+    overrides: { quads, lanes, half: cache.keys.texture.format === TEXELS.f16 },
     workgroups: [Math.ceil(layers * cache.batch * cache.heads * quads / lanes), time],
   });
 }

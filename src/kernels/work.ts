@@ -197,14 +197,17 @@ const COUNTS: Record<string, Count> = {
   "attention_shared.queries": attention(3, 6, 2),
   "attention_shared.keys": attention(2, 6, 2),
   // q·k and p·v for each place; the places before the newest come from the cache.
-  "attention_decode.forward": ({ uniforms: { batch, heads, head_size, past } }) => ({
-    flops: 4 * (past + 1) * batch * heads * head_size,
-    bytes: WORD * batch * heads * head_size * (2 * past + 4),
-  }),
-  "attention_decode.append": ({ uniforms }) => {
-    const { batch, sources, layers, heads, head_size, time } = uniforms;
+  "attention_decode.forward": (d) => {
+    const { batch, heads, head_size, past } = d.uniforms;
+    return {
+      flops: 4 * (past + 1) * batch * heads * head_size,
+      bytes: batch * heads * head_size * (wordOf(d, "keys") * 2 * past + WORD * 4),
+    };
+  },
+  "attention_decode.append": (d) => {
+    const { batch, sources, layers, heads, head_size, time } = d.uniforms;
     const numbers = layers * time * heads * head_size;
-    return { flops: 0, bytes: WORD * 2 * numbers * (sources + batch) };
+    return { flops: 0, bytes: 2 * numbers * (WORD * sources + wordOf(d, "new_keys") * batch) };
   },
   "attention_pattern.scores": pattern,
   "attention_pattern.mix": pattern,

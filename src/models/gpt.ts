@@ -21,7 +21,7 @@ import { embed } from "../nn/embedding.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
 import { Mlp } from "../nn/mlp.ts";
-import { type Decoder, GptDecoder } from "./gpt_decoder.ts";
+import { type Decoder, type DecoderSize, GptDecoder } from "./gpt_decoder.ts";
 import { checkIds, checkLength } from "./ids.ts";
 import { sinusoids } from "./initialize.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
@@ -187,8 +187,13 @@ export class Gpt {
     return linearCrossEntropy(run, read, { weight, targets, scale, logitBytes });
   }
 
-  /** What continues `batch` sequences to up to `capacity` places, several times as fast as a cache. */
-  decoder(size: { batch: number; capacity: number }): Decoder {
+  /**
+   * What continues `batch` sequences to up to `capacity` places, several times as fast as a cache. Unless
+   * `cache` says otherwise, keys and values are f16 beside weights in fewer bits: who asked for those has
+   * memory to save, and a long context takes more of it than they do. Beside f32 weights they are f32.
+   */
+  decoder(size: DecoderSize): Decoder {
+    const cache = size.cache ?? (this.quantized.length > 0 ? "f16" : "f32");
     return new GptDecoder(this.device, {
       config: this.config,
       token: this.#token,
@@ -197,7 +202,7 @@ export class Gpt {
       norm: this.#norm,
       head: this.#head,
       hidden: (...pass) => this.hidden(...pass),
-    }, size);
+    }, { ...size, cache });
   }
 
   /** An empty cache for `batch` sequences of up to `capacity` places. */

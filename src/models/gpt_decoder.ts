@@ -13,6 +13,7 @@ import { Tensor } from "../gpu/tensor.ts";
 import { attention } from "../kernels/attention.ts";
 import {
   attentionDecode,
+  type CacheFormat,
   decodeAppend,
   type DecodeCache,
   decodeCache,
@@ -56,6 +57,16 @@ export interface DecoderParts {
     ids: Tensor,
     options: { cache: { length: number; layers: AttentionCache[] } },
   ) => Tensor;
+}
+
+/** What a decoder has room for. */
+export interface DecoderSize {
+  /** Sequences. */
+  batch: number;
+  /** Places of each. */
+  capacity: number;
+  /** What their keys and values are kept in; `Gpt.decoder` chooses by the weights if it is absent. */
+  cache?: CacheFormat;
 }
 
 /** A linear layer, ready to be applied to a few rows. */
@@ -132,7 +143,7 @@ export class GptDecoder implements Decoder {
   constructor(
     device: Device,
     parts: DecoderParts,
-    { batch, capacity }: { batch: number; capacity: number },
+    { batch, capacity, cache = "f32" }: DecoderSize,
   ) {
     const { channels: C, heads, mlpChannels, vocabularySize } = parts.config;
     this.#device = device;
@@ -142,7 +153,8 @@ export class GptDecoder implements Decoder {
     const size = { layers, batch, heads, headSize: C / heads, capacity };
     const perGroup = layersThatFit(device, size);
     for (let first = 0; first < layers; first += perGroup) {
-      this.#groups.push(this.#group({ ...size, layers: Math.min(perGroup, layers - first) }));
+      const some = { ...size, layers: Math.min(perGroup, layers - first) };
+      this.#groups.push(this.#group(some, cache));
     }
     this.#blocks = parts.blocks.map((block, i) => {
       const group = this.#groups[Math.floor(i / perGroup)];
@@ -216,10 +228,10 @@ export class GptDecoder implements Decoder {
     release(this.#head);
   }
 
-  #group(size: DecodeCacheSize): LayerGroup {
+  #group(size: DecodeCacheSize, format: CacheFormat): LayerGroup {
     const row = SLICE * Math.ceil(3 * size.batch * size.heads * size.headSize / SLICE);
     const fresh = this.#device.tensor([size.layers, row]);
-    return { cache: decodeCache(this.#device, size), fresh };
+    return { cache: decodeCache(this.#device, size, { format }), fresh };
   }
 }
 

@@ -63,6 +63,15 @@ Deno.test("a variable in storage knows its alias, whether it holds numbers or fo
   assert.match(source, /^alias operand = f16;\nalias real = f32;$/m);
 });
 
+Deno.test("a texture that is written takes halves without the adapter's f16", () => {
+  const kernel = read("attention_decode.wgsl");
+  const source = kernel.sourceWith(["new_keys"]);
+  const format = (name: string) =>
+    source.match(`var ${name}: texture_storage_2d<(\\w+), write>`)?.[1];
+  assert.deepEqual(["new_keys", "new_values"].map(format), ["rgba16float", "rgba32float"]);
+  assert.equal(source.replace("rgba16float", "rgba32float"), kernel.source);
+});
+
 Deno.test("a shader that is wrong in f16 is refused", async () => {
   const wrong = new Kernel(
     "wrong",

@@ -193,6 +193,16 @@ Deno.test("a step of generation: products with what is done beside them, and one
     bytes: 4 * 6 * 5 * (9 * 2 + 4),
   });
   [cache.keys, cache.values].forEach((texture) => device.textures.release(texture));
+  const size = { layers: 2, batch: 3, heads: 2, headSize: 5, capacity: 12 };
+  const halves = decodeCache(device, size, { format: "f16" });
+  const half = await works(() => {
+    decodeAppend(zeros(1, 9, 30), halves, { past: 0, sources: 1, time: 9, layer: 1 });
+    attentionDecode(zeros(3, 1, 30), halves, { past: 9, layer: 1 });
+  });
+  // What is in the cache has two bytes.
+  assert.equal(half["attention_decode.append"]?.bytes, 2 * 9 * 10 * (4 * 1 + 2 * 3));
+  assert.equal(half["attention_decode.forward"]?.bytes, 6 * 5 * (2 * 9 * 2 + 4 * 4));
+  [halves.keys, halves.values].forEach((texture) => device.textures.release(texture));
 });
 
 Deno.test("layer norm: eight for each number forward, ten backward", async () => {
