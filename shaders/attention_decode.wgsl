@@ -62,11 +62,13 @@ fn four(at: u32, d: u32, head_size: u32) -> vec4f {
 }
 
 /// What a texel can hold of v. One infinite key would be all that its head sees from then on, and 0·∞ in a
-/// mix is no number: so the largest f16 stands for what is beyond it. And v is rounded here, to the nearest,
-/// for a texture may cut off the bits that it has no room for.
+/// mix is no number: so the largest f16 stands for what is beyond it. And v is rounded here, to the nearest
+/// and of two to the even one, since textures, and quantizeToF16, cut off on some adapters the 13 bits for
+/// which there is no room.
 fn storable(v: vec4f) -> vec4f {
-  if (half) { return quantizeToF16(clamp(v, vec4f(-65504), vec4f(65504))); }
-  return v;
+  if (!half) { return v; }
+  let bits = bitcast<vec4u>(clamp(v, vec4f(-65504), vec4f(65504)));
+  return bitcast<vec4f>((bits + 0xfffu + ((bits >> vec4u(13)) & vec4u(1))) & vec4u(0xffffe000));
 }
 
 @compute @workgroup_size(lanes)

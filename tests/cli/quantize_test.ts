@@ -37,6 +37,9 @@ Deno.test("quantize writes what --weights makes in passing, and says what it cos
   assert.equal(found.perplexity, after.perplexity);
   const generate = "generate --ids 5,6,7 --greedy --max-new-tokens 9";
   assert.deepEqual(await json(`${generate} --model q`), await json(`${generate} ${flags}`));
+  const halves = await json(`${generate} ${flags} --cache f16`);
+  assert.deepEqual(halves, await json(`${generate} ${flags}`), "f16 is what --cache is by itself");
+  assert.equal(halves.ids[0].length, 9);
   assert.equal(
     Deno.readTextFileSync(place.at("q/tokenizer.json")),
     Deno.readTextFileSync(place.at("m/tokenizer.json")),
@@ -70,6 +73,7 @@ Deno.test("what cannot be quantized is said, and no file is touched", async () =
   await says("quantize --model m --out r", /--weights/);
   await says("quantize --model m --weights int5 --out r", /wanted f16, int8 or int4/);
   await says("generate --model m --ids 5 --group 32", /Cannot use --group 32 with the file's/);
+  await says("generate --model m --ids 5 --cache f8", /wanted f32 or f16/);
   await says("generate --model m --ids 5 --weights int8 --group 7", /wanted 32, 64 or 128/);
   await says(
     "train --data a.txt --from q --out r",

@@ -6,15 +6,18 @@
 import assert from "node:assert/strict";
 import {
   addLora,
+  type CacheFormat,
   createGptConfig,
   freshWeights,
+  generate,
   Gpt,
   type GptConfig,
   openDevice,
   type Parameter,
+  quantizeGpt,
   Run,
 } from "../../mod.ts";
-import { assertClose, numbers } from "../compare.ts";
+import { assertClose, numbers, relativeError } from "../compare.ts";
 
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());
@@ -76,6 +79,48 @@ Deno.test("heads of six, and the other kinds of GELU, positions and head", async
   await check(make({ channels: 12 }, other), 2, "C 12");
 });
 
+/** Logits (B, NEW, V) of the places after a prompt, as a decoder with such a cache says them. */
+async function decoded(model: Gpt, cache?: CacheFormat): Promise<Float32Array> {
+  using _scope = device.scope();
+  const batch = 3;
+  const [prompt, next] = [ids(PROMPT, 1), ids(batch * NEW, 2)];
+  using decoder = model.decoder({ batch, capacity: PROMPT + NEW, cache });
+  decoder.prefill(new Run(device), model.ids(prompt));
+  const found: number[] = [];
+  for (let place = 0; place < NEW; place++) {
+    const column = next.slice(place * batch, (place + 1) * batch);
+    found.push(...await decoder.step(model.ids(column, [batch, 1])).read());
+  }
+  return Float32Array.from(found);
+}
+
+Deno.test("a cache in f16 moves the logits by little more than one rounding, and no more", async () => {
+  const model = make({ channels: 24 });
+  const [wide, half] = [await decoded(model, "f32"), await decoded(model, "f16")];
+  assert.deepEqual(await decoded(model), wide, "f32 weights have an f32 cache");
+  // Each layer adds errors of one rounding of its keys and of its values to the stream.
+  const error = relativeError(half, wide);
+  assert.ok(error > 2 ** -16 && error < base.layers * 2 * 2 ** -11, `relative error ${error}`);
+});
+
+Deno.test("weights in fewer bits have a cache in f16, and write what f32 writes", async () => {
+  const model = make({ channels: 24 });
+  for (const weights of ["f16", "int8", "int4"] as const) {
+    const small = await quantizeGpt(model, { weights });
+    const half = await decoded(small, "f16");
+    assert.deepEqual(await decoded(small), half, weights);
+    assert.ok(relativeError(half, await decoded(small, "f32")) > 2 ** -16, weights);
+  }
+  const halves = await quantizeGpt(model, { weights: "f16" });
+  const options = { maxNewTokens: NEW, temperature: 0 };
+  for (let seed = 1; seed <= 4; seed++) {
+    const prompt = ids(PROMPT, seed);
+    const expected = await generate(model, prompt, options);
+    assert.deepEqual(await generate(halves, prompt, options), expected);
+    assert.deepEqual(await generate(model, prompt, { ...options, cache: "f16" }), expected);
+  }
+});
+
 Deno.test("adaptations are merged, and the model itself is left alone", async () => {
   const model = make({ channels: 24 });
   const adapter = addLora(model, { rank: 3, alpha: 6, targets: ["c_attn", "c_fc"], seed: 1 });
@@ -83,6 +128,19 @@ Deno.test("adaptations are merged, and the model itself is left alone", async ()
   const weights = await (model.linears[0].weight as Parameter).read();
   await check(model, 2, "adapted");
   assert.deepEqual(await (model.linears[0].weight as Parameter).read(), weights);
+});
+
+Deno.test("a decoder's keys and values take half the memory in f16", () => {
+  const model = make({ channels: 24 });
+  const bytes = (cache: CacheFormat): number => {
+    using _scope = device.scope();
+    const before = device.textures.bytes;
+    using _decoder = model.decoder({ batch: 64, capacity: 340, cache });
+    return device.textures.bytes - before;
+  };
+  // 2 layers, 64 sequences, 2 heads of three texels; what f16 saves is what it takes, two bytes a number.
+  const texels = base.layers * 64 * 2 * 3 * 340;
+  assert.equal(bytes("f32") - bytes("f16"), 2 * Math.ceil(texels / 2048) * 2048 * 4 * 2);
 });
 
 Deno.test("a second prompt is refused; textures and buffers go back", () => {
