@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openDevice } from "../gpu/device.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
 import { largestBatch, planStep, type StepBuilder, type StepPlan } from "../profiling/step_plan.ts";
 import { figure } from "../profiling/table.ts";
 import type { TrainSettings } from "../training/loop.ts";
@@ -33,11 +33,14 @@ function columns(rows: readonly (readonly [name: string, value: string])[]): str
   return rows.map(([name, value]) => `${name.padEnd(names)}  ${value.padStart(values)}`).join("\n");
 }
 
-/** Prints what a step takes, and how large a batch may be; the exit code is 1 if the run does not fit. */
-export async function tellPlan<B>(run: PlannedRun<B>): Promise<void> {
+/**
+ * Prints what a step takes, and how large a batch may be; the exit code is 1 if the run does not fit. A
+ * device is opened for it if none is given.
+ */
+export async function tellPlan<B>(run: PlannedRun<B>, given?: Device): Promise<void> {
   const { title, batch, sequence, memory, settings, build } = run;
   const { accumulation } = settings;
-  const device = await openDevice();
+  const device = given ?? await openDevice();
   try {
     console.log(`${title}, T ${sequence}, on ${device.description}`);
     const micro = accumulation === 1 ? "" : `${accumulation} micro-steps of `;
@@ -64,7 +67,7 @@ export async function tellPlan<B>(run: PlannedRun<B>): Promise<void> {
       );
     }
   } finally {
-    device.destroy();
+    if (!given) device.destroy();
   }
 }
 

@@ -6,7 +6,12 @@
 import type { Command } from "commander";
 import { firstWords, wordOverlap } from "../data/answers/answer_baseline.ts";
 import { type AnswerScores, bestThreshold, scoreAnswers } from "../data/answers/answer_scores.ts";
-import { answerBatch, type AnswerWindows, answerWindows } from "../data/answers/answer_windows.ts";
+import {
+  answerBatch,
+  type AnswerWindow,
+  type AnswerWindows,
+  answerWindows,
+} from "../data/answers/answer_windows.ts";
 import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
 import { type QuestionAnswers, readQuestionAnswers } from "../data/answers/question_answers.ts";
@@ -26,7 +31,7 @@ import {
   withBase,
 } from "./finetune_base.ts";
 import { whole } from "./numbers.ts";
-import { addRunFlags, settle } from "./run_flags.ts";
+import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { runTask } from "./run_task.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
@@ -47,7 +52,7 @@ export function addFinetuneAnswer(finetune: Command): void {
     )
     .option("--stride <n>", "tokens from one window over a long text to the next", whole(1))
     .option("--longest <n>", "tokens of an answer at most", whole(1), 30);
-  addRunFlags(addBaseFlags(command), { steps: 2000, patience: 4 }).action(
+  addDryRunFlags(addRunFlags(addBaseFlags(command), { steps: 2000, patience: 4 })).action(
     async (_flags: AnswerFlags, command: Command) => {
       await runFinetuneAnswer(settle<AnswerFlags>(command));
     },
@@ -63,16 +68,32 @@ interface Sides {
 /** Fine-tunes, or goes on where there is a checkpoint to go on from. */
 export async function runFinetuneAnswer(asked: AnswerFlags): Promise<AnswerScores | undefined> {
   const base = await baseOf(asked);
-  const all = await readQuestionAnswers(asked.data);
-  const sides = asked.validation === undefined
-    ? await holdOut(all, asked.validationFraction)
-    : { train: all, validation: await readQuestionAnswers(asked.validation) };
+  const sides = await readSides(asked);
   return await withBase(asked, {
     base,
     task: "answer",
     texts: () => [...new Set(sides.train.flatMap((q) => [q.context, q.question]))],
     heads: { kind: "question-answering" },
+    plan: (model) => ({
+      task: questionAnswering(model),
+      batchOf: (sequences) => answerBatch(sequences.map(window), model.config),
+    }),
   }, (model, run) => finetune(model, { ...run, sides }));
+}
+
+/** What a run is about; a run that is only looked at needs no questions. */
+async function readSides(flags: AnswerFlags): Promise<Sides> {
+  if (flags.dryRun) return { train: [], validation: [] };
+  const all = await readQuestionAnswers(flags.data);
+  return flags.validation === undefined
+    ? await holdOut(all, flags.validationFraction)
+    : { train: all, validation: await readQuestionAnswers(flags.validation) };
+}
+
+/** These ids as a window without an answer. */
+function window(ids: Uint32Array): AnswerWindow {
+  const segments = new Uint32Array(ids.length);
+  return { ids, segments, question: 0, contextBegin: 1, offsets: [], begin: 0, end: 0 };
 }
 
 async function finetune(

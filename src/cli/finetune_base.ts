@@ -21,6 +21,12 @@ import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import type { TrainSettings } from "../training/loop.ts";
 import { BERT_PRESETS, initializerRange, SCRATCH_DROPOUT } from "./bert_presets.ts";
 import { checkChoice } from "./choices.ts";
+import {
+  planFinetune,
+  type Planned,
+  plannedTokenizer,
+  type TokenizerSizes,
+} from "./finetune_plan.ts";
 import { real, whole } from "./numbers.ts";
 import { beginRun, goesOn } from "./run_task.ts";
 import { scratchTokenizer } from "./scratch_classifier.ts";
@@ -133,7 +139,7 @@ function baseModel(
   flags: BaseFlags,
   { base, tokenizer, heads }: {
     base: string | undefined;
-    tokenizer: Tokenizer;
+    tokenizer: TokenizerSizes;
     heads: BertHeadsSettings;
   },
 ): Bert {
@@ -181,40 +187,55 @@ export interface Begun<Flags> {
 
 /**
  * Begins a run or goes on with it: its directory, its tokenizer, its model on a device that is given
- * back when `use` has ended.
+ * back when `use` has ended. With `--dry-run` only says what `plan` would take.
  *
  * @throws {VitrailError} if no parameter or layer has a name that was asked for, before the directory
  * of a run on a given model is touched
  */
-export async function withBase<Flags extends BaseFlags, Result>(
+export async function withBase<Flags extends BaseFlags, B, Result>(
   asked: Flags,
-  { base, task, texts, heads }: {
+  { base, task, texts, heads, plan }: {
     base: string | undefined;
     task: "tag" | "answer";
     texts: () => string[];
     heads: BertHeadsSettings;
+    plan: (model: Bert) => Pick<Planned<B>, "task" | "batchOf">;
   },
   use: (model: Bert, run: Begun<Flags>) => Promise<Result>,
-): Promise<Result> {
+): Promise<Result | undefined> {
   const flags = { ...asked, resume: goesOn(asked) };
   const fromScratch = base === undefined;
-  // Learning a tokenizer takes long: that nothing can be written is told before.
-  if (fromScratch) beginRun(asked);
-  const tokenizer = await baseTokenizer(flags, { base, texts });
-  const device = await openDevice();
-  try {
-    const model = baseModel(device, flags, { base, tokenizer, heads });
+  const beginPart = (model: Bert): { part: TrainedPart; settings: TrainSettings } => {
     const part = new TrainedPart(model, flags, {
       family: "bert",
       base,
       ...trainedWhole(task),
       describe: (directory) => writeBertConfig(directory, { config: model.config, heads }),
     });
+    return { part, settings: part.settings(taskRates(model.config, { fromScratch })) };
+  };
+  if (flags.dryRun) {
+    const given = flags.resume ? flags.out : base ?? flags.tokenizer;
+    const tokenizer = await plannedTokenizer(given, flags.vocabulary);
+    const { batch } = BERT_PRESETS[flags.preset];
+    return void await planFinetune({ ...flags, batch: flags.batch ?? batch }, (device) => {
+      const model = baseModel(device, flags, { base, tokenizer, heads });
+      const { config } = model;
+      const sequence = Math.min(flags.sequence ?? config.contextLength, config.contextLength);
+      return { config, ...beginPart(model), ...plan(model), sequence };
+    });
+  }
+  // Learning a tokenizer takes long: that nothing can be written is told before.
+  if (fromScratch) beginRun(asked);
+  const tokenizer = await baseTokenizer(flags, { base, texts });
+  const device = await openDevice();
+  try {
+    const model = baseModel(device, flags, { base, tokenizer, heads });
+    const { part, settings } = beginPart(model);
     if (!fromScratch) beginRun(asked);
     if (!flags.resume) {
       writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
     }
-    const settings = part.settings(taskRates(model.config, { fromScratch }));
     return await use(model, { flags, tokenizer, part, settings });
   } finally {
     device.destroy();

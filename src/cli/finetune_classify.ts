@@ -10,6 +10,8 @@ import {
   measureLabels,
 } from "../data/labels/label_scores.ts";
 import {
+  type LabelledBatch,
+  labelledBatch,
   LabelledSampler,
   type LabelledSequences,
   labelTargets,
@@ -42,10 +44,16 @@ import {
   sequenceClassification,
 } from "../training/sequence_classification.ts";
 import { checkChoice, oneOf } from "./choices.ts";
+import {
+  planFinetune,
+  type Planned,
+  plannedTokenizer,
+  type TokenizerSizes,
+} from "./finetune_plan.ts";
 import { addLongTextsFlag, tellEmpty, tellLong } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
-import { addRunFlags, settle } from "./run_flags.ts";
+import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { beginRun, goesOn, runTask } from "./run_task.ts";
 import { scratchClassifier, scratchSizes, scratchTokenizer } from "./scratch_classifier.ts";
 import { addPartFlags, checkPart, type PartFlags, taskRates, TrainedPart } from "./trained_part.ts";
@@ -113,7 +121,7 @@ export function addFinetuneClassify(finetune: Command): void {
     .option("--text-field <name>", "field or column of the text", "text")
     .option("--label-field <name>", "field or column of the label", "label");
   addLongTextsFlag(command);
-  addRunFlags(addPartFlags(command), { steps: 500, patience: 4 }).action(
+  addDryRunFlags(addRunFlags(addPartFlags(command), { steps: 500, patience: 4 })).action(
     async (_flags: ClassifyFlags, command: Command) => {
       await runFinetuneClassify(settle<ClassifyFlags>(command));
     },
@@ -131,18 +139,29 @@ export async function runFinetuneClassify(
   if (base && (asked.loraRank > 0 || !goesOn(asked))) await checkBase(base);
   const { texts, split } = await readSplit(asked);
   const flags = { ...asked, resume: goesOn(asked) };
+  const partOf = (model: SequenceClassifier): TrainedPart =>
+    new TrainedPart(model, flags, {
+      family: model.family,
+      base,
+      ...trainedWhole("classify", base),
+      describe: model.describe,
+    });
+  if (flags.dryRun) {
+    const given = flags.resume ? flags.out : base ?? flags.tokenizer;
+    const tokenizer = await plannedTokenizer(given, flags.vocabulary);
+    const batch = flags.batch ?? scratchSizes(flags).batch;
+    return void await planFinetune({ ...flags, batch }, (device) => {
+      const model = modelFor(device, flags, { base, tokenizer, texts });
+      return plan(model, { flags, texts, part: partOf(model) });
+    });
+  }
   // Learning a tokenizer takes long: that nothing can be written is told before.
   if (!base) beginRun(asked);
   const tokenizer = await tokenizerFor(flags, { base, train: split.train });
   const device = await openDevice();
   try {
     const model = modelFor(device, flags, { base, tokenizer, texts });
-    const part = new TrainedPart(model, flags, {
-      family: model.family,
-      base,
-      ...trainedWhole("classify", base),
-      describe: model.describe,
-    });
+    const part = partOf(model);
     if (base) beginRun(asked);
     if (!flags.resume) {
       writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
@@ -175,6 +194,11 @@ async function checkBase(directory: string): Promise<void> {
 async function readSplit(
   flags: ClassifyFlags,
 ): Promise<{ texts: LabelledTexts; split: LabelledSplit }> {
+  if (!flags.data) {
+    throw new VitrailError(
+      "Cannot tell how many labels there are without labelled texts: give --data FILE",
+    );
+  }
   const fields = { textField: flags.textField, labelField: flags.labelField };
   const texts = await readLabelledTexts(flags.data, { ...fields, kind: flags.labels });
   if (texts.kind !== "single" && flags.balance !== "none") {
@@ -218,7 +242,7 @@ function modelFor(
   flags: ClassifyFlags,
   { base, tokenizer, texts }: {
     base: string | undefined;
-    tokenizer: Tokenizer;
+    tokenizer: TokenizerSizes;
     texts: LabelledTexts;
   },
 ): SequenceClassifier {
@@ -239,6 +263,31 @@ function modelFor(
   const { seed, sequence: contextLength, dropout } = flags;
   const sizes = { labels, labelKind, padId, seed, contextLength, dropout };
   return loadSequenceClassifier(device, base, sizes);
+}
+
+/** A step over texts that fill the context, whatever their labels. */
+function plan(
+  model: SequenceClassifier,
+  { flags, texts: { labels: names, kind, examples }, part }: {
+    flags: ClassifyFlags;
+    texts: LabelledTexts;
+    part: TrainedPart;
+  },
+): Planned<LabelledBatch> {
+  const limit = Math.min(flags.sequence ?? model.contextLength, model.contextLength);
+  const [target] = labelTargets([examples[0].labels], { names, kind });
+  const weights = flags.balance === "weights" ? names.map(() => 1) : undefined;
+  return {
+    config: model.config as Planned<LabelledBatch>["config"],
+    part,
+    task: sequenceClassification(model, { weights }),
+    settings: part.settings(taskRates(model.config, { fromScratch: !modelOf(flags) })),
+    sequence: limit,
+    batchOf: (sequences) => {
+      const targets = sequences.map(() => target);
+      return labelledBatch({ sequences, targets, kind }, sequences.keys(), { ...model, limit });
+    },
+  };
 }
 
 async function finetune(

@@ -26,7 +26,7 @@ import { isDataset } from "../data/tokens/shards.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { generate } from "../generation/generate.ts";
-import { openDevice } from "../gpu/device.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
 import { loadGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
@@ -34,9 +34,10 @@ import { completing } from "../training/completion_task.ts";
 import { evaluate } from "../training/evaluate.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { type Batch, languageModelling, type Task } from "../training/task.ts";
+import { planFinetune, type Planned } from "./finetune_plan.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
-import { addRunFlags, settle } from "./run_flags.ts";
+import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { beginRun, runTask, type TaskRun } from "./run_task.ts";
 import { prepareTokens } from "./tokens.ts";
 import { addPartFlags, checkPart, type PartFlags, TrainedPart } from "./trained_part.ts";
@@ -67,9 +68,11 @@ export function addFinetuneGenerate(finetune: Command): void {
     .option("--samples <n>", "tokens of the sample at each evaluation, 0 for none", whole(0), 60)
     .option("--checkpointing", "recompute blocks in the backward pass to save memory", false)
     .option("--text-field <name>", "field of a JSONL record with the text", "text");
-  addRunFlags(addPartFlags(command), { steps: 500 }).action(async (_flags, command: Command) => {
-    await runFinetuneGenerate(settle<FinetuneFlags>(command));
-  });
+  addDryRunFlags(addRunFlags(addPartFlags(command), { steps: 500 })).action(
+    async (_flags, command: Command) => {
+      await runFinetuneGenerate(settle<FinetuneFlags>(command));
+    },
+  );
 }
 
 /** What a run reads: batches of one kind, and a text to begin a sample with. */
@@ -77,7 +80,7 @@ type Source<B> =
   & Pick<TaskRun<B>, "batchAt" | "validation">
   & { task: Task<B>; tokens: number; prompt: number[]; about: string };
 
-async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
+async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult | undefined> {
   if (!flags.model) throw new VitrailError("Cannot fine-tune without a model: give --model DIR");
   const config = checkModelFiles(flags.model);
   checkPart(flags, flags.model);
@@ -91,17 +94,15 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
   }
   // All that can be told is told now: what follows replaces files, and may take long.
   chatPieces([], flags);
+  if (flags.dryRun) {
+    const batch = flags.batch ?? BATCH;
+    return void await planFinetune({ ...flags, batch }, (device) => plan(device, flags, limit));
+  }
   const examples = hasExamples(flags.data) ? readExamples(flags.data, flags) : undefined;
   if (!examples && !flags.resume) await checkText(flags);
   const device = await openDevice();
   try {
-    const model = loadGpt(device, flags.model);
-    model.checkpointing = flags.checkpointing;
-    const part = new TrainedPart(model, flags, {
-      family: "gpt2",
-      base: flags.model,
-      taskType: "CAUSAL_LM",
-    });
+    const { model, part } = modelOf(device, flags);
     const resume = beginRun(flags);
     writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
     console.error(part.size);
@@ -115,6 +116,30 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult> {
   } finally {
     device.destroy();
   }
+}
+
+/** The model to begin with, and what of it is trained. */
+function modelOf(device: Device, flags: FinetuneFlags): { model: Gpt; part: TrainedPart } {
+  const model = loadGpt(device, flags.model);
+  model.checkpointing = flags.checkpointing;
+  const about = { family: "gpt2", base: flags.model, taskType: "CAUSAL_LM" } as const;
+  return { model, part: new TrainedPart(model, flags, about) };
+}
+
+/** What is trained by each step, whatever the text: every place of every sequence asks for the next. */
+function plan(device: Device, flags: FinetuneFlags, sequence: number): Planned<Batch> {
+  const { model, part } = modelOf(device, flags);
+  return {
+    config: model.config,
+    part,
+    task: languageModelling(model, sequence),
+    settings: part.settings(RATES),
+    sequence,
+    batchOf: (sequences) => {
+      const places = sequences.length * sequence;
+      return { inputs: new Uint32Array(places), targets: new Int32Array(places) };
+    },
+  };
 }
 
 /** Reads the first document, so that a wrong `--data` is told before anything is replaced. */
@@ -156,6 +181,8 @@ async function textSource(
 
 /** Sequences in a micro-step, if nobody says otherwise. */
 const BATCH = 8;
+/** Usual learning rates. */
+const RATES = { weights: 3e-4, adapter: 1e-3 };
 
 /** Prompts and completions, or conversations. */
 async function exampleSource(
@@ -229,7 +256,7 @@ async function finetune<B>(
   const result = await runTask(flags, {
     ...source,
     task,
-    settings: part.settings({ weights: 3e-4, adapter: 1e-3 }),
+    settings: part.settings(RATES),
     resume,
     config: { ...model.config, ...part.config, data: flags.data },
     tokensPerStep: source.tokens,

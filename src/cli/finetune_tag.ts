@@ -9,12 +9,14 @@ import { byLength, LengthSampler } from "../data/length_batches.ts";
 import { mostFrequentTags } from "../data/tags/tag_baseline.ts";
 import { scoreTags, type TagScores } from "../data/tags/tag_scores.ts";
 import {
+  type TagBatch,
   tagBatch,
   tagNumbers,
   type TagSequences,
   tagSequences,
 } from "../data/tags/tag_sequences.ts";
 import { readTaggedSentences, type TaggedSentence, tagsOf } from "../data/tags/tagged_sentences.ts";
+import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { Tagger } from "../inference/tag.ts";
 import { loadAdaptedBert } from "../models/adapted_models.ts";
@@ -30,7 +32,7 @@ import {
   someOf,
   withBase,
 } from "./finetune_base.ts";
-import { addRunFlags, settle } from "./run_flags.ts";
+import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { runTask } from "./run_task.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
@@ -55,7 +57,7 @@ export function addFinetuneTag(finetune: Command): void {
     .option("--data <source>", "columns (CoNLL), .jsonl with tokens and tags, a folder, - or brown")
     .option("--token-column <n>", "column of the words, from 1; -1 is the last", column)
     .option("--tag-column <n>", "column of the tags", column);
-  addRunFlags(addBaseFlags(command), { steps: 1000, patience: 4 }).action(
+  addDryRunFlags(addRunFlags(addBaseFlags(command), { steps: 1000, patience: 4 })).action(
     async (_flags: TagFlags, command: Command) => {
       await runFinetuneTag(settle<TagFlags>(command));
     },
@@ -78,10 +80,27 @@ export async function runFinetuneTag(asked: TagFlags): Promise<TagScores | undef
     task: "tag",
     texts: () => sides.train.map(({ tokens }) => tokens.join(" ")),
     heads: { kind: "token-classification", labels: sides.tags },
+    plan: (model) => ({ task: tokenClassification(model), batchOf: (ids) => wordsOf(ids, model) }),
   }, (model, run) => finetune(model, { ...run, sides }));
 }
 
+/** Sequences of which each piece is a word, between [CLS] and [SEP]. */
+function wordsOf(sequences: Uint32Array[], { config }: Bert): TagBatch {
+  const each = sequences.map((ids) => ({
+    ids,
+    firsts: Uint32Array.from({ length: ids.length - 2 }, (_, i) => i + 1),
+    sentence: 0,
+    word: 0,
+  }));
+  return tagBatch(each, () => new Uint32Array(config.contextLength), config);
+}
+
 async function readSides(flags: TagFlags): Promise<Sides> {
+  if (!flags.data) {
+    throw new VitrailError(
+      "Cannot tell how many tags there are without tagged sentences: give --data FILE",
+    );
+  }
   const all = await readTaggedSentences(flags.data, flags);
   const tags = tagsOf(all);
   if (flags.validation === undefined) {

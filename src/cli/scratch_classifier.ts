@@ -20,6 +20,7 @@ import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
 import { trainWordPieceTokenizer } from "../tokenizers/train_word_piece.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { BERT_PRESETS, initializerRange, SCRATCH_DROPOUT } from "./bert_presets.ts";
+import type { TokenizerSizes } from "./finetune_plan.ts";
 import { checkChoice } from "./choices.ts";
 import { type Preset, PRESETS } from "./presets.ts";
 
@@ -71,7 +72,7 @@ export async function scratchTokenizer(
 /** A model with random weights for these labels. */
 export function scratchClassifier(
   device: Device,
-  tokenizer: Tokenizer,
+  tokenizer: TokenizerSizes,
   { family, preset, sequence, dropout = SCRATCH_DROPOUT, seed, labels, labelKind }: ScratchFlags & {
     labels: string[];
     labelKind: LabelKind;

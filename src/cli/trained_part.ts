@@ -86,7 +86,7 @@ export function checkPart(flags: PartFlags, base: string | undefined): void {
         "give --model DIRECTORY, or leave out --lora-rank",
     );
   }
-  if (flags.loraRank > 0 && samePlace(base!, flags.out)) {
+  if (flags.loraRank > 0 && flags.out !== undefined && samePlace(base!, flags.out)) {
     throw new VitrailError(
       `Cannot write the adapter into ${
         showPath(flags.out)
@@ -156,10 +156,28 @@ export class TrainedPart {
     };
   }
 
+  /** The model's family. */
+  get family(): PartOptions["family"] {
+    return this.#options.family;
+  }
+
+  /** How the part is trained, in words that follow a model's sizes; none if that is all of it. */
+  get method(): string {
+    const { loraRank, freeze } = this.#flags;
+    if (this.adapter) return `, with LoRA of rank ${loraRank}`;
+    return freeze === undefined ? "" : `, without ${freeze}`;
+  }
+
+  /** Numbers that make up the model, without an adapter's. */
+  get parameterCount(): number {
+    const { parameters, quantized = [] } = this.#model;
+    return sum([...parameters, ...quantized].map(({ size }) => size));
+  }
+
   /** How much of the model is trained, in words. */
   get size(): string {
     const { parameters, device } = this.#model;
-    const all = sum(parameters.map(({ size }) => size));
+    const all = this.parameterCount;
     const trained = this.adapter
       ? adapterSize(this.adapter)
       : sum(parameters.map(({ size, frozen }) => frozen ? 0 : size));

@@ -37,8 +37,14 @@ export interface StepPlan {
   dispatches: number;
 }
 
-/** Makes a model on the device that it is given, and a batch of `batch` sequences. */
-export type StepBuilder<B> = (device: Device, batch: number) => { task: Task<B>; batch: B };
+/**
+ * Makes a model on the device that it is given, and a batch of `batch` sequences; and says how many numbers
+ * make up the model, where the task's are those of an adapter.
+ */
+export type StepBuilder<B> = (
+  device: Device,
+  batch: number,
+) => { task: Task<B>; batch: B; parameters?: number };
 
 /** What is planned. */
 export interface PlanOptions extends TrainerOptions {
@@ -74,7 +80,7 @@ async function planOn<B>(
   build: StepBuilder<B>,
   options: PlanOptions,
 ): Promise<StepPlan> {
-  const { task, batch } = build(ghost, options.batch);
+  const { task, batch, parameters } = build(ghost, options.batch);
   const trainer = new Trainer(task, options);
   const batches = Array.from({ length: options.accumulation ?? 1 }, () => batch);
   for (let i = 1; i < STEPS; i++) trainer.step(batches, 0);
@@ -84,7 +90,7 @@ async function planOn<B>(
   const count = (parameters: readonly { size: number }[]): number =>
     parameters.reduce((sum, { size }) => sum + size, 0);
   return {
-    parameters: count(task.parameters),
+    parameters: parameters ?? count(task.parameters),
     trained: count(trainer.optimizer.parameters),
     memory: {
       "weights": 0,
