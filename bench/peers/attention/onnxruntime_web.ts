@@ -5,9 +5,10 @@
  * @module
  */
 import { fastest } from "../libraries/fastest.ts";
-import { NAME, OnnxRuntime, type OrtTensor } from "../libraries/onnxruntime_web.ts";
+import { NAME, OnnxRuntime } from "../libraries/onnxruntime_web.ts";
 import { OnnxModel } from "../onnx/model.ts";
-import type { Peer, Session } from "../task.ts";
+import { repeated } from "../onnx/repeated.ts";
+import type { Peer } from "../task.ts";
 import type { AttentionData } from "./data.ts";
 
 type FusedOperator = "GroupQueryAttention" | "MultiHeadAttention";
@@ -36,44 +37,18 @@ function graph(
   return model.encode();
 }
 
-async function open(
-  ort: OnnxRuntime,
-  data: AttentionData,
-  operator: FusedOperator,
-): Promise<Session> {
-  const { batch, time, heads, headSize } = data;
-  const session = await ort.open(graph(data, operator));
-  const shape = [batch, time, heads * headSize];
-  const [q, k, v] = await Promise.all(
-    [data.q, data.k, data.v].map((numbers) => ort.upload(shape, numbers)),
-  );
-  return {
-    run: async (calls) => {
-      let out: OrtTensor | undefined;
-      for (let i = 0; i < calls; i++) {
-        out?.dispose();
-        ({ out } = await session.run({ q, k, v }));
-      }
-      const result = await out!.getData();
-      out!.dispose();
-      return result;
-    },
-    dispose: () => {
-      session.release();
-      [q, k, v].forEach(({ gpuBuffer }) => gpuBuffer.destroy());
-    },
-  };
-}
-
 /** Forward only: it does not train. */
 export const onnxruntimeWeb: Peer<AttentionData> = {
   name: NAME,
   open: async (data) => {
     if (data.backward) throw new Error("it has no gradients");
     const ort = await OnnxRuntime.load();
+    const { batch, time, heads, headSize, q, k, v } = data;
+    const given = { shape: [batch, time, heads * headSize], inputs: { q, k, v } };
+    const open = (operator: FusedOperator) => repeated(ort, graph(data, operator), given);
     return await fastest({
-      GroupQueryAttention: () => open(ort, data, "GroupQueryAttention"),
-      MultiHeadAttention: () => open(ort, data, "MultiHeadAttention"),
+      GroupQueryAttention: () => open("GroupQueryAttention"),
+      MultiHeadAttention: () => open("MultiHeadAttention"),
     });
   },
 };

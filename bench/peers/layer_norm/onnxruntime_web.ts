@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { NAME, OnnxRuntime, type OrtTensor } from "../libraries/onnxruntime_web.ts";
+import { NAME, OnnxRuntime } from "../libraries/onnxruntime_web.ts";
 import { OnnxModel } from "../onnx/model.ts";
+import { repeated } from "../onnx/repeated.ts";
 import type { Peer } from "../task.ts";
 import type { LayerNormData } from "./data.ts";
 
@@ -20,22 +21,7 @@ export const onnxruntimeWeb: Peer<LayerNormData> = {
       model.constant(data.bias),
     ], { attributes: { epsilon: { float: epsilon } }, outputs: ["out"] });
     model.output("out", "float32", [rows, columns]);
-    const session = await ort.open(model.encode());
-    const x = await ort.upload([rows, columns], data.x);
-    return {
-      run: async (calls) => {
-        const results: OrtTensor[] = [];
-        for (let i = 0; i < calls; i++) {
-          results.push((await session.run({ x: results.at(-1) ?? x })).out);
-        }
-        const result = await results.at(-1)!.getData();
-        results.forEach((tensor) => tensor.dispose());
-        return result;
-      },
-      dispose: () => {
-        session.release();
-        x.gpuBuffer.destroy();
-      },
-    };
+    const shape = [rows, columns];
+    return await repeated(ort, model.encode(), { shape, inputs: { x: data.x }, chained: "x" });
   },
 };

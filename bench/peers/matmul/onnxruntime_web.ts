@@ -5,8 +5,9 @@
  * @module
  */
 import { fastest } from "../libraries/fastest.ts";
-import { NAME, OnnxRuntime, type OrtTensor } from "../libraries/onnxruntime_web.ts";
+import { NAME, OnnxRuntime } from "../libraries/onnxruntime_web.ts";
 import { OnnxModel, type ProductOperator } from "../onnx/model.ts";
+import { repeated } from "../onnx/repeated.ts";
 import type { Peer, Session } from "../task.ts";
 import type { Products } from "./data.ts";
 
@@ -21,24 +22,8 @@ async function open(
   const between = model.product(operator, [model.input("x", "float32", [rows, inner]), up]);
   model.product(operator, [between, down], { name: "out" });
   model.output("out", "float32", [rows, inner]);
-  const session = await ort.open(model.encode());
-  const x = await ort.upload([rows, inner], data.x);
-  return {
-    run: async (calls) => {
-      const results: OrtTensor[] = [];
-      // A session runs one feed at a time; awaiting it waits for no device, since out stays there.
-      for (let i = 0; i < calls; i++) {
-        results.push((await session.run({ x: results.at(-1) ?? x })).out);
-      }
-      const result = await results.at(-1)!.getData();
-      results.forEach((tensor) => tensor.dispose());
-      return result;
-    },
-    dispose: () => {
-      session.release();
-      x.gpuBuffer.destroy();
-    },
-  };
+  const shape = [rows, inner];
+  return await repeated(ort, model.encode(), { shape, inputs: { x: data.x }, chained: "x" });
 }
 
 /** One `run` a pair, with operands and products left on the device. */
