@@ -124,7 +124,8 @@ export function attentionDecode(
   const { device } = qkv;
   const { batch, heads, headSize, capacity } = cache;
   const out = options.out ?? device.tensor([batch, 1, heads * headSize]);
-  // By its capacity and not by what it holds, so that all tokens of a text take one path.
+  // By its capacity and not by what it holds, so that all tokens of a text take one path; and a cache in f16
+  // takes that of f32, by whose texels it is measured.
   const key = `attention_decode ${sizeClass(batch * heads)}x${sizeClass(capacity)}x${headSize}`;
   const [lanes] = chooseWorkgroup(device, key, {
     usual: [lanesFor(device, quadsOf(headSize)), 1],
