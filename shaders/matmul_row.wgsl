@@ -1,16 +1,19 @@
-// out = a · op(b) [+ bias] [+ out], as matmul_texels.wgsl has it, for an `a` of few rows: generation
+// out = act(a · op(b) [+ bias] [+ out]), as matmul_texels.wgsl has it, for an `a` of few rows: generation
 // multiplies one row per sequence by every weight, and a tile of sixteen would be mostly waste.
 //
 // One invocation computes four neighbouring columns of one row. `forward` is for n and k that are
 // multiples of four, `forward_odd` for all others.
 //
-// a: (m, k).  b: (k, n), or (n, k) if transpose_b.  bias: (n).  out: (m, n).
+// a: (m, k).  b: (k, n), or (n, k) if transpose_b.  bias: (n).  out, before: (m, n).
 
 struct Shape { m: u32, n: u32, k: u32 }
 
 override transpose_b: bool = false;
 override has_bias: bool = false;
 override accumulate: bool = false;
+override gelu: bool = false;
+override exact: bool = false;
+override has_before: bool = false;
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
@@ -18,11 +21,33 @@ override lanes: u32 = 64;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> before: array<vec4f>;
 
 @group(0) @binding(1) var<storage, read> a_odd: array<f32>;
 @group(0) @binding(2) var<storage, read> b_odd: array<f32>;
 @group(0) @binding(3) var<storage, read> bias_odd: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out_odd: array<f32>;
+@group(0) @binding(5) var<storage, read_write> before_odd: array<f32>;
+
+const INVERSE_SQRT_2 = 0.7071067811865476;
+const SQRT_2_OVER_PI = 0.7978845608028654;
+
+fn erfc_positive(z: vec4f) -> vec4f {
+  let t = 1 / (1 + 0.5 * z);
+  let p = -1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806 +
+    t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))));
+  return t * exp(-z * z + p);
+}
+
+/// GELU, as gelu.wgsl has it, where it is asked for.
+fn activation(v: vec4f) -> vec4f {
+  if (!gelu) { return v; }
+  if (exact) {
+    let half_tail = 0.5 * erfc_positive(abs(v) * INVERSE_SQRT_2);
+    return v * select(half_tail, 1 - half_tail, v > vec4f());
+  }
+  return v / (1 + exp(clamp(-2 * SQRT_2_OVER_PI * (v + 0.044715 * v * v * v), vec4f(-80), vec4f(80))));
+}
 
 @compute @workgroup_size(lanes)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
@@ -45,7 +70,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   let i = id.y * n + column;
   if (has_bias) { sum += bias[column]; }
   if (accumulate) { sum += out[i]; }
-  out[i] = sum;
+  if (has_before) { before[i] = sum; }
+  out[i] = activation(sum);
 }
 
 @compute @workgroup_size(lanes)
@@ -72,6 +98,7 @@ fn forward_odd(@builtin(global_invocation_id) id: vec3u) {
     var v = sum[j];
     if (has_bias) { v += bias_odd[column + j]; }
     if (accumulate) { v += out_odd[i]; }
-    out_odd[i] = v;
+    if (has_before) { before_odd[i] = v; }
+    out_odd[i] = activation(vec4f(v)).x;
   }
 }

@@ -1,4 +1,4 @@
-// out = op(a) · op(b) [+ bias] [+ out], as matmul_texels.wgsl has it, for graphics processors.
+// out = act(op(a) · op(b) [+ bias] [+ out]), as matmul_texels.wgsl has it, for graphics processors.
 //
 // A workgroup of lanes_x by lanes_y invocations computes a tile of out of eight times as many columns
 // and rows. It walks the inner dimension in slices, which all invocations bring into workgroup memory
@@ -6,9 +6,9 @@
 // `c += b * a` (the transposes). Workgroups along z share out the inner dimension, k_part of it (a
 // multiple of the slice) each: part z of their products lies m·n numbers after part z - 1.
 //
-// a: (m, k), or (k, m) if transpose_a.  b: (k, n), or (n, k) if transpose_b.  bias: (n).
+// a: (m, k), or (k, m) if transpose_a.  b: (k, n), or (n, k) if transpose_b.  bias: (n).  out, before: (m, n).
 
-/// Both operands, and out: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+/// Both operands, and both results: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
 alias operand = f32;
 alias real = f32;
 
@@ -18,6 +18,9 @@ override transpose_a: bool = false;
 override transpose_b: bool = false;
 override has_bias: bool = false;
 override accumulate: bool = false;
+override gelu: bool = false;
+override exact: bool = false;
+override has_before: bool = false;
 /// The tile is 8·lanes_x columns by 8·lanes_y rows.
 override lanes_x: u32 = 8;
 override lanes_y: u32 = 8;
@@ -29,6 +32,7 @@ override slice: u32 = 16;
 @group(0) @binding(2) var<storage, read> b: array<operand>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<real>;
+@group(0) @binding(5) var<storage, read_write> before: array<real>;
 
 // Four neighbours of the inner dimension side by side: slice_a[k / 4][row] and slice_b[k][column / 4].
 var<workgroup> slice_a: array<vec4f, 2 * slice * lanes_y>;
@@ -79,6 +83,26 @@ fn block_b(k: u32, column: u32) -> mat4x4f {
   return mat4x4f(slice_b[i], slice_b[i + fours], slice_b[i + 2 * fours], slice_b[i + 3 * fours]);
 }
 
+const INVERSE_SQRT_2 = 0.7071067811865476;
+const SQRT_2_OVER_PI = 0.7978845608028654;
+
+fn erfc_positive(z: f32) -> f32 {
+  let t = 1 / (1 + 0.5 * z);
+  let p = -1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806 +
+    t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))));
+  return t * exp(-z * z + p);
+}
+
+/// GELU, as gelu.wgsl has it, where it is asked for.
+fn activation(v: f32) -> f32 {
+  if (!gelu) { return v; }
+  if (exact) {
+    let half_tail = 0.5 * erfc_positive(abs(v) * INVERSE_SQRT_2);
+    return v * select(half_tail, 1 - half_tail, v > 0);
+  }
+  return v / (1 + exp(clamp(-2 * SQRT_2_OVER_PI * (v + 0.044715 * v * v * v), -80, 80)));
+}
+
 fn write_block(row: u32, column: u32, part: u32, value: mat4x4f) {
   for (var r = 0u; r < min(4u, shape.m - min(row, shape.m)); r++) {
     for (var j = 0u; j < min(4u, shape.n - min(column, shape.n)); j++) {
@@ -86,7 +110,8 @@ fn write_block(row: u32, column: u32, part: u32, value: mat4x4f) {
       var v = value[r][j];
       if (has_bias) { v += bias[column + j]; }
       if (accumulate) { v += f32(out[i]); }
-      out[i] = real(v);
+      if (has_before) { before[i] = real(v); }
+      out[i] = real(activation(v));
     }
   }
 }

@@ -1,9 +1,10 @@
-// out = op(a) · op(b) [+ bias] [+ out], row-major: op(a) is (m, k), op(b) is (k, n), out is (m, n).
+// out = act(op(a) · op(b) [+ bias] [+ out]), row-major: op(a) is (m, k), op(b) is (k, n), out is (m, n).
+// act is GELU or nothing; what it is applied to goes into before (m, n), where a backward pass asks for it.
 //
 // One invocation computes a tile of out, 4·strips rows by 4·blocks columns, 16×16 at most, held in
-// registers as matrices of 4×4. The
-// operands are textures of four numbers to a texel: on adapters that run on a processor a texel
-// comes by straight vector code, where a load from a buffer is a loop with a branch for each lane.
+// registers as matrices of 4×4. The operands are textures of four numbers to a texel: on adapters that
+// run on a processor a texel comes by straight vector code, where a load from a buffer is a loop with
+// a branch for each lane.
 //
 // mat4x4f lists columns, and a texel is four numbers of a row: so each matrix here holds the
 // transpose of its block, and (A·B)ᵀ = Bᵀ·Aᵀ makes the step `c += b * a`.
@@ -14,7 +15,7 @@
 // llvmpipe fills its vectors along x only. Workgroups along z share out the inner dimension, k_part of
 // it (a multiple of four) each: part z of their products lies m·n numbers after part z - 1.
 
-/// out: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
+/// out and before: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
 alias real = f32;
 
 struct Shape { m: u32, n: u32, k: u32, k_part: u32, a_stride: u32, b_stride: u32 }
@@ -24,6 +25,9 @@ override transpose_b: bool = false;
 override odd_k: bool = false;
 override has_bias: bool = false;
 override accumulate: bool = false;
+override gelu: bool = false;
+override exact: bool = false;
+override has_before: bool = false;
 override strips: u32 = 4;
 override blocks: u32 = 4;
 override lanes_x: u32 = 8;
@@ -34,8 +38,10 @@ override lanes: u32 = 8;
 @group(0) @binding(2) var b: texture_2d<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4<real>>;
+@group(0) @binding(5) var<storage, read_write> before: array<vec4<real>>;
 @group(0) @binding(3) var<storage, read> bias_odd: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out_odd: array<real>;
+@group(0) @binding(5) var<storage, read_write> before_odd: array<real>;
 
 /// Four rows of out, 16 columns wide at most.
 struct Strip { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
@@ -107,13 +113,34 @@ fn product(row: u32, column: u32, part: u32, size: Shape) -> Tile {
   return c;
 }
 
+const INVERSE_SQRT_2 = 0.7071067811865476;
+const SQRT_2_OVER_PI = 0.7978845608028654;
+
+fn erfc_positive(z: vec4f) -> vec4f {
+  let t = 1 / (1 + 0.5 * z);
+  let p = -1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806 +
+    t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))));
+  return t * exp(-z * z + p);
+}
+
+/// GELU, as gelu.wgsl has it, where it is asked for.
+fn activation(v: vec4f) -> vec4f {
+  if (!gelu) { return v; }
+  if (exact) {
+    let half_tail = 0.5 * erfc_positive(abs(v) * INVERSE_SQRT_2);
+    return v * select(half_tail, 1 - half_tail, v > vec4f());
+  }
+  return v / (1 + exp(clamp(-2 * SQRT_2_OVER_PI * (v + 0.044715 * v * v * v), vec4f(-80), vec4f(80))));
+}
+
 fn write_four(row: u32, column: u32, part: u32, size: Shape, value: vec4f) {
   if (row >= size.m || column >= size.n) { return; }
   let i = ((part * size.m + row) * size.n + column) / 4u;
   var v = value;
   if (has_bias) { v += bias[column / 4u]; }
   if (accumulate) { v += vec4f(out[i]); }
-  out[i] = vec4<real>(v);
+  if (has_before) { before[i] = vec4<real>(v); }
+  out[i] = vec4<real>(activation(v));
 }
 fn write_block(row: u32, column: u32, part: u32, size: Shape, t: mat4x4f) {
   write_four(row, column, part, size, t[0]);
@@ -148,7 +175,8 @@ fn write_four_odd(row: u32, column: u32, part: u32, size: Shape, value: vec4f) {
     var v = value[j];
     if (has_bias) { v += bias_odd[column + j]; }
     if (accumulate) { v += f32(out_odd[i]); }
-    out_odd[i] = real(v);
+    if (has_before) { before_odd[i] = real(v); }
+    out_odd[i] = real(activation(vec4f(v)).x);
   }
 }
 fn write_block_odd(row: u32, column: u32, part: u32, size: Shape, t: mat4x4f) {

@@ -66,7 +66,7 @@ export class Commands {
   /** Records one dispatch. */
   dispatch(kernel: Kernel, entryPoint: string, args: DispatchArguments): void {
     const { raw } = this.#device;
-    const halves = halvesOf(kernel, entryPoint, args.bindings, this.#device.nothing);
+    const halves = halvesOf(kernel, entryPoint, args.bindings, this.#device);
     const pipeline = this.#device.pipelines.get(kernel, entryPoint, args.overrides, halves);
     const [x, y = 1, z = 1] = args.workgroups;
     const limit = raw.limits.maxComputeWorkgroupsPerDimension;
@@ -296,7 +296,7 @@ function halvesOf(
   kernel: Kernel,
   entryPoint: string,
   bindings: DispatchArguments["bindings"],
-  nothing: Bindable,
+  { nothing, nowhere }: Device,
 ): readonly string[] {
   // A texture of either format is read as f32; of what is written the shader must know it.
   const half = ({ name, kind }: Binding): boolean => kind !== "texture" && isHalf(bindings[name]);
@@ -313,8 +313,9 @@ function halvesOf(
   }
   for (const binding of all) {
     const { name, alias } = binding;
-    // What is not read is of every type.
-    if (!alias || !halves.has(alias) || half(binding) || bindings[name] === nothing) continue;
+    // What is neither read nor written is of every type.
+    if (bindings[name] === nothing || bindings[name] === nowhere) continue;
+    if (!alias || !halves.has(alias) || half(binding)) continue;
     throw new VitrailError(
       `Cannot dispatch ${kernel.name}.${entryPoint}: its ${name} is bound to f32 ` +
         "beside others that are f16, wanted one type",

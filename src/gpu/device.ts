@@ -46,6 +46,8 @@ export class Device {
   readonly hasF16: boolean;
   /** What is bound where a shader names a tensor that it will not read, such as a mask that is absent. */
   readonly nothing: Tensor;
+  /** What is bound where a shader names a tensor that it will not write. */
+  readonly nowhere: Tensor;
   /** Numbers in one vector of a processor that runs shaders: llvmpipe says its bits, others have 8. */
   readonly vectorLanes: number;
   /** All buffers come from here and go back here. */
@@ -67,8 +69,12 @@ export class Device {
     this.isCpu = /llvmpipe|swiftshader|lavapipe|softpipe|basic render/i.test(description);
     this.vectorLanes = Number(/(\d+) bits/.exec(description)?.[1] ?? 256) / 32;
     this.hasF16 = raw.features.has("shader-f16");
-    const empty = raw.createBuffer({ label: "nothing", size: 256, usage: GPUBufferUsage.STORAGE });
-    this.nothing = new Tensor(this, { id: 0, raw: empty, offset: 0, byteLength: 256 }, [0], "f32");
+    const empty = (label: string, id: number): Tensor => {
+      const buffer = raw.createBuffer({ label, size: 256, usage: GPUBufferUsage.STORAGE });
+      return new Tensor(this, { id, raw: buffer, offset: 0, byteLength: 256 }, [0], "f32");
+    };
+    this.nothing = empty("nothing", 0);
+    this.nowhere = empty("nowhere", -1);
     this.pool = new BufferPool(raw);
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);

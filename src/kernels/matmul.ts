@@ -6,6 +6,7 @@
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import type { GeluKind } from "./gelu.ts";
 import {
   fits,
   launch,
@@ -29,19 +30,21 @@ export interface MatmulOptions {
   out?: Tensor;
   /** Add to what `out` holds in place of overwriting it. */
   accumulate?: boolean;
+  /** GELU of all that, before it is stored; what GELU is applied to goes into `before`, if that is there. */
+  gelu?: { kind: GeluKind; before?: Tensor };
   /** Overrides the choice of variant. */
   variant?: MatmulVariant;
 }
 
 /**
- * `out = op(a) · op(b) [+ bias] [+ out]`, with op(a) (M, K) and op(b) (K, N).
+ * `out = op(a) · op(b) [+ bias] [+ out]`, or GELU of it, with op(a) (M, K) and op(b) (K, N).
  *
  * Leading dimensions of `a` count as rows, so (B, T, K) times (K, N) is (B, T, N).
  *
  * @throws {VitrailError} if the inner dimensions differ.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false, bias, accumulate = false } = options;
+  const { transposeA = false, transposeB = false, bias, accumulate = false, gelu } = options;
   const last = a.shape.at(-1)!;
   const leading = a.size / last;
   const [m, k] = transposeA ? [last, leading] : [leading, last];
@@ -64,9 +67,11 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   }
   const shape = transposeA ? [m, n] : [...a.shape.slice(0, -1), n];
   const out = options.out ?? a.device.tensor(shape, a.dtype);
-  if (out.size !== m * n) {
+  const before = gelu?.before;
+  for (const target of before ? [out, before] : [out]) {
+    if (target.size === m * n) continue;
     throw new VitrailError(
-      `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
+      `Cannot write a (${m}, ${n}) product into (${target.shape.join(", ")}): sizes must match`,
     );
   }
   const call: MatmulCall = {
@@ -77,15 +82,18 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     transposeB,
     accumulate,
     hasBias: bias !== undefined,
+    gelu: gelu?.kind,
+    hasBefore: before !== undefined,
     half: [a, b, out].some(({ dtype }) => dtype === "f16"),
   };
   const { variant } = options;
   if (variant !== undefined && !fits(variant, call)) {
     throw new VitrailError(
-      `Cannot multiply by ${variant}: it reads no transposed \`a\`, or is divided and adds no bias`,
+      `Cannot multiply by ${variant}: it reads no transposed \`a\`, ` +
+        "or is divided and knows no bias and no GELU",
     );
   }
-  launch(variant ?? choose(a.device, call), { a, b, bias, out }, call);
+  launch(variant ?? choose(a.device, call), { a, b, bias, out, before }, call);
   return out;
 }
 
@@ -99,7 +107,7 @@ function choose(device: Device, call: MatmulCall): MatmulVariant {
 
 /**
  * The class of a product, whose calls share a variant: sizes up to the next power of two, how the
- * operands lie, whether there is something to add to.
+ * operands lie, whether there is something to add to, and what follows.
  */
 export function classOf({ m, n, k, ...call }: MatmulCall): string {
   const sizes = [m, n, k].map((size) => 2 ** Math.ceil(Math.log2(size)));
@@ -109,6 +117,8 @@ export function classOf({ m, n, k, ...call }: MatmulCall): string {
     call.transposeB && "b-transposed",
     call.accumulate && "accumulates",
     call.hasBias && "bias",
+    call.gelu && `gelu-${call.gelu}`,
+    call.hasBefore && "before",
     (n % 4 || k % 4) && "odd",
   ];
   return words.filter(Boolean).join(" ");

@@ -12,6 +12,7 @@ import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { Trial, Tunable } from "../gpu/variants.ts";
 import { columnSum } from "./column_sum.ts";
+import type { GeluKind } from "./gelu.ts";
 import { both, lanesOf, perElement, rectangle } from "./launch.ts";
 import { texels } from "./texels.ts";
 
@@ -83,15 +84,23 @@ export interface MatmulCall {
   accumulate: boolean;
   /** A row is added to every row. */
   hasBias: boolean;
+  /** GELU is applied to the result. */
+  gelu?: GeluKind;
+  /** What GELU is applied to is stored as well. */
+  hasBefore?: boolean;
   /** One of its tensors is f16. */
   half?: boolean;
 }
+
+/** Whether a product must be made in one piece: parts of it are added by a kernel that does nothing else. */
+const isWhole = ({ hasBias, gelu, half }: MatmulCall): boolean =>
+  hasBias || gelu !== undefined || half === true;
 
 /** Whether there is a variant of this name, and it can do such a product. */
 export function fits(name: string, call: MatmulCall): name is MatmulVariant {
   if (name === "row") return !call.transposeA && !call.half;
   if (!Object.hasOwn(TILES, name)) return false;
-  return TILES[name as keyof typeof TILES].parts === 1 || !(call.hasBias || call.half);
+  return TILES[name as keyof typeof TILES].parts === 1 || !isWhole(call);
 }
 
 /** Fewer workgroups of the usual tile than this leave much of a GPU idle. */
@@ -102,12 +111,13 @@ const LEAST_PART = 64;
 /** The variant of the table that ships: what runs where nobody has measured. */
 export function shipped(device: Device, call: MatmulCall): MatmulVariant {
   const { m, n, k, transposeA } = call;
-  const hasBias = call.hasBias || call.half;
   if (m <= 4 && !transposeA && !call.half) return "row";
   if (device.isCpu) return "texels";
   if (groups(TILES.shared, call) >= FEW_GROUPS) return "shared";
   // Such as the gradient of a small weight: few numbers, each of many products.
-  return !hasBias && k >= 16 * LEAST_PART && k > Math.max(m, n) ? "shared-in-16" : "shared-32x32";
+  return !isWhole(call) && k >= 16 * LEAST_PART && k > Math.max(m, n)
+    ? "shared-in-16"
+    : "shared-32x32";
 }
 
 const groups = ({ rows, columns }: Tile, { m, n }: MatmulCall): number =>
@@ -139,7 +149,7 @@ function isWorthTrying(tile: Tile, call: MatmulCall, kind: Tile["kind"]): boolea
 
 /** What a tuner needs to compare the variants of a product. */
 export function tunable(device: Device, call: MatmulCall, usual: MatmulVariant): Tunable {
-  const { m, n, k, transposeA, transposeB, hasBias } = call;
+  const { m, n, k, transposeA, transposeB, hasBias, hasBefore } = call;
   const kind = device.isCpu ? "texels" : "shared";
   const candidates = MATMUL_VARIANTS.filter((name) =>
     name !== usual && fits(name, call) &&
@@ -150,9 +160,10 @@ export function tunable(device: Device, call: MatmulCall, usual: MatmulVariant):
     const b = random(transposeB ? [n, k] : [k, n]);
     const bias = hasBias ? random([n]) : undefined;
     const out = device.zeros([m, n]);
+    const before = hasBefore ? device.zeros([m, n]) : undefined;
     return {
-      outputs: [out],
-      run: (variant) => launch(variant as MatmulVariant, { a, b, bias, out }, call),
+      outputs: before ? [out, before] : [out],
+      run: (variant) => launch(variant as MatmulVariant, { a, b, bias, out, before }, call),
     };
   };
   return { candidates, flops: 2 * m * n * k, prepare };
@@ -168,6 +179,8 @@ export interface MatmulOperands {
   bias?: Tensor;
   /** (M, N). */
   out: Tensor;
+  /** (M, N). */
+  before?: Tensor;
 }
 
 /** Records one product by one variant. */
@@ -176,13 +189,28 @@ export function launch(name: MatmulVariant, operands: MatmulOperands, call: Matm
   else launchTile(TILES[name], operands, call);
 }
 
-function launchRow({ a, b, bias = b.device.nothing, out }: MatmulOperands, call: MatmulCall): void {
-  const { m, n, k, transposeB, hasBias, accumulate } = call;
+/** Overrides that all kernels know. */
+function flagsOf({ transposeB, hasBias, accumulate, gelu, hasBefore = false }: MatmulCall) {
+  return {
+    transpose_b: transposeB,
+    has_bias: hasBias,
+    accumulate,
+    gelu: gelu !== undefined,
+    exact: gelu === "erf",
+    has_before: hasBefore,
+  };
+}
+
+function launchRow(
+  { a, b, bias = b.device.nothing, out, before = b.device.nowhere }: MatmulOperands,
+  call: MatmulCall,
+): void {
+  const { m, n, k } = call;
   const { overrides, workgroups } = perElement(a.device, Math.ceil(n / 4), m);
   a.device.dispatch(KERNELS.row, n % 4 || k % 4 ? "forward_odd" : "forward", {
-    bindings: both({ a, b, bias, out }),
+    bindings: both({ a, b, bias, out, before }),
     uniforms: { m, n, k },
-    overrides: { transpose_b: transposeB, has_bias: hasBias, accumulate, ...overrides },
+    overrides: { ...flagsOf(call), ...overrides },
     workgroups,
   });
 }
@@ -201,23 +229,18 @@ function launchTile(tile: Tile, operands: MatmulOperands, call: MatmulCall): voi
 /** Products over parts of `part` numbers of the inner dimension, one after the other in `out`. */
 function launchPart(
   { kind, rows, columns }: Tile,
-  { a, b, bias = b.device.nothing, out }: MatmulOperands,
+  { a, b, bias = b.device.nothing, out, before = b.device.nowhere }: MatmulOperands,
   call: MatmulCall,
   part: number,
 ): void {
   const { device } = a;
   const { m, n, k } = call;
   const z = Math.ceil(k / part);
-  const flags = {
-    transpose_a: call.transposeA,
-    transpose_b: call.transposeB,
-    has_bias: call.hasBias,
-    accumulate: call.accumulate,
-  };
+  const flags = { ...flagsOf(call), transpose_a: call.transposeA };
   const [across, down] = [Math.ceil(n / columns), Math.ceil(m / rows)];
   if (kind === "shared") {
     device.dispatch(KERNELS.shared, "forward", {
-      bindings: { a, b, bias, out },
+      bindings: { a, b, bias, out, before },
       uniforms: { m, n, k, k_part: part },
       overrides: { ...flags, lanes_x: columns / 8, lanes_y: rows / 8 },
       workgroups: [across, down, z],
@@ -228,7 +251,7 @@ function launchPart(
   const lanes = lanesOf(device);
   const [lanesX, lanesY] = rectangle(lanes, across, down);
   device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", {
-    bindings: { a: left.texture, b: right.texture, ...both({ bias, out }) },
+    bindings: { a: left.texture, b: right.texture, ...both({ bias, out, before }) },
     uniforms: { m, n, k, k_part: part, a_stride: left.stride, b_stride: right.stride },
     overrides: {
       ...flags,

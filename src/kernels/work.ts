@@ -59,14 +59,18 @@ function each(of: string, flops: number, again: readonly string[] = []): Count {
   };
 }
 
-/** 2·M·N·K, and what is added to the product. */
+/** x/√2, erf, 1 +, ½, x·; or x², x³, its factor, x +, the factor, tanh, 1 +, ½, x·. */
+const geluOf = ({ overrides: { exact } }: Dispatched): number => exact ? 5 : 9;
+
+/** 2·M·N·K, what is added to the product, and GELU of it. */
 const matmul: Count = (d) => {
-  const { uniforms: { m, n, k }, overrides: { has_bias, accumulate } } = d;
-  const added = (has_bias ? 1 : 0) + (accumulate ? 1 : 0);
+  const { uniforms: { m, n, k }, overrides: { has_bias, accumulate, gelu, has_before } } = d;
+  const after = (has_bias ? 1 : 0) + (accumulate ? 1 : 0) + (gelu ? geluOf(d) : 0);
+  const moved = 1 + (accumulate ? 1 : 0) + (has_before ? 1 : 0);
   return {
-    flops: 2 * m * n * k + added * m * n,
-    bytes: wordOf(d, "a") * m * k + wordOf(d, "b") * k * n +
-      wordOf(d, "out") * (accumulate ? 2 : 1) * m * n + (has_bias ? WORD * n : 0),
+    flops: 2 * m * n * k + after * m * n,
+    bytes: wordOf(d, "a") * m * k + wordOf(d, "b") * k * n + wordOf(d, "out") * moved * m * n +
+      (has_bias ? WORD * n : 0),
   };
 };
 
@@ -178,12 +182,12 @@ const COUNTS: Record<string, Count> = {
     bytes: WORD * m * (1 + (has_position ? 2 : 1) * k) +
       m * (k * +bits / 8 + (+bits < 16 ? 2 * Math.ceil(k / group) : 0)),
   }),
-  // The product; and norm and GELU as below, once for each number that they are applied to.
+  // The product; and norm as below, once for each number that it is applied to.
   "linear_row.forward": (d) => {
-    const { uniforms: { m, n, k }, overrides: { normalize, gelu, exact } } = d;
+    const { uniforms: { m, k }, overrides: { normalize } } = d;
     const product = matmul(d);
     return {
-      flops: product.flops + (normalize ? 8 * m * k : 0) + (gelu ? (exact ? 5 : 9) * m * n : 0),
+      flops: product.flops + (normalize ? 8 * m * k : 0),
       bytes: product.bytes + (normalize ? 2 * WORD * k : 0),
     };
   },
@@ -250,8 +254,7 @@ const COUNTS: Record<string, Count> = {
   "pointwise_loss.forward": (d) => each("x", d.overrides.logistic ? 8 : 3)(d),
   "pointwise_loss.backward": (d) => each("d_x", d.overrides.logistic ? 6 : 3)(d),
 
-  // x/√2, erf, 1 +, ½, x·; or x², x³, its factor, x +, the factor, tanh, 1 +, ½, x·.
-  "gelu.forward": (d) => each("x", d.overrides.exact ? 5 : 9)(d),
+  "gelu.forward": (d) => each("x", geluOf(d))(d),
   // Φ in 4, φ in 4, x·φ, +, ·d; or the tanh's argument in 5, and 13 more.
   "gelu.backward": (d) => each("d_x", d.overrides.exact ? 11 : 18)(d),
   "tanh.forward": each("x", 1),

@@ -6,7 +6,6 @@
 import { crossEntropy, type Loss } from "../autograd/ops/cross_entropy.ts";
 import { dropout } from "../autograd/ops/dropout.ts";
 import { gatherRows } from "../autograd/ops/gather_rows.ts";
-import { gelu } from "../autograd/ops/gelu.ts";
 import { linear } from "../autograd/ops/linear.ts";
 import { linearCrossEntropy } from "../autograd/ops/linear_cross_entropy.ts";
 import { tanh } from "../autograd/ops/tanh.ts";
@@ -80,7 +79,7 @@ export class MaskedLanguageHead {
   }
 
   #transform(run: Run, hidden: Tensor): Tensor {
-    const transformed = gelu(run, this.#dense.forward(run, hidden), this.#activation);
+    const transformed = this.#dense.forwardGelu(run, hidden, this.#activation);
     return run.hook("unembed.hook_in", this.#norm.forward(run, transformed, "mlm_head.ln."));
   }
 

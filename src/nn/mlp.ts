@@ -29,8 +29,12 @@ export class Mlp {
   /** (B, T, C) to (B, T, C). `name` is the block's prefix of hook points. */
   forward(run: Run, x: Tensor, name: string): Tensor {
     const { activation, residualDropout } = this.config;
-    const before = run.hook(`${name}mlp.hook_pre`, this.up.forward(run, x)); // (B, T, 4C)
-    const after = run.hook(`${name}mlp.hook_post`, gelu(run, before, activation));
+    const pre = `${name}mlp.hook_pre`;
+    // One kernel makes the product and GELU of it, unless somebody listens between the two.
+    const activated = run.hooked(pre) // (B, T, 4C)
+      ? gelu(run, run.hook(pre, this.up.forward(run, x)), activation)
+      : this.up.forwardGelu(run, x, activation);
+    const after = run.hook(`${name}mlp.hook_post`, activated);
     return dropout(run, this.down.forward(run, after), residualDropout);
   }
 }

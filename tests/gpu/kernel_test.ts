@@ -54,7 +54,7 @@ Deno.test("a variable in storage knows its alias, whether it holds numbers or fo
     );
   assert.deepEqual(aliases("layer_norm.wgsl", "forward"), { x: "real", out: "real" });
   assert.deepEqual(aliases("layer_norm.wgsl", "forward_odd"), { x_odd: "real", out_odd: "real" });
-  const operands = { a: "operand", b: "operand", out: "real" };
+  const operands = { a: "operand", b: "operand", out: "real", before: "real" };
   assert.deepEqual(aliases("matmul_shared.wgsl", "forward"), operands);
   assert.deepEqual(aliases("adamw.wgsl", "update"), {});
   // One alias alone changes nothing else.

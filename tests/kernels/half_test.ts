@@ -118,6 +118,13 @@ for (const [name, device] of launches) {
         matmul(as, bs, { variant, bias: upload(device, bias), out: into, accumulate: true });
         const added = reference(a, b, { ...shape, bias, before });
         assertRounded(await into.read(), added, { label: `${label} accumulated` });
+        // GELU is of the sum, and not of what the sum is rounded to.
+        const gelu = { kind: "tanh", before: uploadHalf(device, halves(m * n, 6)) } as const;
+        const activated = matmul(as, bs, { variant, bias: upload(device, bias), gelu });
+        const sums = reference(a, b, { ...shape, bias });
+        assertRounded(await gelu.before.read(), sums, { label: `${label} before GELU` });
+        const expected = references.gelu(sums, "tanh");
+        assertRounded(await activated.read(), expected, { label: `${label} GELU` });
         // A pipeline of a processor's tile takes a while: one more for each shape.
         if (n % 4 !== 0) {
           poisonHalves(device, [m, n]);

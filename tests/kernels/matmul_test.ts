@@ -205,7 +205,8 @@ Deno.test("matmul: what does not fit is said", () => {
     "Cannot write a (2, 5) product into (5, 3, 1): sizes must match",
   );
   const unfit = (variant: string) =>
-    `Cannot multiply by ${variant}: it reads no transposed \`a\`, or is divided and adds no bias`;
+    `Cannot multiply by ${variant}: it reads no transposed \`a\`, ` +
+    "or is divided and knows no bias and no GELU";
   says(
     () => matmul(tensor(3, 2), tensor(3, 5), { transposeA: true, variant: "row" }),
     unfit("row"),
@@ -213,5 +214,13 @@ Deno.test("matmul: what does not fit is said", () => {
   says(
     () => matmul(tensor(2, 3), tensor(3, 5), { bias: tensor(5), variant: "shared-in-4" }),
     unfit("shared-in-4"),
+  );
+  says(
+    () => matmul(tensor(2, 3), tensor(3, 5), { gelu: { kind: "erf" }, variant: "texels-in-2" }),
+    unfit("texels-in-2"),
+  );
+  says(
+    () => matmul(tensor(2, 3), tensor(3, 5), { gelu: { kind: "erf", before: tensor(3, 5) } }),
+    "Cannot write a (2, 5) product into (3, 5): sizes must match",
   );
 });

@@ -54,7 +54,7 @@ async function works(run: () => void): Promise<Record<string, Work | undefined>>
 
 const zeros = (...shape: number[]) => device.zeros(shape);
 
-Deno.test("matmul: 2·M·N·K, and one for each number that is added", async () => {
+Deno.test("matmul: 2·M·N·K, one for each number that is added, and GELU", async () => {
   using _scope = device.scope();
   // (5, 7)·(7, 3): 15 numbers of 7 products and 7 sums.
   const [a, b, bias] = [zeros(5, 7), zeros(7, 3), zeros(3)];
@@ -65,6 +65,12 @@ Deno.test("matmul: 2·M·N·K, and one for each number that is added", async () 
     assert.deepEqual(plain[name], { flops: 210, bytes: 4 * (35 + 21 + 15) });
     const added = await works(() => void matmul(a, b, { variant, bias, out, accumulate: true }));
     assert.deepEqual(added[name], { flops: 240, bytes: 4 * (35 + 21 + 3 + 15 + 15) });
+    // GELU is nine for each number, or five; what it is applied to is a second result.
+    const gelu = { kind: "tanh", before: zeros(5, 3) } as const;
+    const both = await works(() => void matmul(a, b, { variant, bias, gelu }));
+    assert.deepEqual(both[name], { flops: 225 + 9 * 15, bytes: 4 * (35 + 21 + 3 + 15 + 15) });
+    const alone = await works(() => void matmul(a, b, { variant, gelu: { kind: "erf" } }));
+    assert.deepEqual(alone[name], { flops: 210 + 5 * 15, bytes: 4 * (35 + 21 + 15) });
   }
 });
 

@@ -169,6 +169,9 @@ Deno.test("products share a class up to the next power of two, if they lie and a
     { ...call, m: 768, n: 384, k: 128, transposeB: false },
     { ...call, m: 768, n: 384, k: 128, accumulate: true },
     { ...call, m: 768, n: 384, k: 128, hasBias: true },
+    { ...call, m: 768, n: 384, k: 128, gelu: "erf" as const },
+    { ...call, m: 768, n: 384, k: 128, gelu: "tanh" as const },
+    { ...call, m: 768, n: 384, k: 128, gelu: "tanh" as const, hasBefore: true },
   ].map(classOf);
   // A ragged edge is a class of its own, whichever edge it is.
   assert.equal(new Set([key, ...others]).size, others.length);

@@ -29,6 +29,7 @@ export function cases(device: Device): Case[] {
   return [
     ...squares.map((n) => product("square", [n, n, n])),
     product("linear forward", [rows, 4 * C, C]),
+    product("linear with GELU", [rows, 4 * C, C], { gelu: { kind: "tanh" } }),
     product("linear dX", [rows, C, 4 * C], { transposeB: true }),
     product("linear dWeight", [C, 4 * C, rows], { transposeA: true }),
     // Rows that are no multiple of four: GPT-2's vocabulary is one.
