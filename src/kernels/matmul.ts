@@ -84,7 +84,9 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     hasBias: bias !== undefined,
     gelu: gelu?.kind,
     hasBefore: before !== undefined,
-    half: [a, b, out].some(({ dtype }) => dtype === "f16"),
+    ...[a, b, out].some(({ dtype }) => dtype === "f16")
+      ? { dtypes: [a.dtype, b.dtype, out.dtype] }
+      : {},
   };
   const { variant } = options;
   if (variant !== undefined && !fits(variant, call)) {
@@ -99,8 +101,6 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
 
 function choose(device: Device, call: MatmulCall): MatmulVariant {
   const usual = shipped(device, call);
-  // What is f16 has no measured variants yet.
-  if (call.half) return usual;
   const found = device.variants.choose(classOf(call), usual, () => tunable(device, call, usual));
   return fits(found, call) ? found : usual;
 }
@@ -120,6 +120,7 @@ export function classOf({ m, n, k, ...call }: MatmulCall): string {
     call.gelu && `gelu-${call.gelu}`,
     call.hasBefore && "before",
     (n % 4 || k % 4) && "odd",
+    call.dtypes?.join("-"),
   ];
   return words.filter(Boolean).join(" ");
 }

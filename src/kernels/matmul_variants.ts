@@ -9,8 +9,9 @@ import shared from "../../shaders/matmul_shared.wgsl" with { type: "text" };
 import texelTiles from "../../shaders/matmul_texels.wgsl" with { type: "text" };
 import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
-import type { Tensor } from "../gpu/tensor.ts";
-import type { Trial, Tunable } from "../gpu/variants.ts";
+import type { DType, Tensor } from "../gpu/tensor.ts";
+import { HALF_TOLERANCE, type Trial, type Tunable } from "../gpu/variants.ts";
+import { cast } from "./cast.ts";
 import { columnSum } from "./column_sum.ts";
 import type { GeluKind } from "./gelu.ts";
 import { both, lanesOf, perElement, rectangle } from "./launch.ts";
@@ -29,6 +30,8 @@ interface Tile {
   columns: number;
   /** Parts of the inner dimension that are multiplied side by side, and then added. */
   parts: number;
+  /** Tiles of a processor's vector that lie side by side; as many as leave the fewest idle if absent. */
+  across?: number;
 }
 
 const tile = (kind: Tile["kind"], rows: number, columns: number, parts = 1): Tile => ({
@@ -48,6 +51,8 @@ const TILES = {
   "texels-16x4": tile("texels", 16, 4),
   "texels-4x16": tile("texels", 4, 16),
   "texels-in-2": tile("texels", 16, 16, 2),
+  "texels-2-across": { ...tile("texels", 16, 16), across: 2 },
+  "texels-8-across": { ...tile("texels", 16, 16), across: 8 },
   // For a GPU.
   "shared": tile("shared", 64, 64),
   "shared-32x32": tile("shared", 32, 32),
@@ -59,7 +64,10 @@ const TILES = {
   "shared-32x32-in-4": tile("shared", 32, 32, 4),
 } satisfies Record<string, Tile>;
 
-/** `row` is for one row or a few; `a-by-b` is a tile, `in-n` divides the inner dimension into n parts. */
+/**
+ * `row` is for one row or a few; `a-by-b` is a tile, `in-n` divides the inner dimension into n parts,
+ * `n-across` lays n tiles side by side.
+ */
 export type MatmulVariant = "row" | keyof typeof TILES;
 
 /** All of them. */
@@ -88,17 +96,17 @@ export interface MatmulCall {
   gelu?: GeluKind;
   /** What GELU is applied to is stored as well. */
   hasBefore?: boolean;
-  /** One of its tensors is f16. */
-  half?: boolean;
+  /** Types of `a`, `b` and `out`; absent if all are f32. */
+  dtypes?: readonly [a: DType, b: DType, out: DType];
 }
 
 /** Whether a product must be made in one piece: parts of it are added by a kernel that does nothing else. */
-const isWhole = ({ hasBias, gelu, half }: MatmulCall): boolean =>
-  hasBias || gelu !== undefined || half === true;
+const isWhole = ({ hasBias, gelu, dtypes }: MatmulCall): boolean =>
+  hasBias || gelu !== undefined || dtypes !== undefined;
 
 /** Whether there is a variant of this name, and it can do such a product. */
 export function fits(name: string, call: MatmulCall): name is MatmulVariant {
-  if (name === "row") return !call.transposeA && !call.half;
+  if (name === "row") return !call.transposeA && !call.dtypes;
   if (!Object.hasOwn(TILES, name)) return false;
   return TILES[name as keyof typeof TILES].parts === 1 || !isWhole(call);
 }
@@ -111,7 +119,7 @@ const LEAST_PART = 64;
 /** The variant of the table that ships: what runs where nobody has measured. */
 export function shipped(device: Device, call: MatmulCall): MatmulVariant {
   const { m, n, k, transposeA } = call;
-  if (m <= 4 && !transposeA && !call.half) return "row";
+  if (m <= 4 && !transposeA && !call.dtypes) return "row";
   if (device.isCpu) return "texels";
   if (groups(TILES.shared, call) >= FEW_GROUPS) return "shared";
   // Such as the gradient of a small weight: few numbers, each of many products.
@@ -123,6 +131,9 @@ export function shipped(device: Device, call: MatmulCall): MatmulVariant {
 const groups = ({ rows, columns }: Tile, { m, n }: MatmulCall): number =>
   Math.ceil(m / rows) * Math.ceil(n / columns);
 
+/** Products of numbers from which on operands are large. */
+const LARGE = 2 ** 26;
+
 /** Rows beyond which nobody need try to multiply them one by one. */
 const FEW_ROWS = 16;
 
@@ -131,10 +142,12 @@ const FEW_ROWS = 16;
  * part of itself or of the adapter.
  */
 function isWorthTrying(tile: Tile, call: MatmulCall, kind: Tile["kind"]): boolean {
-  const { rows, columns, parts } = tile;
+  const { rows, columns, parts, across } = tile;
   const { m, n, k } = call;
   if (tile.kind !== kind || (parts > 1 && (k < parts * LEAST_PART || m * n > 65536))) return false;
   if (kind === "texels") {
+    // How tiles lie in a vector decides what of a large operand is at hand; small ones are so anyway.
+    if (across) return m * n * k >= LARGE && rows <= m && columns * across <= n;
     if (parts > 1) return groups(tile, call) <= 16;
     // Smaller tiles read more for each number that they compute: they are for a product of so few rows
     // or columns that the usual one would compute many for nothing, or leave lanes idle.
@@ -155,18 +168,20 @@ export function tunable(device: Device, call: MatmulCall, usual: MatmulVariant):
     name !== usual && fits(name, call) &&
     (name === "row" ? m <= FEW_ROWS : isWorthTrying(TILES[name], call, kind))
   );
+  const [ofA, ofB, ofOut] = call.dtypes ?? ["f32", "f32", "f32"];
   const prepare: Tunable["prepare"] = (device, random): Trial => {
-    const a = random(transposeA ? [k, m] : [m, k]);
-    const b = random(transposeB ? [n, k] : [k, n]);
+    const a = cast(random(transposeA ? [k, m] : [m, k]), ofA);
+    const b = cast(random(transposeB ? [n, k] : [k, n]), ofB);
     const bias = hasBias ? random([n]) : undefined;
-    const out = device.zeros([m, n]);
-    const before = hasBefore ? device.zeros([m, n]) : undefined;
+    const out = device.zeros([m, n], ofOut);
+    const before = hasBefore ? device.zeros([m, n], ofOut) : undefined;
     return {
       outputs: before ? [out, before] : [out],
       run: (variant) => launch(variant as MatmulVariant, { a, b, bias, out, before }, call),
     };
   };
-  return { candidates, flops: 2 * m * n * k, prepare };
+  const tolerance = ofOut === "f16" ? HALF_TOLERANCE : undefined;
+  return { candidates, flops: 2 * m * n * k, tolerance, prepare };
 }
 
 /** Tensors of one product. */
@@ -228,7 +243,7 @@ function launchTile(tile: Tile, operands: MatmulOperands, call: MatmulCall): voi
 
 /** Products over parts of `part` numbers of the inner dimension, one after the other in `out`. */
 function launchPart(
-  { kind, rows, columns }: Tile,
+  { kind, rows, columns, ...tile }: Tile,
   { a, b, bias = b.device.nothing, out, before = b.device.nowhere }: MatmulOperands,
   call: MatmulCall,
   part: number,
@@ -249,7 +264,8 @@ function launchPart(
   }
   const [left, right] = [texels(a, 0), texels(b, 1)];
   const lanes = lanesOf(device);
-  const [lanesX, lanesY] = rectangle(lanes, across, down);
+  const side = tile.across && Math.min(tile.across, lanes);
+  const [lanesX, lanesY] = side ? [side, lanes / side] : rectangle(lanes, across, down);
   device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", {
     bindings: { a: left.texture, b: right.texture, ...both({ bias, out, before }) },
     uniforms: { m, n, k, k_part: part, a_stride: left.stride, b_stride: right.stride },

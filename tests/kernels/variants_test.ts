@@ -40,7 +40,9 @@ function calls(device: Device): [kernel: string, call: () => Tensor][] {
   for (let past = 0; past < 13; past++) {
     decodeAppend(made(3, 1, 3 * 36), cache, { past, layer: 0 });
   }
-  const [halfX, halfQkv] = [x, qkv].map((tensor) => cast(tensor, "f16"));
+  const [halfX, halfQkv, halfRows] = [x, qkv, made(3 * 29, 13)].map((tensor) =>
+    cast(tensor, "f16")
+  );
   const halfAttended = attention(halfQkv, options);
   const backward = (dOut: Tensor, { x }: { x: Tensor }): Tensor => {
     const dX = device.zeros(x.shape, x.dtype);
@@ -57,6 +59,8 @@ function calls(device: Device): [kernel: string, call: () => Tensor][] {
     ["layer_norm backward", () => backward(x, { x })],
     ["linear_row", () => linearRow(made(5, 36), row, { norm: rowNorm(norm), gelu: "erf" })],
     ["quantized", () => quantizedMatmul(made(3, 300), packed)],
+    ["matmul", () => matmul(halfX, cast(made(36, 13), "f16"), { bias: made(13) })],
+    ["matmul", () => matmul(halfX, halfRows, { transposeA: true, out: made(36, 13) })],
     ["attention forward", () => attention(halfQkv, options).out],
     [
       "attention backward",
