@@ -28,7 +28,7 @@ for (const [name, device] of await openDevices()) {
     new Parameter(name, device.pool.persistent(() => upload(device, data, shape)));
 
   /** Numbers of a case, and parameters of them. */
-  function layer({ outputs, transposed }: { outputs: number; transposed: boolean }) {
+  const layer = ({ outputs, transposed }: { outputs: number; transposed: boolean }) => {
     const x = numbers(ROWS * INPUTS, 1);
     const weight = numbers(INPUTS * outputs, 2);
     const bias = numbers(outputs, 3);
@@ -40,7 +40,7 @@ for (const [name, device] of await openDevices()) {
         bias: parameter("bias", bias, [outputs]),
       },
     };
-  }
+  };
 
   Deno.test(`linear with GELU, ${name}: result and gradients`, async () => {
     for (const { kind, outputs, transposed } of CASES) {
