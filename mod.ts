@@ -49,6 +49,7 @@ export { Parameter, type ParameterHome } from "./src/autograd/parameter.ts";
 export { type Backward, Gradients, type GradientTarget, Tape } from "./src/autograd/tape.ts";
 export type { Loss } from "./src/autograd/ops/cross_entropy.ts";
 export type { DropoutKey } from "./src/kernels/dropout.ts";
+export type { GeluKind } from "./src/kernels/gelu.ts";
 
 // Models and their files.
 export { Gpt, GptCache } from "./src/models/gpt.ts";
