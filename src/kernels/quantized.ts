@@ -140,7 +140,7 @@ function multiply(
 function trialOf(device: Device, m: number, matrix: QuantizedMatrix): WorkgroupTrial {
   const { inputs, outputs } = matrix;
   return {
-    others: device.isCpu ? [[2 * lanesOf(device), 1]] : OTHERS_ON_GPU,
+    others: device.isCpu ? [] : OTHERS_ON_GPU,
     flops: 2 * m * inputs * outputs,
     prepare: (random) => {
       const weights = Float32Array.from({ length: inputs * outputs }, (_, i) => Math.sin(i));

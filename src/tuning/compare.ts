@@ -8,7 +8,7 @@ import { randomOf } from "../data/random.ts";
 import type { Device } from "../gpu/device.ts";
 import { attachProfiler } from "../gpu/profiler.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { NotedCall, Trial } from "../gpu/variants.ts";
+import type { NotedCall, Trial, Tunable } from "../gpu/variants.ts";
 
 /** What was found of one call. */
 export interface Comparison {
@@ -34,10 +34,13 @@ const TOLERANCE = 1e-5;
 const FIRST_LOOK = { rounds: 5, worst: 1.3 };
 /** The second look: so many rounds, more where they are short. */
 const SECOND_LOOK = { fewest: 24, most: 200, milliseconds: 300 };
-/** A winner takes this much of the shipped variant's time at most, and again when it is asked again. */
+/** A winner takes this much of the shipped variant's time at most, and again when it is confirmed. */
 const CLEARLY = 0.94;
 
-/** Compares the variants of a call; where none is clearly better, the shipped one wins. */
+/**
+ * Compares the variants of a call; where none is clearly better, the shipped one wins. What wins is to be
+ * confirmed.
+ */
 export async function compare(
   device: Device,
   { shipped, call }: NotedCall,
@@ -46,8 +49,7 @@ export async function compare(
   await device.finish();
   device.pool.trim();
   using _operands = device.scope();
-  const random = randomOf(1);
-  const trial = call.prepare(device, (shape) => randomTensor(device, shape, random));
+  const trial = prepare(device, call);
   const expected = await resultsOf(device, trial, shipped);
   const wrong: Record<string, number> = {};
   const right: string[] = [];
@@ -62,9 +64,7 @@ export async function compare(
   const good = right.filter((v) =>
     Math.min(...first[v]) < FIRST_LOOK.worst * Math.min(...first[shipped])
   );
-  const { fewest, most, milliseconds } = SECOND_LOOK;
-  const round = [shipped, ...good].reduce((sum, v) => sum + typical(first[v]), 0);
-  const rounds = Math.max(fewest, Math.min(most, Math.round(milliseconds / round)));
+  const rounds = roundsOf([shipped, ...good].reduce((sum, v) => sum + typical(first[v]), 0));
   const second = good.length > 0
     ? await takeTurns(device, trial, [shipped, ...good], rounds)
     : first;
@@ -73,12 +73,6 @@ export async function compare(
     const ratio = ratioOf(second[variant], second[shipped]);
     if (ratio <= CLEARLY && ratio < best) [winner, best] = [variant, ratio];
   }
-  if (winner !== shipped) {
-    // The best of several is often one that was lucky.
-    const third = await takeTurns(device, trial, [shipped, winner], rounds);
-    best = Math.max(best, ratioOf(third[winner], third[shipped]));
-    if (best > CLEARLY) [winner, best] = [shipped, 1];
-  }
   const times = Object.entries({ ...first, ...second });
   return {
     winner,
@@ -86,6 +80,33 @@ export async function compare(
     milliseconds: Object.fromEntries(times.map(([variant, ms]) => [variant, typical(ms)])),
     wrong,
   };
+}
+
+/**
+ * The winner of a comparison, asked again on operands of its own: the best of several is often one that
+ * was lucky, and what else the machine does may last for seconds.
+ */
+export async function confirm(
+  device: Device,
+  { shipped, call }: NotedCall,
+  found: Comparison,
+): Promise<Comparison> {
+  const { winner } = found;
+  if (winner === shipped) return found;
+  await device.finish();
+  device.pool.trim();
+  using _operands = device.scope();
+  const trial = prepare(device, call);
+  const rounds = roundsOf(found.milliseconds[shipped] + found.milliseconds[winner]);
+  const times = await takeTurns(device, trial, [shipped, winner], rounds);
+  const ratio = Math.max(found.ratio, ratioOf(times[winner], times[shipped]));
+  return ratio <= CLEARLY ? { ...found, ratio } : { ...found, winner: shipped, ratio: 1 };
+}
+
+/** Rounds of a second look that take `milliseconds` each. */
+function roundsOf(milliseconds: number): number {
+  const { fewest, most, milliseconds: all } = SECOND_LOOK;
+  return Math.max(fewest, Math.min(most, Math.round(all / milliseconds)));
 }
 
 /**
@@ -141,6 +162,12 @@ export function typical(milliseconds: readonly number[]): number {
 export function ratioOf(times: readonly number[], shipped: readonly number[]): number {
   const ratios = times.map((ms, round) => ms / shipped[round]).toSorted((a, b) => a - b);
   return Math.max(typical(times) / typical(shipped), ratios[ratios.length >> 1]);
+}
+
+/** Operands of a call, the same at each time. */
+function prepare(device: Device, call: Tunable): Trial {
+  const random = randomOf(1);
+  return call.prepare(device, (shape) => randomTensor(device, shape, random));
 }
 
 async function resultsOf(device: Device, trial: Trial, variant: string): Promise<Float32Array[]> {

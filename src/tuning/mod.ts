@@ -5,4 +5,4 @@
  */
 export { tune, type TuneOptions, useKnown } from "./tune.ts";
 export { type Machine, machineOf, TuningCache, type Winner } from "./cache.ts";
-export { compare, type CompareOptions, type Comparison } from "./compare.ts";
+export { compare, type CompareOptions, type Comparison, confirm } from "./compare.ts";

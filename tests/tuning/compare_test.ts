@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { openDevice } from "../../src/gpu/device.ts";
-import { compare, ratioOf, takeTurns, typical } from "../../src/tuning/compare.ts";
+import { compare, confirm, ratioOf, takeTurns, typical } from "../../src/tuning/compare.ts";
 import { fakeCall } from "./calls.ts";
 
 const device = await openDevice();
@@ -24,6 +24,23 @@ Deno.test("what is as fast, or slower, does not replace what ships; what is far 
   // The check, five rounds of a first look, and twenty-four of a second for what is worth it.
   assert.ok(call.counts.twin >= 30, `${call.counts.twin}`);
   assert.equal(call.counts.slow, 6);
+});
+
+Deno.test("a winner that is no faster when it is asked again does not replace what ships", async () => {
+  const variants = { shipped: { times: 4 }, lucky: { times: 1 }, fast: { times: 1 } };
+  const call = fakeCall("copy", variants);
+  const found = await compare(device, call);
+  const [lucky, fast] = ["lucky", "fast"].map((winner) => ({ ...found, winner, ratio: 0.3 }));
+  variants.lucky.times = 4;
+  const dropped = await confirm(device, call, lucky);
+  assert.deepEqual([dropped.winner, dropped.ratio], ["shipped", 1]);
+  const kept = await confirm(device, call, fast);
+  assert.equal(kept.winner, "fast");
+  assert.ok(kept.ratio >= 0.3 && kept.ratio < 0.6, `${kept.ratio}`);
+  const unasked = { ...call.counts };
+  const shipped = { ...found, winner: "shipped", ratio: 1 };
+  assert.equal(await confirm(device, call, shipped), shipped);
+  assert.deepEqual(call.counts, unasked);
 });
 
 Deno.test("a variant that is wrong in one number of 203,107 is dropped, however fast it is", async () => {
