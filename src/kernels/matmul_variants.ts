@@ -30,8 +30,6 @@ interface Tile {
   columns: number;
   /** Parts of the inner dimension that are multiplied side by side, and then added. */
   parts: number;
-  /** Tiles of a processor's vector that lie side by side; as many as leave the fewest idle if absent. */
-  across?: number;
 }
 
 const tile = (kind: Tile["kind"], rows: number, columns: number, parts = 1): Tile => ({
@@ -51,8 +49,6 @@ const TILES = {
   "texels-16x4": tile("texels", 16, 4),
   "texels-4x16": tile("texels", 4, 16),
   "texels-in-2": tile("texels", 16, 16, 2),
-  "texels-2-across": { ...tile("texels", 16, 16), across: 2 },
-  "texels-8-across": { ...tile("texels", 16, 16), across: 8 },
   // For a GPU.
   "shared": tile("shared", 64, 64),
   "shared-32x32": tile("shared", 32, 32),
@@ -64,10 +60,7 @@ const TILES = {
   "shared-32x32-in-4": tile("shared", 32, 32, 4),
 } satisfies Record<string, Tile>;
 
-/**
- * `row` is for one row or a few; `a-by-b` is a tile, `in-n` divides the inner dimension into n parts,
- * `n-across` lays n tiles side by side.
- */
+/** `row` is for one row or a few; `a-by-b` is a tile, `in-n` divides the inner dimension into n parts. */
 export type MatmulVariant = "row" | keyof typeof TILES;
 
 /** All of them. */
@@ -131,9 +124,6 @@ export function shipped(device: Device, call: MatmulCall): MatmulVariant {
 const groups = ({ rows, columns }: Tile, { m, n }: MatmulCall): number =>
   Math.ceil(m / rows) * Math.ceil(n / columns);
 
-/** Products of numbers from which on operands are large. */
-const LARGE = 2 ** 26;
-
 /** Rows beyond which nobody need try to multiply them one by one. */
 const FEW_ROWS = 16;
 
@@ -142,12 +132,10 @@ const FEW_ROWS = 16;
  * part of itself or of the adapter.
  */
 function isWorthTrying(tile: Tile, call: MatmulCall, kind: Tile["kind"]): boolean {
-  const { rows, columns, parts, across } = tile;
+  const { rows, columns, parts } = tile;
   const { m, n, k } = call;
   if (tile.kind !== kind || (parts > 1 && (k < parts * LEAST_PART || m * n > 65536))) return false;
   if (kind === "texels") {
-    // How tiles lie in a vector decides what of a large operand is at hand; small ones are so anyway.
-    if (across) return m * n * k >= LARGE && rows <= m && columns * across <= n;
     if (parts > 1) return groups(tile, call) <= 16;
     // Smaller tiles read more for each number that they compute: they are for a product of so few rows
     // or columns that the usual one would compute many for nothing, or leave lanes idle.
@@ -243,7 +231,7 @@ function launchTile(tile: Tile, operands: MatmulOperands, call: MatmulCall): voi
 
 /** Products over parts of `part` numbers of the inner dimension, one after the other in `out`. */
 function launchPart(
-  { kind, rows, columns, ...tile }: Tile,
+  { kind, rows, columns }: Tile,
   { a, b, bias = b.device.nothing, out, before = b.device.nowhere }: MatmulOperands,
   call: MatmulCall,
   part: number,
@@ -264,8 +252,7 @@ function launchPart(
   }
   const [left, right] = [texels(a, 0), texels(b, 1)];
   const lanes = lanesOf(device);
-  const side = tile.across && Math.min(tile.across, lanes);
-  const [lanesX, lanesY] = side ? [side, lanes / side] : rectangle(lanes, across, down);
+  const [lanesX, lanesY] = rectangle(lanes, across, down);
   device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", {
     bindings: { a: left.texture, b: right.texture, ...both({ bias, out, before }) },
     uniforms: { m, n, k, k_part: part, a_stride: left.stride, b_stride: right.stride },

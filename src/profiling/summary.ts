@@ -55,7 +55,7 @@ export interface Profile {
   roof?: Roof;
   /** Milliseconds of one unit without the profiler, from the host's first call to the device's end. */
   wall?: number;
-  /** Milliseconds of these in which the host worked. */
+  /** Milliseconds in which the host worked on one, with nothing to wait for. */
   host?: number;
   /** Milliseconds of one unit, with the profiler, in which the host handed over what it had encoded. */
   submit: number;
@@ -81,7 +81,7 @@ export interface SummaryOptions {
   roof?: Roof;
   /** Milliseconds of one unit without the profiler. */
   wall?: number;
-  /** Milliseconds of these in which the host worked. */
+  /** Milliseconds in which the host worked on one, with nothing to wait for. */
   host?: number;
   /** Whether rows are told apart by the span, too, in which the host called them. */
   bySpan?: boolean;

@@ -107,17 +107,23 @@ export async function profileStep(
   await look();
   const floor = await waitFloor(device);
   const begun = performance.now();
+  for (let i = 0; i < steps; i++) step();
+  await device.finish();
+  const wall = performance.now() - begun - floor;
+  // On an idle device: where steps queue up, the host waits in `submit` for the device.
   let host = 0;
   for (let i = 0; i < steps; i++) {
     const before = performance.now();
     step();
     host += performance.now() - before;
+    await device.finish();
   }
-  await device.finish();
-  const wall = performance.now() - begun - floor;
   await look();
-  const recording = await record(device, (profiler) => {
-    for (let i = 0; i < steps; i++) profiler.span(`step ${i + 1}`, step);
+  const recording = await record(device, async (profiler) => {
+    for (let i = 0; i < steps; i++) {
+      profiler.span(`step ${i + 1}`, step);
+      await device.finish();
+    }
   }, { replay });
   await look();
   const profile = summarize(recording, {

@@ -32,8 +32,8 @@ export interface CompareOptions {
 const TOLERANCE = 1e-5;
 /** A first look; what takes this much longer than the shipped variant is not looked at again. */
 const FIRST_LOOK = { rounds: 5, worst: 1.3 };
-/** The second look: so many rounds, more where they are short. */
-const SECOND_LOOK = { fewest: 24, most: 200, milliseconds: 300 };
+/** The second look: so many rounds, more where they are short, and fewer where they are long. */
+const SECOND_LOOK = { fewest: 24, most: 200, milliseconds: 300, longest: 2000, least: 5 };
 /** A winner takes this much of the shipped variant's time at most, and again when it is confirmed. */
 const CLEARLY = 0.94;
 
@@ -105,8 +105,9 @@ export async function confirm(
 
 /** Rounds of a second look that take `milliseconds` each. */
 function roundsOf(milliseconds: number): number {
-  const { fewest, most, milliseconds: all } = SECOND_LOOK;
-  return Math.max(fewest, Math.min(most, Math.round(all / milliseconds)));
+  const { fewest, most, milliseconds: all, longest, least } = SECOND_LOOK;
+  const wanted = Math.max(fewest, Math.min(most, all / milliseconds));
+  return Math.round(Math.max(least, Math.min(wanted, longest / milliseconds)));
 }
 
 /**
