@@ -8,9 +8,10 @@ import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { type ScratchTexture, type TexelFormat, TEXELS_PER_ROW } from "../gpu/textures.ts";
+import { callClass, sizeClass } from "./call_class.ts";
 import { lanesOf } from "./launch.ts";
 import { texels } from "./texels.ts";
-import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
+import { chooseWorkgroup, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("attention_decode", source);
 
@@ -79,7 +80,7 @@ function uniformsOf(cache: DecodeCache, rest: Record<string, number>): Record<st
 /** Lanes of a workgroup: a head's channels, four to a lane, must find room in it. */
 function lanesFor(device: Device, quads: number): number {
   const lanes = lanesOf(device);
-  return 2 ** Math.ceil(Math.log2(Math.max(lanes, quads)));
+  return sizeClass(Math.max(lanes, quads));
 }
 
 /**
@@ -126,8 +127,8 @@ export function attentionDecode(
   const out = options.out ?? device.tensor([batch, 1, heads * headSize]);
   // By its capacity and not by what it holds, so that all tokens of a text take one path; and a cache in f16
   // takes that of f32, by whose texels it is measured.
-  const key = `attention_decode ${sizeClass(batch * heads)}x${sizeClass(capacity)}x${headSize}`;
-  const [lanes] = chooseWorkgroup(device, key, {
+  const sizes = [sizeClass(batch * heads), sizeClass(capacity), headSize];
+  const [lanes] = chooseWorkgroup(device, callClass("attention_decode", sizes), {
     usual: [lanesFor(device, quadsOf(headSize)), 1],
     trial: () => trialOf(device, cache),
   });

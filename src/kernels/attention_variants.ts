@@ -10,6 +10,7 @@ import type { Device } from "../gpu/device.ts";
 import type { DispatchArguments } from "../gpu/dispatch.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import { HALF_TOLERANCE, type Trial, type Tunable } from "../gpu/variants.ts";
+import { callClass, sizeClass } from "./call_class.ts";
 import { cast } from "./cast.ts";
 import { lanesOf, type Launch, rectangle } from "./launch.ts";
 import { texels } from "./texels.ts";
@@ -114,16 +115,13 @@ export function shipped(device: Device, call: AttentionCall): AttentionVariant {
  * next power of two, the head's size, what is hidden or dropped.
  */
 export function classOf(call: AttentionCall): string {
-  const [sequences, time] = [call.batch * call.heads, call.time]
-    .map((size) => 2 ** Math.ceil(Math.log2(size)));
-  const words = [
-    `attention ${call.pass} ${sequences}x${time}x${call.headSize}`,
+  const sizes = [sizeClass(call.batch * call.heads), sizeClass(call.time), call.headSize];
+  return callClass(`attention ${call.pass}`, sizes, [
     call.causal && "causal",
     call.hasMask && "mask",
     call.hasDropout && "dropout",
     call.half && "f16",
-  ];
-  return words.filter(Boolean).join(" ");
+  ]);
 }
 
 /** What a tuner needs to compare the variants of a call. */

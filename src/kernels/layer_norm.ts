@@ -8,9 +8,10 @@ import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { HALF_TOLERANCE } from "../gpu/variants.ts";
+import { callClass, sizeClass } from "./call_class.ts";
 import { cast } from "./cast.ts";
 import { both, perRow, usualTeam } from "./launch.ts";
-import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
+import { chooseWorkgroup, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("layer_norm", source);
 
@@ -100,13 +101,13 @@ const rowsOf = (x: Tensor): number => x.size / x.shape.at(-1)!;
 /** Records one call over the rows of x, with as many lanes to a row as are known to be fast. */
 function launch(entry: Entry, x: Tensor, norm: Norm): void {
   const columns = x.shape.at(-1)!;
-  const words = [
-    `layer_norm ${entry} ${sizeClass(rowsOf(x))}x${sizeClass(columns)}`,
+  const sizes = [rowsOf(x), columns].map(sizeClass);
+  const key = callClass(`layer_norm ${entry}`, sizes, [
     columns % 4 !== 0 && "odd",
     norm.accumulate && "accumulates",
     x.dtype === "f16" && "f16",
-  ];
-  const team = chooseWorkgroup(x.device, words.filter(Boolean).join(" "), {
+  ]);
+  const team = chooseWorkgroup(x.device, key, {
     usual: usualTeam(x.device),
     trial: () => trialOf(entry, x, norm),
   });

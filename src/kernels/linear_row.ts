@@ -9,10 +9,11 @@ import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { callClass, sizeClass } from "./call_class.ts";
 import type { GeluKind } from "./gelu.ts";
 import { lanesOf } from "./launch.ts";
 import { type TexelMatrix, texels } from "./texels.ts";
-import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
+import { chooseWorkgroup, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("linear_row", source);
 
@@ -94,13 +95,12 @@ export function linearRow(x: Tensor, weight: RowWeight, options: LinearRowOption
   }
   const out = options.out ?? device.tensor([...x.shape.slice(0, -1), n]);
   const m = x.size / k;
-  const words = [
-    `linear_row ${m}x${sizeClass(n)}x${sizeClass(k)}`,
+  const key = callClass("linear_row", [m, sizeClass(n), sizeClass(k)], [
     transposed && "transposed",
     norm && "norm",
     k % 4 !== 0 && "odd",
-  ];
-  const workgroup = chooseWorkgroup(device, words.filter(Boolean).join(" "), {
+  ]);
+  const workgroup = chooseWorkgroup(device, key, {
     usual: device.isCpu ? [lanesOf(device), 1] : ON_GPU,
     trial: () => trialOf(device, m, { weight, norm: norm !== undefined }),
   });

@@ -6,6 +6,7 @@
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { callClass, sizeClass } from "./call_class.ts";
 import type { GeluKind } from "./gelu.ts";
 import {
   fits,
@@ -110,17 +111,14 @@ function choose(device: Device, call: MatmulCall): MatmulVariant {
  * operands lie, whether there is something to add to, and what follows.
  */
 export function classOf({ m, n, k, ...call }: MatmulCall): string {
-  const sizes = [m, n, k].map((size) => 2 ** Math.ceil(Math.log2(size)));
-  const words = [
-    `matmul ${sizes.join("x")}`,
+  return callClass("matmul", [m, n, k].map(sizeClass), [
     call.transposeA && "a-transposed",
     call.transposeB && "b-transposed",
     call.accumulate && "accumulates",
     call.hasBias && "bias",
     call.gelu && `gelu-${call.gelu}`,
     call.hasBefore && "before",
-    (n % 4 || k % 4) && "odd",
+    (n % 4 !== 0 || k % 4 !== 0) && "odd",
     call.dtypes?.join("-"),
-  ];
-  return words.filter(Boolean).join(" ");
+  ]);
 }

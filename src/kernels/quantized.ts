@@ -10,9 +10,10 @@ import type { PackedMatrix, Packing } from "../formats/quantized_matrix.ts";
 import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { callClass, sizeClass } from "./call_class.ts";
 import { both, lanesOf, perElement } from "./launch.ts";
 import { matmul } from "./matmul.ts";
-import { chooseWorkgroup, sizeClass, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
+import { chooseWorkgroup, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("quantized", source);
 
@@ -102,8 +103,9 @@ export function quantizedMatmul(
       `Cannot write a (${m}, ${n}) product into (${out.shape.join(", ")}): sizes must match`,
     );
   }
-  const key = `quantized ${format} ${m}x${sizeClass(n)}x${sizeClass(k)}`;
-  const workgroup = chooseWorkgroup(x.device, k % 8 === 0 ? key : `${key} odd`, {
+  const sizes = [m, sizeClass(n), sizeClass(k)];
+  const key = callClass(`quantized ${format}`, sizes, [k % 8 !== 0 && "odd"]);
+  const workgroup = chooseWorkgroup(x.device, key, {
     usual: x.device.isCpu ? [lanesOf(x.device), 1] : ON_GPU,
     trial: () => trialOf(x.device, m, matrix),
   });

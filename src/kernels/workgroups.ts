@@ -58,6 +58,3 @@ export function chooseWorkgroup(
   };
   return workgroupOf(device.variants.choose(key, nameOf(usual), describe)) ?? usual;
 }
-
-/** A size up to the next power of two: sizes of one class share a workgroup. */
-export const sizeClass = (size: number): number => 2 ** Math.ceil(Math.log2(size));
