@@ -1,5 +1,14 @@
-// Scaled dot-product attention and its gradient, by the formulas of attention.wgsl and from the same
-// textures, for graphics processors.
+// Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762, eq. 1) without its T×T matrix,
+// after FlashAttention (Dao et al. 2022, arXiv:2205.14135, algorithms 1 and 4), for graphics processors:
+//
+//   S = scale·Q·Kᵀ + mask,  P = softmax(S),  out = (P∘M)·V,  log_sum_exp = log Σ exp S
+//
+// with M the dropout's factors, and its gradient, which finds P again as exp(S - log_sum_exp):
+//
+//   delta = Σ_d d_out·out        dS = P∘(M∘(d_out·Vᵀ) - delta)·scale
+//   dQ = dS·K        dK = dSᵀ·Q        dV = (P∘M)ᵀ·d_out
+//
+// from the same textures as attention.wgsl.
 //
 // A workgroup of `teams` teams of eight lanes owns 4·teams queries (`forward`, `queries`) or keys
 // (`keys`) of one head, four to a team. It walks the others by 32, which its lanes bring into workgroup
