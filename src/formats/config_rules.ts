@@ -1,41 +1,18 @@
 /** What the fields of a model's configuration may be, and the error when one is not. @module */
 
 import { VitrailError } from "../errors.ts";
+import type { Rule } from "./json_rules.ts";
 import { quoteValue } from "./messages.ts";
 
-/** What one field may be. */
-export interface Rule {
-  /** Said in the error. */
-  wanted: string;
-  /** Whether a value is so. */
-  holds(value: unknown): boolean;
-}
+export { boolean, count, countOrNone, oneOf, type Rule } from "./json_rules.ts";
 
 /** A rule for each field. */
 export type Rules<Field extends string> = Record<Field, Rule>;
-
-/** A whole number from 1. */
-export const count: Rule = {
-  wanted: "a whole number from 1",
-  holds: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
-};
-
-/** A whole number, or 0 where there may be none. */
-export const countOrNone: Rule = {
-  wanted: "a whole number from 0",
-  holds: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-};
 
 /** A probability that leaves something over. */
 export const probability: Rule = {
   wanted: "a number from 0 to below 1",
   holds: (value) => typeof value === "number" && value >= 0 && value < 1,
-};
-
-/** A truth value. */
-export const boolean: Rule = {
-  wanted: "true or false",
-  holds: (value) => typeof value === "boolean",
 };
 
 /** A finite number above zero. */
@@ -49,14 +26,6 @@ export const notNegative: Rule = {
   wanted: "a number from 0",
   holds: (value) => Number.isFinite(value) && (value as number) >= 0,
 };
-
-/** One of some words. */
-export function oneOf(...words: string[]): Rule {
-  return {
-    wanted: words.map((word) => `"${word}"`).join(" or "),
-    holds: (value) => words.includes(value as string),
-  };
-}
 
 /** How to go on checking what involves more than one field. */
 export interface Checked<Config> {

@@ -15,10 +15,23 @@ const LONGEST_NAME = 80;
  */
 export function quoteName(name: string): string {
   const short = name.length > LONGEST_NAME ? name.slice(0, LONGEST_NAME) + "…" : name;
-  return JSON.stringify(short).replace(
-    // DEL, the C1 controls and the marks that reorder text: a terminal would obey them.
-    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0"),
+  return escapeControls(JSON.stringify(short));
+}
+
+/** What a terminal obeys: the controls of C0 and C1, DEL, and marks that part lines or reorder text. */
+// deno-lint-ignore no-control-regex -- these are what is looked for
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/**
+ * Spells out characters that a terminal would obey, as `\u001b` for ESC.
+ *
+ * @param options.keep the controls that stay, such as `"\n"`
+ */
+export function escapeControls(text: string, options: { keep?: string } = {}): string {
+  const { keep = "" } = options;
+  return text.replace(
+    CONTROLS,
+    (c) => keep.includes(c) ? c : "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"),
   );
 }
 

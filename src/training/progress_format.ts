@@ -1,14 +1,10 @@
 /** Numbers, times and texts as a progress bar shows them. @module */
 
-// deno-lint-ignore no-control-regex -- these are what is looked for
-const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+import { escapeControls } from "../formats/messages.ts";
 
 /** A text on one line whose control characters are spelled out, tabs excepted. */
 export function visible(text: string): string {
-  return text.replace(
-    CONTROLS,
-    (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0"),
-  );
+  return escapeControls(text, { keep: "\t" });
 }
 
 /** Seconds as `m:ss` or `h:mm:ss`; `--:--` if they are unknown or beyond a thousand hours. */
