@@ -40,7 +40,8 @@ export function checkValue<T>(
 ): T {
   const { fault, name = "" } = options;
   if (!rule.holds(value)) {
-    throw fault(`${name || "it"} is ${quoteValue(value)}, wanted ${rule.wanted}`);
+    const state = name === "" ? "it holds" : `${name} is`;
+    throw fault(`${state} ${quoteValue(value)}, wanted ${rule.wanted}`);
   }
   for (const [key, inner, innerRule] of rule.inside?.(value) ?? []) {
     // The path is put together only for values that may fail or hold others.

@@ -79,7 +79,7 @@ Deno.test("what is no JSON, no file or too large is refused by its name", () => 
   };
   refuse("", "it is not valid JSON");
   refuse('{"\u009b2J', "it is not valid JSON");
-  refuse("3", "it is 3, wanted an object");
+  refuse("3", "it holds 3, wanted an object");
   refuse(Uint8Array.of(0xff, 0x7b), "it is not valid JSON");
   assertThrowsFault(() => readJson(directory.path, rule), "it is not a file");
   assertThrowsFault(
