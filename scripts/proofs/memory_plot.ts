@@ -57,7 +57,7 @@ const builder = (sizes: Sizes, twice = false): StepBuilder<Batch> => (device, ba
   const task = languageModelling(model, time);
   const places = batch * time;
   if (twice) {
-    task.loss = (run, { inputs, targets }, scale) => {
+    task.loss = (run, { inputs, targets }, [scale]) => {
       const ids = model.ids(inputs, [batch, time]);
       const options = { targets: device.upload(Int32Array.from(targets), [batch, time]), scale };
       return [{ result: crossEntropy(run, model.forward(run, ids), options).result, scale: 1 }];

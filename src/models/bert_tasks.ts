@@ -50,14 +50,15 @@ function missing(model: Bert, task: string): VitrailError {
  *
  * @param task.tokens the token at each place (B·T), -100 where nothing is asked
  * @param task.follows for each sequence 0 if its second segment followed the first, else 1 (B)
+ * @param task.scales the backward pass starts from them: one for each term
  * @throws {VitrailError} if the model lacks the head.
  */
 export function preTrain(
   run: Run,
   model: Bert,
-  task: BertInput & { tokens: Int32Array; follows?: Int32Array; scale?: number },
+  task: BertInput & { tokens: Int32Array; follows?: Int32Array; scales?: readonly number[] },
 ): LabelledLoss {
-  const { tokens, follows, scale = 1 } = task;
+  const { tokens, follows, scales: [scale, followsScale] = [1, 1] } = task;
   const { masked, classifier, pooler } = model.heads;
   if (!masked || (follows && !(classifier && pooler))) throw missing(model, "guess tokens");
   const hidden = model.hidden(run, task);
@@ -78,7 +79,7 @@ export function preTrain(
   if (follows) {
     logits.follows = classifier!.forward(run, pooler!.forward(run, hidden));
     const labels = model.device.upload(Int32Array.from(follows));
-    const second = crossEntropy(run, logits.follows, { targets: labels, scale });
+    const second = crossEntropy(run, logits.follows, { targets: labels, scale: followsScale });
     losses.push({ name: "nextSentenceLoss", result: second.result, scale: 1 });
   }
   return { losses, logits, rows };
@@ -146,21 +147,22 @@ export function tagLogits(run: Run, model: Bert, input: BertInput): Tensor {
  *
  * @param task.begins place of the first token of each answer (B), -100 where none is asked
  * @param task.ends place of its last token (B)
+ * @param task.scales the backward pass starts from half of them: one for each term
  * @throws {VitrailError} if the model lacks the head.
  */
 export function answer(
   run: Run,
   model: Bert,
-  task: BertInput & { begins: Int32Array; ends: Int32Array; scale?: number },
+  task: BertInput & { begins: Int32Array; ends: Int32Array; scales?: readonly number[] },
 ): LabelledLoss {
   const logits = answerLogits(run, model, task);
-  const scale = (task.scale ?? 1) / 2;
-  const lossOf = (side: "begins" | "ends"): LossTerm => {
+  const { scales: [begins, ends] = [1, 1] } = task;
+  const lossOf = (side: "begins" | "ends", scale: number): LossTerm => {
     const targets = model.device.upload(Int32Array.from(task[side]));
-    const { result } = crossEntropy(run, logits[side], { targets, scale });
+    const { result } = crossEntropy(run, logits[side], { targets, scale: scale / 2 });
     return { name: side === "begins" ? "beginLoss" : "endLoss", result, scale: 0.5 };
   };
-  return { losses: [lossOf("begins"), lossOf("ends")], logits };
+  return { losses: [lossOf("begins", begins), lossOf("ends", ends)], logits };
 }
 
 /** Logits of each place as the first and as the last of an answer, (B, T) each. */

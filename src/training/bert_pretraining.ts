@@ -11,7 +11,7 @@ import type { Bert } from "../models/bert.ts";
 import { type LabelledLoss, preTrain } from "../models/bert_tasks.ts";
 import { saveBert } from "../models/files.ts";
 import { evaluate } from "./evaluate.ts";
-import type { Task } from "./task.ts";
+import { countTargets, type Task } from "./task.ts";
 
 /**
  * Guessing masked tokens and, with the heads for pre-training, whether a second segment follows the
@@ -23,13 +23,22 @@ export function bertPretraining(model: Bert): Task<PretrainingBatch> {
     device: model.device,
     parameters: model.parameters,
     terms: pairs ? ["maskedLoss", "nextSentenceLoss"] : ["maskedLoss"],
-    loss: (run, batch, scale) => ask(run, model, batch, scale).losses,
+    targetCounts({ tokens, follows }) {
+      const masked = countTargets(tokens);
+      return pairs ? [masked, follows ? countTargets(follows) : 0] : [masked];
+    },
+    loss: (run, batch, scales) => ask(run, model, batch, scales).losses,
     save: (directory) => saveBert(model, directory),
   };
 }
 
 /** Losses and logits of a batch. */
-function ask(run: Run, model: Bert, batch: PretrainingBatch, scale: number): LabelledLoss {
+function ask(
+  run: Run,
+  model: Bert,
+  batch: PretrainingBatch,
+  scales?: readonly number[],
+): LabelledLoss {
   const { shape, ids, segments, mask, tokens, follows } = batch;
   const { device } = model;
   return preTrain(run, model, {
@@ -38,7 +47,7 @@ function ask(run: Run, model: Bert, batch: PretrainingBatch, scale: number): Lab
     mask: mask && device.upload(Float32Array.from(mask), shape),
     tokens,
     follows,
-    scale,
+    scales,
   });
 }
 
@@ -60,7 +69,7 @@ export async function pretrainingAccuracy(
   const counts = { tokens: 0, tokensRight: 0, pairs: 0, pairsRight: 0, elsewhere: 0 };
   for (const batch of batches) {
     using _scope = model.device.scope();
-    const { logits, rows } = ask(new Run(model.device), model, batch, 1);
+    const { logits, rows } = ask(new Run(model.device), model, batch);
     const [tokens, follows] = await model.device.read(
       ...[logits.tokens, logits.follows].filter((l) => l !== undefined).map(likeliest),
     );

@@ -6,7 +6,7 @@
 import type { CompletionBatch } from "../data/completions/completion_batches.ts";
 import { saveGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
-import type { Task } from "./task.ts";
+import { countTargets, type Task } from "./task.ts";
 
 /** Writing completions: the next token, where it is not only read. */
 export function completing(model: Gpt): Task<CompletionBatch> {
@@ -15,7 +15,8 @@ export function completing(model: Gpt): Task<CompletionBatch> {
     device,
     parameters,
     terms: ["loss"],
-    loss(run, { shape, inputs, targets }, scale) {
+    targetCounts: ({ targets }) => [countTargets(targets)],
+    loss(run, { shape, inputs, targets }, [scale]) {
       const { result } = model.loss(run, model.ids(inputs, shape), {
         targets: device.upload(Int32Array.from(targets), shape),
         scale,

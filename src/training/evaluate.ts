@@ -5,6 +5,7 @@
  */
 import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
+import { MeanLosses } from "./mean_losses.ts";
 import type { Task } from "./task.ts";
 
 /** What an evaluation found. */
@@ -32,24 +33,18 @@ export async function evaluate<B>(
   using _all = device.scope();
   const width = 2 * names.length;
   const results = device.tensor([READ_EVERY, width]);
-  const [totals, counts] = [names.map(() => 0), names.map(() => 0)];
+  const means = new MeanLosses(names);
   let scales: number[] = [];
   let waiting = 0;
   const collect = async (): Promise<void> => {
     const read = await results.read();
-    for (let i = 0; i < waiting; i++) {
-      names.forEach((_, term) => {
-        const [mean, count] = read.subarray(i * width + 2 * term);
-        totals[term] += mean * count;
-        counts[term] += count;
-      });
-    }
+    means.add(read.subarray(0, waiting * width));
     waiting = 0;
-    options.onBatch?.(counts[0]);
+    options.onBatch?.(means.counts[0]);
   };
   for (const batch of batches) {
     using _batch = device.scope();
-    const losses = task.loss(new Run(device), batch, 1);
+    const losses = task.loss(new Run(device), batch, names.map(() => 1));
     scales = losses.map(({ scale }) => scale);
     losses.forEach(({ result }, term) => {
       const target = 4 * (waiting * width + 2 * term);
@@ -58,12 +53,10 @@ export async function evaluate<B>(
     if (++waiting === READ_EVERY) await collect();
   }
   if (waiting > 0) await collect();
-  if (counts[0] === 0) {
+  const tokens = means.counts[0];
+  if (tokens === 0) {
     throw new VitrailError("Cannot evaluate: the text has no token to predict; give a longer text");
   }
-  const means = totals.map((total, term) => total / Math.max(1, counts[term]));
-  const loss = means.reduce((sum, mean, term) => sum + mean * scales[term], 0);
-  const found = { loss, tokens: counts[0], perplexity: Math.exp(loss) };
-  if (names.length === 1) return found;
-  return { ...found, terms: Object.fromEntries(names.map((name, i) => [name, means[i]])) };
+  const found = means.figures(scales);
+  return { ...found, tokens, perplexity: Math.exp(found.loss) };
 }

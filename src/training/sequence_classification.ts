@@ -13,7 +13,7 @@ import {
 } from "../data/labels/labelled_batches.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { classificationLoss, type SequenceClassifier } from "../models/sequence_classifier.ts";
-import type { Task } from "./task.ts";
+import { countTargets, type Task } from "./task.ts";
 
 /**
  * What the held-out sequences got in the latest evaluation: the loop asks for their loss, and keeps the
@@ -77,7 +77,12 @@ export function sequenceClassification(
     device,
     parameters,
     terms: ["loss"],
-    loss(run, batch, scale) {
+    targetCounts({ targets }) {
+      const { weights } = options;
+      if (!weights || kind !== "single") return [countTargets(targets)];
+      return [Array.from(targets).reduce((sum, target) => sum + weights[target], 0)];
+    },
+    loss(run, batch, [scale]) {
       const logits = model.logits(run, batch);
       if (!run.training) options.heldOut?.keep(logits);
       const weights = run.training ? options.weights : undefined;

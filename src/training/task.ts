@@ -7,6 +7,7 @@ import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { IGNORE_INDEX } from "../kernels/cross_entropy.ts";
 import { saveGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
 
@@ -26,8 +27,13 @@ export interface Task<B> {
   readonly parameters: Parameter[];
   /** Names of the loss's terms; a single one needs none. */
   readonly terms: readonly string[];
-  /** Records the loss of a batch, every term times `scale` in the backward pass. */
-  loss(run: Run, batch: B, scale: number): LossTerm[];
+  /**
+   * What each term's mean over a batch is divided by: its number of targets, or the sum of their weights.
+   * A step of several micro-batches divides by the sum over all of them.
+   */
+  targetCounts(batch: B): number[];
+  /** Records the loss of a batch, each term times its number in `scales` in the backward pass. */
+  loss(run: Run, batch: B, scales: readonly number[]): LossTerm[];
   /** Writes the model's directory. */
   save(directory: string): Promise<void>;
 }
@@ -40,6 +46,16 @@ export interface Batch {
   targets: Int32Array;
 }
 
+/** Number of targets that count: class numbers other than -100, or numbers other than NaN. */
+export function countTargets(targets: Int32Array | Float32Array): number {
+  const numbers = targets instanceof Float32Array;
+  let count = 0;
+  for (const target of targets) {
+    if (numbers ? !Number.isNaN(target) : target !== IGNORE_INDEX) count++;
+  }
+  return count;
+}
+
 /** Predicting the next token, on sequences of `sequence` tokens. */
 export function languageModelling(model: Gpt, sequence: number): Task<Batch> {
   const { device, parameters } = model;
@@ -47,7 +63,8 @@ export function languageModelling(model: Gpt, sequence: number): Task<Batch> {
     device,
     parameters,
     terms: ["loss"],
-    loss(run, batch, scale) {
+    targetCounts: ({ targets }) => [countTargets(targets)],
+    loss(run, batch, [scale]) {
       const shape = [batch.inputs.length / sequence, sequence];
       const targets = device.upload(Int32Array.from(batch.targets), shape);
       const { result } = model.loss(run, model.ids(batch.inputs, shape), { targets, scale });

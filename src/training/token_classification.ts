@@ -7,7 +7,7 @@ import type { TagBatch } from "../data/tags/tag_sequences.ts";
 import type { Bert } from "../models/bert.ts";
 import { tag } from "../models/bert_tasks.ts";
 import { saveBert } from "../models/files.ts";
-import type { Task } from "./task.ts";
+import { countTargets, type Task } from "./task.ts";
 
 /** A tag for each word; the loss is the cross-entropy at the words' first pieces, in nats. */
 export function tokenClassification(model: Bert): Task<TagBatch> {
@@ -16,7 +16,8 @@ export function tokenClassification(model: Bert): Task<TagBatch> {
     device,
     parameters,
     terms: ["loss"],
-    loss(run, { shape, ids, segments, mask, labels }, scale) {
+    targetCounts: ({ labels }) => [countTargets(labels)],
+    loss(run, { shape, ids, segments, mask, labels }, [scale]) {
       return tag(run, model, {
         ids: model.ids(ids, shape),
         segments: device.upload(Uint32Array.from(segments), shape),

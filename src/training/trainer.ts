@@ -9,13 +9,14 @@ import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { AdamW, type AdamWOptions } from "../optim/adamw.ts";
 import { choosePrecision, type Precision } from "./precision.ts";
+import { MeanLosses } from "./mean_losses.ts";
 import type { LossTerm, Task } from "./task.ts";
 
 /** Figures of one step. */
 export interface StepFigures {
   /** Number of the step, from 1. */
   step: number;
-  /** Mean loss of the step, in nats, before its update. */
+  /** Mean loss over all targets of the step, in nats, before its update. */
   loss: number;
   /** Its terms by name, where there are several. */
   terms?: Record<string, number>;
@@ -31,7 +32,7 @@ export interface StepFigures {
 
 /** Sizes and rates of a trainer. */
 export interface TrainerOptions extends AdamWOptions {
-  /** Micro-steps whose gradients make one step. */
+  /** Micro-batches of a step, whose targets count as those of one batch. */
   accumulation?: number;
   /** Seed of dropout. */
   seed?: number;
@@ -88,13 +89,26 @@ export class Trainer<B> {
     const { device } = this.task;
     this.optimizer.clearGradients();
     using _scope = device.scope();
-    this.#micro(batch, 0);
+    this.#micro(batch, { step: 0, scales: this.task.terms.map(() => 1) });
     device.commands.submit();
   }
 
-  /** Records one step from as many batches as there are micro-steps. */
+  /**
+   * Records one step from as many batches as there are micro-steps. Each term of the loss is the mean over
+   * its targets in all batches, so that a target counts the same in a batch with many as in one with few.
+   *
+   * @throws {VitrailError} at another number of batches
+   */
   step(batches: B[], learningRate: number): void {
     const { device, terms } = this.task;
+    if (batches.length !== this.#accumulation) {
+      throw new VitrailError(
+        `Cannot make a step from ${batches.length} batches: ` +
+          `the trainer's accumulation is ${this.#accumulation}, wanted as many`,
+      );
+    }
+    const counts = batches.map((batch) => this.task.targetCounts(batch));
+    const totals = terms.map((_, term) => counts.reduce((sum, own) => sum + own[term], 0));
     const { commands } = device;
     const number = this.optimizer.steps + 1;
     const row = this.#waiting.length * this.#width * 4;
@@ -106,7 +120,10 @@ export class Trainer<B> {
     half?.refresh();
     batches.forEach((batch, micro) => {
       using _scope = device.scope();
-      const losses = this.#micro(batch, (number - 1) * this.#accumulation + micro);
+      const losses = this.#micro(batch, {
+        step: (number - 1) * this.#accumulation + micro,
+        scales: counts[micro].map((count, term) => count === 0 ? 0 : count / totals[term]),
+      });
       losses.forEach(({ result }, term) => put(result, 2 * (micro * terms.length + term)));
       this.#scales = losses.map(({ scale }) => scale);
     });
@@ -146,8 +163,8 @@ export class Trainer<B> {
     return good;
   }
 
-  /** Forward and backward of micro-step number `step` of the run. */
-  #micro(batch: B, step: number): LossTerm[] {
+  /** Forward and backward of micro-step number `step` of the run; `scales` are its terms' shares of the step. */
+  #micro(batch: B, { step, scales }: { step: number; scales: readonly number[] }): LossTerm[] {
     const run = new Run(this.task.device, {
       record: true,
       training: true,
@@ -155,21 +172,18 @@ export class Trainer<B> {
       seed: this.#seed,
       step,
     });
-    const losses = this.task.loss(run, batch, 1 / this.#accumulation);
+    const losses = this.task.loss(run, batch, scales);
     run.tape!.backward(losses.map(({ result }) => result));
     return losses;
   }
 
   #figuresOf(row: Float32Array): Omit<StepFigures, "step"> {
-    const names = this.task.terms;
-    const means = names.map(() => 0);
-    for (let i = 0; i < this.#losses / 2; i++) {
-      means[i % names.length] += row[2 * i] / this.#accumulation;
-    }
-    const loss = means.reduce((sum, mean, term) => sum + mean * this.#scales[term], 0);
+    const means = new MeanLosses(this.task.terms);
+    means.add(row.subarray(0, this.#losses));
+    const { loss, terms } = means.figures(this.#scales);
     const [lossScale, , skippedBefore, gradientNorm, , notFinite] = row.subarray(this.#losses);
     const skipped = notFinite !== 0;
-    const figures = {
+    return {
       loss,
       gradientNorm,
       ...this.optimizer.half && {
@@ -177,11 +191,7 @@ export class Trainer<B> {
         skippedSteps: skippedBefore + Number(skipped),
         ...skipped && { skipped },
       },
-    };
-    if (names.length === 1) return figures;
-    return {
-      ...figures,
-      terms: Object.fromEntries(names.map((name, i) => [name, means[i]])),
+      ...terms && { terms },
     };
   }
 

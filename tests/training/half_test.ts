@@ -138,7 +138,7 @@ Deno.test("f16: a run stops where no smaller scale would help", async () => {
   // Its loss is multiplied by more than f16 holds, whatever the scale.
   const spoilt: Task<Batch> = {
     ...task,
-    loss: (run, b, scale) => task.loss(run, b, 2 ** 24 * scale),
+    loss: (run, b, [scale]) => task.loss(run, b, [2 ** 24 * scale]),
   };
   const options = { precision: "f16", lossScale: 4 } as const;
   const trainer = new Trainer(spoilt, options);

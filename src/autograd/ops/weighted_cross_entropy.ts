@@ -30,9 +30,10 @@ export function weightedCrossEntropy(
   const rows = targets.size;
   const factors = Float32Array.from(options.targets, (target) => options.weights[target]);
   const sum = factors.reduce((all, factor) => all + factor, 0);
-  const shares = device.upload(factors.map((factor) => factor / sum), [1, rows]);
+  // Rows that all weigh nothing have a loss of 0, as has a mean over no rows.
+  const shares = factors.map((factor) => sum === 0 ? 0 : factor / sum);
   const saved = forward(logits, targets);
-  const mean = matmul(shares, saved.losses.reshape([rows, 1])); // (1, 1)
+  const mean = matmul(device.upload(shares, [1, rows]), saved.losses.reshape([rows, 1])); // (1, 1)
   const result = device.upload(Float32Array.of(0, sum));
   device.commands.copy(mean.buffer, result.buffer, 4);
   run.record(result, [logits], (_dOut, gradients) => {
@@ -42,7 +43,7 @@ export function weightedCrossEntropy(
       crossEntropyBackward(logits, targets, { saved, scale, dLogits: even });
       // Each row was divided by the number of rows.
       const diagonal = new Float32Array(rows * rows);
-      factors.forEach((factor, r) => diagonal[r * (rows + 1)] = rows * factor / sum);
+      shares.forEach((share, r) => diagonal[r * (rows + 1)] = rows * share);
       matmul(device.upload(diagonal, [rows, rows]), even, { out: tensor, accumulate });
     });
   });
