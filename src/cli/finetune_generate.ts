@@ -25,6 +25,7 @@ import { byLength, LengthSampler } from "../data/length_batches.ts";
 import { isDataset } from "../data/tokens/shards.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { endTokens, nameEnd } from "../generation/end_tokens.ts";
 import { generate } from "../generation/generate.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { loadGpt } from "../models/files.ts";
@@ -103,6 +104,7 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult | 
   const device = await openDevice();
   try {
     const { model, part } = modelOf(device, flags);
+    nameEnd(model, tokenizer);
     const resume = beginRun(flags);
     writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
     console.error(part.size);
@@ -281,7 +283,7 @@ async function sample(
     temperature: 0.8,
     topK: 40,
     seed: flags.seed,
-    stopIds: tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText],
+    stopIds: endTokens(model.config, tokenizer),
   });
   return tokenizer.decode([...prompt, ...ids]).trim();
 }

@@ -5,7 +5,9 @@
  */
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
+import { endTokens } from "../generation/end_tokens.ts";
 import { generate } from "../generation/generate.ts";
+import { checkStops, TextWriter } from "../generation/text_writer.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import type { CacheFormat } from "../kernels/attention_decode.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
@@ -75,15 +77,18 @@ export function addGenerate(program: Command): void {
     });
 }
 
-/** A prompt's ids, and the tokenizer if it was a text; checked before a GPU is asked for. */
+/** A prompt's ids, and the tokenizer if there is one; checked before a GPU is asked for. */
 async function readPrompt(
   flags: GenerateFlags,
 ): Promise<{ ids: ArrayLike<number>; tokenizer?: Tokenizer }> {
   if ((flags.prompt === undefined) === (flags.ids === undefined)) {
     throw new VitrailError("Cannot generate: give either --prompt TEXT or --ids 54,38,0");
   }
+  checkStops(flags.stop);
   const config = checkModelFiles(flags.model, flags);
-  const tokenizer = flags.ids ? undefined : await loadTokenizer(flags.model);
+  // Ids need no tokenizer, but one that is there may say which of them ends a text.
+  const loading = loadTokenizer(flags.model);
+  const tokenizer = await (flags.ids ? loading.catch(() => undefined) : loading);
   const ids = flags.ids ?? tokenizer!.encode(flags.prompt!);
   // Nobody who asks for no number should be told that it is too large.
   const room = Math.max(1, config.contextLength - ids.length);
@@ -102,7 +107,11 @@ async function run(
   },
 ): Promise<void> {
   const { model } = loadAdaptedGpt(device, flags.model, flags.adapter, packing);
-  const options = { ...flags, temperature: flags.greedy ? 0 : flags.temperature };
+  const options = {
+    ...flags,
+    temperature: flags.greedy ? 0 : flags.temperature,
+    stopIds: endTokens(model.config, tokenizer),
+  };
   // The prompt's pass, and one that adds to it.
   const maxNewTokens = Math.min(2, flags.maxNewTokens!);
   await tuneFor(
@@ -110,49 +119,34 @@ async function run(
     async () => void await generate(model, prompt, { ...options, maxNewTokens }),
     flags,
   );
-  if (!tokenizer) {
+  if (flags.ids) {
     const out = await generate(model, prompt, options);
     if (flags.json) console.log(JSON.stringify({ prompt, ids: out }));
     else for (const ids of out) console.log(ids.join(","));
     return;
   }
-  const streams = Array.from({ length: flags.samples }, () => tokenizer.stream());
-  const texts = streams.map(() => "");
   const live = flags.samples === 1 && !flags.json;
   const encoder = new TextEncoder();
   const show = (text: string): void => {
     if (live) Deno.stdout.writeSync(encoder.encode(text));
   };
   show(flags.prompt!);
-  let shown = 0;
-  // What could still turn out to begin a stop string is not shown yet.
-  const held = Math.max(0, ...flags.stop.map((s) => s.length - 1));
-  const ended = (sequence: number): boolean => {
-    const cuts = flags.stop.map((s) => texts[sequence].indexOf(s)).filter((at) => at >= 0);
-    if (cuts.length === 0) return false;
-    texts[sequence] = texts[sequence].slice(0, Math.min(...cuts));
-    return true;
-  };
+  const writers = Array.from(
+    { length: flags.samples },
+    () => new TextWriter(tokenizer!.stream(), { stop: flags.stop, onText: show }),
+  );
   await generate(model, prompt, {
     ...options,
-    stopIds: tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText],
     onTokens: (sequence, ids) => {
-      texts[sequence] += streams[sequence].push(ids);
-      const done = ended(sequence);
-      const end = done ? texts[sequence].length : Math.max(shown, texts[sequence].length - held);
-      if (live) show(texts[sequence].slice(shown, end));
-      shown = end;
-      return done;
+      writers[sequence].push(ids);
+      return writers[sequence].stopped;
     },
   });
-  texts.forEach((_, sequence) => {
-    texts[sequence] += streams[sequence].end();
-    ended(sequence);
-  });
+  const texts = writers.map((writer) => writer.end());
   if (flags.json) {
     console.log(JSON.stringify({ prompt: flags.prompt, texts }));
   } else if (live) {
-    show(texts[0].slice(shown) + "\n");
+    show("\n");
   } else {
     texts.forEach((text, i) => console.log(`--- ${i + 1}\n${flags.prompt}${text}`));
   }

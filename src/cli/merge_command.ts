@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { showPath } from "../formats/messages.ts";
+import { nameEnd } from "../generation/end_tokens.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import {
   loadAdaptedBert,
@@ -17,7 +18,7 @@ import {
 import { mergeAdapter } from "../models/adapters.ts";
 import { saveBert, saveGpt } from "../models/files.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
-import { loadTokenizer } from "../tokenizers/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { makeOutput, samePlace } from "./output.ts";
 
 /** The directories of a merge. */
@@ -63,10 +64,10 @@ export async function mergeDirectories(
         "give another --out",
     );
   }
-  const save = merged(device, directory, adapter);
+  const tokenizer = await loadTokenizer(directory).catch(() => undefined);
+  const save = merged(device, directory, { adapter, tokenizer });
   makeOutput(out);
   await save(out);
-  const tokenizer = await loadTokenizer(directory).catch(() => undefined);
   if (tokenizer) writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
 }
 
@@ -74,7 +75,7 @@ export async function mergeDirectories(
 function merged(
   device: Device,
   directory: string,
-  adapter: string,
+  { adapter, tokenizer }: { adapter: string; tokenizer: Tokenizer | undefined },
 ): (out: string) => Promise<void> {
   if (modelFamily(directory) === "bert") {
     const { model, adapter: added } = loadAdaptedBert(device, directory, adapter);
@@ -88,5 +89,6 @@ function merged(
   }
   const { model, adapter: added } = loadAdaptedGpt(device, directory, adapter);
   mergeAdapter(model, added!);
+  nameEnd(model, tokenizer);
   return (out) => saveGpt(model, out);
 }

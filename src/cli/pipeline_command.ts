@@ -5,6 +5,7 @@
  */
 import type { Command } from "commander";
 import { readPromptTemplates } from "../data/completions/prompt_templates.ts";
+import { checkStops } from "../generation/text_writer.ts";
 import { classifyAndWrite, type PipelineResult } from "../generation/pipeline.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadTextClassifier } from "../inference/text_classifier.ts";
@@ -66,6 +67,7 @@ export function addPipeline(program: Command): void {
 
 async function runPipeline(given: string[], flags: Flags): Promise<void> {
   checkGiven(given, flags, "write on");
+  checkStops(flags.stop);
   const templates = readPromptTemplates(flags.template);
   checkModelFiles(flags.writer);
   const tokenizer = await loadTokenizer(flags.writer);

@@ -7,6 +7,7 @@ import { type Command, Option } from "commander";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { showPath } from "../formats/messages.ts";
+import { nameEnd } from "../generation/end_tokens.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadGpt, saveGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
@@ -84,8 +85,9 @@ async function quantize(flags: QuantizeFlags): Promise<{ before: Measured; after
     });
     const small = loadGpt(device, directory, packing);
     const after = await measure(small, flags.weights);
-    await saveGpt(small, out);
     const tokenizer = await loadTokenizer(directory).catch(() => undefined);
+    nameEnd(small, tokenizer);
+    await saveGpt(small, out);
     if (tokenizer) writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
     const before = await measure(loadGpt(device, directory), "f32");
     return {

@@ -8,6 +8,7 @@ import { BatchSampler, sequentialBatches } from "../data/tokens/batches.ts";
 import { createGptConfig, type GptConfig } from "../formats/gpt_config.ts";
 import { readConfig } from "../formats/huggingface_gpt2.ts";
 import { openDevice } from "../gpu/device.ts";
+import { endTokens, nameEnd } from "../generation/end_tokens.ts";
 import { generate } from "../generation/generate.ts";
 import { loadGpt } from "../models/files.ts";
 import { Gpt } from "../models/gpt.ts";
@@ -122,6 +123,7 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
     const config = configure(tokenizer.vocabularySize, tokenizer.endOfText);
     model = new Gpt(device, config, freshWeights(flags.seed));
   }
+  nameEnd(model, tokenizer);
   model.checkpointing = flags.checkpointing;
   const { batch, sequence } = size;
   using trainTokens = dataset.open("train");
@@ -165,7 +167,7 @@ async function sampleText(model: Gpt, tokenizer: Tokenizer, flags: TrainFlags): 
     temperature: 0.8,
     topK: 40,
     seed: flags.seed,
-    stopIds: tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText],
+    stopIds: endTokens(model.config, tokenizer),
   });
   return tokenizer.decode(ids).trim();
 }

@@ -50,8 +50,14 @@ export interface GptConfig {
   initializerRange: number;
   /** The token that opens a text, where the tokenizer has one. */
   beginOfTextId?: number;
-  /** The token that ends a text, where the tokenizer has one; generation may stop at it. */
-  endOfTextId?: number;
+  /** The token, or the tokens, that end a text; generation stops at any of them. */
+  endOfTextId?: number | readonly number[];
+}
+
+/** The tokens that end a text, as a list: none if the configuration names none. */
+export function endOfTextIds({ endOfTextId }: Pick<GptConfig, "endOfTextId">): number[] {
+  if (endOfTextId === undefined) return [];
+  return typeof endOfTextId === "number" ? [endOfTextId] : [...endOfTextId];
 }
 
 /** The fields that say how large a model is, and have no default. */
@@ -149,12 +155,15 @@ export function validateGptConfig(
   if (config.channels % config.heads !== 0) {
     refuse("channels", `a multiple of ${nameOf("heads")}, ${config.heads}`);
   }
-  for (const field of ["beginOfTextId", "endOfTextId"] as const) {
-    const id = config[field];
-    if (id === undefined) continue;
-    if (!Number.isSafeInteger(id) || id < 0 || id >= config.vocabularySize) {
-      const size = `${nameOf("vocabularySize")}, ${config.vocabularySize}`;
-      refuse(field, `a token id from 0 to below ${size}`);
-    }
+  const { beginOfTextId, endOfTextId, vocabularySize } = config;
+  const size = `${nameOf("vocabularySize")}, ${vocabularySize}`;
+  const isToken = (id: unknown): boolean =>
+    Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < vocabularySize;
+  if (beginOfTextId !== undefined && !isToken(beginOfTextId)) {
+    refuse("beginOfTextId", `a token id from 0 to below ${size}`);
+  }
+  const ends = Array.isArray(endOfTextId) ? endOfTextId : [endOfTextId];
+  if (endOfTextId !== undefined && !ends.every(isToken)) {
+    refuse("endOfTextId", `a token id from 0 to below ${size}, or a list of such ids`);
   }
 }

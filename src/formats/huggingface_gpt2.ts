@@ -2,7 +2,13 @@
 
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "./atomic_file.ts";
-import { type GptActivation, type GptConfig, validateGptConfig } from "./gpt_config.ts";
+import { readGenerationEnd } from "./generation_config.ts";
+import {
+  endOfTextIds,
+  type GptActivation,
+  type GptConfig,
+  validateGptConfig,
+} from "./gpt_config.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
 import type { Packing } from "./quantized_matrix.ts";
@@ -37,7 +43,8 @@ const activations: Record<string, GptActivation> = {
 };
 
 /**
- * Reads `config.json` of a model directory.
+ * Reads `config.json` of a model directory. If a `generation_config.json` beside it names tokens that end
+ * a text, these are the configuration's.
  *
  * @param directory the path of a Hugging Face model directory
  * @throws {VitrailError} when the file is missing or not JSON, or as {@linkcode parseGpt2Config}
@@ -47,7 +54,10 @@ export function readConfig(directory: string): GptConfig {
   const json = readJsonObject(path, {
     wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
   });
-  return parseGpt2Config(json, { source: path });
+  const end = readGenerationEnd(directory);
+  return parseGpt2Config(end === undefined ? json : { ...json, eos_token_id: end }, {
+    source: path,
+  });
 }
 
 /**
@@ -85,7 +95,7 @@ export function writeConfig(
  * absent have the values that `transformers` gives them. Keys that change nothing in the forward
  * pass are ignored.
  *
- * A begin- or end-of-text id outside the vocabulary is left out: `transformers` writes 50256 there
+ * Begin- and end-of-text ids outside the vocabulary are left out: `transformers` writes 50256 there
  * even for a vocabulary of 100, and no token can ever have it.
  *
  * @param json the parsed file
@@ -210,11 +220,14 @@ function withinVocabulary(
   field: "beginOfTextId" | "endOfTextId",
   options: { id: unknown; vocabularySize: number },
 ): Partial<GptConfig> {
-  let { id } = options;
-  if (Array.isArray(id) && id.length === 1) id = id[0];
-  if (id === undefined || id === null) return {};
-  if (Number.isSafeInteger(id) && (id as number) >= options.vocabularySize) return {};
-  return { [field]: id as number };
+  const { id, vocabularySize } = options;
+  const beyond = (one: unknown): boolean =>
+    Number.isSafeInteger(one) && (one as number) >= vocabularySize;
+  const inside = Array.isArray(id) ? id.filter((one) => !beyond(one)) : id;
+  if (inside === undefined || inside === null || beyond(inside)) return {};
+  if (!Array.isArray(inside)) return { [field]: inside };
+  if (inside.length === 0) return {};
+  return { [field]: inside.length === 1 ? inside[0] : inside };
 }
 
 /**
@@ -234,13 +247,14 @@ function withinVocabulary(
  */
 export function formatGpt2Config(config: GptConfig): Gpt2ConfigJson {
   validateGptConfig(config);
+  const ends = endOfTextIds(config);
   return {
     activation_function: config.activation,
     architectures: ["GPT2LMHeadModel"],
     attn_pdrop: config.attentionDropout,
     bos_token_id: config.beginOfTextId ?? null,
     embd_pdrop: config.embeddingDropout,
-    eos_token_id: config.endOfTextId ?? null,
+    eos_token_id: ends.length > 1 ? ends : ends[0] ?? null,
     initializer_range: config.initializerRange,
     layer_norm_epsilon: config.layerNormEpsilon,
     model_type: "gpt2",

@@ -7,6 +7,7 @@
  */
 import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
+import { endOfTextIds } from "../formats/gpt_config.ts";
 import type { Device } from "../gpu/device.ts";
 import type { NumericArray, Tensor } from "../gpu/tensor.ts";
 import type { CacheFormat } from "../kernels/attention_decode.ts";
@@ -25,8 +26,9 @@ export interface GenerateOptions extends Partial<SampleSettings> {
   maxNewTokens?: number;
   /** Sequences to write from the one prompt. */
   samples?: number;
-  /** A sequence ends before any of these ids. */
-  stopIds?: number[];
+  /** A sequence ends before any of these ids: before those that end a text in the model's
+   * configuration if absent. */
+  stopIds?: readonly number[];
   /** Called for each sequence with its new tokens as they arrive; true ends that sequence. */
   onTokens?: (sequence: number, ids: number[]) => boolean | void;
   /** Tokens between two reads. */
@@ -46,7 +48,8 @@ export async function generate(
   prompt: ArrayLike<number>,
   options: GenerateOptions = {},
 ): Promise<number[][]> {
-  const { maxNewTokens = 100, samples = 1, stopIds = [], onTokens, chunk = 16 } = options;
+  const { maxNewTokens = 100, samples = 1, onTokens, chunk = 16 } = options;
+  const { stopIds = endOfTextIds(model.config) } = options;
   const settings = checkSettings(options);
   const { contextLength, vocabularySize } = model.config;
   if (prompt.length === 0) {

@@ -5,20 +5,22 @@
  */
 import type { Gpt } from "../models/gpt.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { endTokens } from "./end_tokens.ts";
+import { TextWriter } from "./text_writer.ts";
 import { generate, type GenerateOptions } from "./generate.ts";
 
 /** How a text is continued. */
 export interface WriteOptions extends Omit<GenerateOptions, "samples" | "stopIds" | "onTokens"> {
   /** The text ends before the first of these. */
   stop?: readonly string[];
-  /** Told each piece as soon as it cannot turn out to begin a stop string. */
+  /** Called with each piece of whole characters as soon as it cannot turn out to begin a stop string. */
   onText?: (piece: string) => void;
 }
 
 /**
  * Continues a prompt and returns what was written after it.
  *
- * @throws {VitrailError} as `generate`
+ * @throws {VitrailError} if a stop string is empty, or as `generate`
  *
  * @example
  * ```ts
@@ -39,32 +41,15 @@ export async function writeText(
   prompt: ArrayLike<number>,
   options: WriteOptions = {},
 ): Promise<string> {
-  const { stop = [], onText, ...rest } = options;
-  const stream = tokenizer.stream();
-  const held = stop.reduce((most, text) => Math.max(most, text.length - 1), 0);
-  let [text, told] = ["", 0];
-  /** Takes a piece in, and says whether a stop string has ended the text. */
-  const take = (piece: string): boolean => {
-    text += piece;
-    const ends = stop.map((s) => text.indexOf(s)).filter((at) => at >= 0);
-    if (ends.length > 0) text = text.slice(0, Math.min(...ends));
-    return ends.length > 0;
-  };
-  const tell = (end: number): void => {
-    if (end > told) onText?.(text.slice(told, end));
-    told = Math.max(told, end);
-  };
-  let ended = false;
+  const { stop, onText, ...rest } = options;
+  const writer = new TextWriter(tokenizer.stream(), { stop, onText });
   await generate(model, prompt, {
     ...rest,
-    stopIds: tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText],
+    stopIds: endTokens(model.config, tokenizer),
     onTokens: (_sequence, ids) => {
-      ended = take(stream.push(ids));
-      tell(ended ? text.length : text.length - held);
-      return ended;
+      writer.push(ids);
+      return writer.stopped;
     },
   });
-  if (!ended) take(stream.end());
-  tell(text.length);
-  return text;
+  return writer.end();
 }

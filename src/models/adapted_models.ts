@@ -9,6 +9,7 @@ import {
   type GptClassifierSettings,
   readGptClassifierConfig,
 } from "../formats/huggingface_gpt2_classifier.ts";
+import { endOfTextIds } from "../formats/gpt_config.ts";
 import { readConfig } from "../formats/huggingface_gpt2.ts";
 import { readJsonObject } from "../formats/json_file.ts";
 import { showPath } from "../formats/messages.ts";
@@ -190,7 +191,7 @@ function describedGptClassifier(
   }
   const labels = labelsIn(adapter, "score");
   if (labels === undefined || modelTask(directory) === "classify") return undefined;
-  const padId = readConfig(directory).endOfTextId ?? 0;
+  const [padId = 0] = endOfTextIds(readConfig(directory));
   return { labels, labelKind: labels.length === 1 ? "number" : "single", padId };
 }
 

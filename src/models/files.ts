@@ -7,6 +7,7 @@ import type { Parameter } from "../autograd/parameter.ts";
 import type { GptConfig } from "../formats/gpt_config.ts";
 import { readBertConfig, writeBertConfig } from "../formats/huggingface_bert.ts";
 import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
+import { writeGenerationConfig } from "../formats/generation_config.ts";
 import { readConfig, writeConfig } from "../formats/huggingface_gpt2.ts";
 import type { PackedFormat } from "../formats/quantized_matrix.ts";
 import { openModelWeights, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
@@ -40,10 +41,15 @@ export function loadGpt(
   return new Gpt(device, config, weights ? quantizing(stored, { weights, group }) : stored);
 }
 
-/** Writes config.json and model.safetensors, each whole or not at all. */
+/**
+ * Writes config.json, generation_config.json and model.safetensors, each whole or not at all.
+ *
+ * @throws {VitrailError} if one of them cannot be written
+ */
 export async function saveGpt(model: Gpt, directory: string): Promise<void> {
   const { config, quantized } = model;
   writeConfig(directory, config, { packing: packingOf(quantized) });
+  writeGenerationConfig(directory, config);
   const tensors = tensorsToWrite(model.device, model.parameters.flatMap(inFile));
   tensors.push(...neutralTensors(config), ...quantized.flatMap(packedTensors));
   const metadata = { format: "pt", ...packedMetadata(quantized) };

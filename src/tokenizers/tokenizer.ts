@@ -6,6 +6,7 @@
 import { Tokenizer as Library } from "npm:@huggingface/tokenizers@0.2.0";
 import { VitrailError } from "../errors.ts";
 import { CHARACTER_TO_BYTE, GPT2_WORDS } from "./byte_alphabet.ts";
+import { endOfTextOf } from "./end_of_text.ts";
 import { WordEncoder } from "./word_encoder.ts";
 import { ByteStream, type DecodeStream, WordStream } from "./decode_stream.ts";
 import { WordPieceEncoder } from "./word_piece.ts";
@@ -57,7 +58,7 @@ const OPTIONAL = { normalizer: null, pre_tokenizer: null, post_processor: null, 
 /** Runs the contents of a `tokenizer.json`. */
 export class JsonTokenizer implements Tokenizer {
   readonly vocabularySize: number;
-  readonly endOfText: number | undefined;
+  endOfText: number | undefined;
   readonly #library: Library;
   readonly #json: TokenizerFile;
   readonly #cuts: boolean;
@@ -206,11 +207,19 @@ function* pieces(text: string): Generator<string> {
 
 /**
  * Loads a tokenizer from a file, or from a directory with `tokenizer.json`, with GPT-2's
- * `vocab.json` and `merges.txt`, or with BERT's `vocab.txt`.
+ * `vocab.json` and `merges.txt`, or with BERT's `vocab.txt`. Which token ends a text is what
+ * `generation_config.json`, `config.json` or `tokenizer_config.json` beside it say.
  *
  * @throws {VitrailError} if there is none, or it cannot be understood.
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  const tokenizer = await openTokenizer(path);
+  const directory = path.endsWith(".json") ? path.replace(/[^/]*$/, ".") : path;
+  tokenizer.endOfText = endOfTextOf(directory, tokenizer);
+  return tokenizer;
+}
+
+async function openTokenizer(path: string): Promise<JsonTokenizer> {
   const text = path.endsWith(".json") ? await read(path) : undefined;
   if (text !== undefined) return new JsonTokenizer(parse(text, path), path);
   const inside = `${path}/tokenizer.json`;

@@ -51,7 +51,8 @@ const faults: [Record<string, unknown>, string][] = [
     { endOfTextId: 197 },
     "endOfTextId is 197, wanted a token id from 0 to below vocabularySize, 197",
   ],
-  [{ endOfTextId: [1, 2] }, "endOfTextId is [1,2]"],
+  [{ endOfTextId: [1, 197] }, "endOfTextId is [1,197], wanted a token id from 0 to below"],
+  [{ endOfTextId: [1, 2.5] }, "endOfTextId is [1,2.5]"],
 ];
 
 for (const [change, words] of faults) {

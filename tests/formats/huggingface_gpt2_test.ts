@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createGptConfig, type GptConfig } from "../../src/formats/gpt_config.ts";
+import { writeGenerationConfig } from "../../src/formats/generation_config.ts";
 import {
   formatGpt2Config,
   parseGpt2Config,
@@ -95,6 +96,48 @@ Deno.test("the names of activations, and what does not change the numbers", () =
     assert.deepEqual(parseGpt2Config({ ...plain, ...extra }), expected);
   }
   assert.equal(parseGpt2Config({ ...plain, eos_token_id: [28] }).endOfTextId, 28);
+  // The ids that no token can have go, the others stay.
+  for (const [given, kept] of [[[3, 28], [3, 28]], [[3, 50256], 3], [[50256, 50257], undefined]]) {
+    assert.deepEqual(parseGpt2Config({ ...plain, eos_token_id: given }).endOfTextId, kept);
+  }
+});
+
+Deno.test("generation_config.json is asked for the end of a text before config.json", () => {
+  using directory = temporaryDirectory();
+  const write = (name: string, json: unknown): void =>
+    Deno.writeTextFileSync(`${directory.path}/${name}.json`, JSON.stringify(json));
+  const end = () => readConfig(directory.path).endOfTextId;
+  write("config", { ...plain, eos_token_id: 12 });
+  assert.equal(end(), 12);
+  for (
+    const [generation, found] of [
+      [{ eos_token_id: 3 }, 3],
+      [{ eos_token_id: [3, 4] }, [3, 4]],
+      [{ eos_token_id: [3, 50256] }, 3],
+      [{ eos_token_id: null, bos_token_id: 5 }, 12],
+      [{}, 12],
+    ] as const
+  ) {
+    write("generation_config", generation);
+    assert.deepEqual(end(), found, JSON.stringify(generation));
+  }
+  write("generation_config", { eos_token_id: "</s>" });
+  assertThrowsFault(
+    end,
+    `Cannot use ${directory.path}/generation_config.json: eos_token_id is "</s>", wanted a token ` +
+      "id or a list of them",
+  );
+  // What is written is read again, by transformers too, which looks at this file alone.
+  const { endOfTextId: _, ...config } = parseGpt2Config(plain);
+  for (const endOfTextId of [7, [7, 9], undefined]) {
+    writeConfig(directory.path, { ...config, endOfTextId });
+    writeGenerationConfig(directory.path, { ...config, endOfTextId });
+    assert.deepEqual(end(), endOfTextId);
+    const written = JSON.parse(
+      Deno.readTextFileSync(`${directory.path}/generation_config.json`),
+    );
+    assert.deepEqual(written.eos_token_id, endOfTextId);
+  }
 });
 
 const faults: [Record<string, unknown>, string][] = [
@@ -111,7 +154,11 @@ const faults: [Record<string, unknown>, string][] = [
   [{ resid_pdrop: 2 }, "resid_pdrop is 2, wanted a number from 0 to below 1"],
   [{ tie_word_embeddings: "no" }, 'tie_word_embeddings is "no", wanted true or false'],
   [{ bos_token_id: -1 }, "bos_token_id is -1, wanted a token id from 0 to below vocab_size, 29"],
-  [{ eos_token_id: [1, 2] }, "eos_token_id is [1,2], wanted a token id"],
+  [
+    { eos_token_id: [1, -2] },
+    "eos_token_id is [1,-2], wanted a token id from 0 to below vocab_size, 29, or a list of such ids",
+  ],
+  [{ eos_token_id: "end" }, 'eos_token_id is "end", wanted a token id'],
   [{ vitrail: [] }, "vitrail is [], wanted an object"],
   [{ vitrail: { positions: 3 } }, 'vitrail.positions is 3, wanted "learned"'],
   [

@@ -60,6 +60,22 @@ Deno.test("a sequence ends before a stop id, the others go on", async () => {
   assert.ok(stopped[1].length <= 11);
 });
 
+Deno.test("a text ends where the model's configuration says, unless other ids are given", async () => {
+  const options = { maxNewTokens: 29, seed: 4, topK: 30 };
+  const [free] = await generate(model, prompt, options);
+  const config = model.config;
+  try {
+    for (const endOfTextId of [free[11], [196, free[17], free[11]]]) {
+      Object.assign(config, { endOfTextId });
+      const [ids] = await generate(model, prompt, options);
+      assert.deepEqual(ids, free.slice(0, free.indexOf(free[11])));
+      assert.deepEqual(await generate(model, prompt, { ...options, stopIds: [] }), [free]);
+    }
+  } finally {
+    delete config.endOfTextId;
+  }
+});
+
 Deno.test("tokens are told as they come, and who hears them may end a sequence", async () => {
   const options = { maxNewTokens: 29, samples: 2, seed: 9, chunk: 8 };
   const free = await generate(model, prompt, options);
