@@ -98,6 +98,23 @@ export function readSmallFile(
 }
 
 /**
+ * The text of a file that a user named, as {@linkcode readSmallFile} reads it.
+ *
+ * @throws {VitrailError} as there, or when it is not UTF-8
+ */
+export function readSmallText(
+  path: string | URL,
+  options: { wanted?: string; most?: number } = {},
+): string {
+  const bytes = readSmallFile(path, options);
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new VitrailError(`Cannot read ${showPath(path)}: it is not UTF-8 text`, { cause });
+  }
+}
+
+/**
  * The JSON object that a text or its bytes hold.
  *
  * @param shown what to call it in errors

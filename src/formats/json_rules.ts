@@ -15,7 +15,7 @@ export interface Rule<T = unknown> {
 }
 
 /** The type of what a rule has checked. */
-export type Checked<R> = R extends Rule<infer T> ? T : never;
+export type ValueOf<R> = R extends Rule<infer T> ? T : never;
 
 /**
  * Holds a value, and all that is inside it, against a rule.
@@ -94,6 +94,12 @@ export function oneOf<W extends string>(...words: W[]): Rule<W> {
   };
 }
 
+/** The value `null`. */
+export const nothing: Rule<null> = { wanted: "null", holds: (v) => v === null };
+
+/** A key that is not there. */
+export const absent: Rule<undefined> = { wanted: "none", holds: (v) => v === undefined };
+
 /** What a rule allows, or nothing: the key may be absent or `null`. */
 export function optional<T>(rule: Rule<T>): Rule<T | null | undefined> {
   const none = (v: unknown) => v === undefined || v === null;
@@ -105,7 +111,7 @@ export function optional<T>(rule: Rule<T>): Rule<T | null | undefined> {
 }
 
 /** What the first rule allows, or else the second, and so on; each must differ at its outermost. */
-export function either<R extends Rule[]>(...rules: R): Rule<Checked<R[number]>> {
+export function either<R extends Rule[]>(...rules: R): Rule<ValueOf<R[number]>> {
   return {
     wanted: rules.map(({ wanted }) => wanted).join(" or "),
     holds: (v) => rules.some((rule) => rule.holds(v)),
@@ -148,14 +154,14 @@ export function mapOf<T>(
 }
 
 /** The keys of an object that may be absent. */
-type Absent<F> = { [K in keyof F]: undefined extends Checked<F[K]> ? K : never }[keyof F];
+type Absent<F> = { [K in keyof F]: undefined extends ValueOf<F[K]> ? K : never }[keyof F];
 
 /** An object with a rule for each key; keys without a rule may be there too. */
 export function object<F extends Record<string, Rule>>(
   fields: F,
 ): Rule<
-  & { [K in Exclude<keyof F, Absent<F>>]: Checked<F[K]> }
-  & { [K in Absent<F>]?: Checked<F[K]> }
+  & { [K in Exclude<keyof F, Absent<F>>]: ValueOf<F[K]> }
+  & { [K in Absent<F>]?: ValueOf<F[K]> }
 > {
   return {
     wanted: "an object { … }",

@@ -6,9 +6,22 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { parseJson } from "../formats/json_file.ts";
+import {
+  absent,
+  countOrNone,
+  either,
+  mapOf,
+  nothing,
+  number,
+  object,
+  text,
+} from "../formats/json_rules.ts";
+import { showPath } from "../formats/messages.ts";
 import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { tensorsToWrite } from "../models/files.ts";
+import { crc32c } from "./tensorboard_encoding.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** What a run must remember besides its tensors. */
@@ -24,6 +37,15 @@ export interface TrainingState {
   /** Variants of kernels that the run uses, by class of call, and the adapter that they are for. */
   variants?: { adapter: string; chosen: Record<string, string> };
 }
+
+/** What it may be; absent keys stay absent, so no `null` but for the loss. */
+const stateRule = object({
+  step: countOrNone,
+  bestLoss: either(number, nothing),
+  bestScore: either(number, absent),
+  evaluationsSinceBest: countOrNone,
+  variants: either(object({ adapter: text, chosen: mapOf(text) }), absent),
+});
 
 /** Name of the checkpoint within a model directory. */
 export const CHECKPOINT_FILE = "checkpoint.safetensors";
@@ -45,7 +67,7 @@ export async function saveCheckpoint(
     ...half ? [{ name: LOSS_SCALE, tensor: half.lossScale }] : [],
   ]);
   await writeSafetensors(`${directory}/${CHECKPOINT_FILE}`, tensors, {
-    metadata: { state: JSON.stringify(state) },
+    metadata: sealed(JSON.stringify(state)),
   });
 }
 
@@ -84,12 +106,28 @@ export function removeLeftovers(directory: string): void {
   }
 }
 
+/** The state beside its checksum: a step that a damaged byte changed would still be a step. */
+function sealed(state: string): Record<string, string> {
+  return { state, "state.crc32c": crc32c(new TextEncoder().encode(state)).toString(16) };
+}
+
 function stateOf(metadata: Record<string, string>, directory: string): TrainingState {
-  if (metadata.state) return JSON.parse(metadata.state) as TrainingState;
-  throw new VitrailError(
-    `Cannot resume from ${directory}: its ${CHECKPOINT_FILE} has no training state, ` +
-      "wanted one that train wrote",
-  );
+  const fault = (reason: string): VitrailError =>
+    new VitrailError(
+      `Cannot resume from ${showPath(directory)}: ${reason}; give another directory, or begin ` +
+        "anew with --overwrite",
+    );
+  const { state } = metadata;
+  if (!state) {
+    throw fault(`its ${CHECKPOINT_FILE} has no training state, wanted one that train wrote`);
+  }
+  const seal = metadata["state.crc32c"];
+  if (seal !== undefined && seal !== sealed(state)["state.crc32c"]) {
+    throw fault(`the training state in its ${CHECKPOINT_FILE} is damaged: its checksum is another`);
+  }
+  return parseJson(state, stateRule, {
+    fault: (reason) => fault(`in the training state of its ${CHECKPOINT_FILE}, ${reason}`),
+  });
 }
 
 /**
@@ -99,6 +137,7 @@ function stateOf(metadata: Record<string, string>, directory: string): TrainingS
  */
 export function loadCheckpoint(trainer: Trainer<unknown>, directory: string): TrainingState {
   using file = openSafetensors(`${directory}/${CHECKPOINT_FILE}`);
+  const state = stateOf(file.metadata, directory);
   const { device } = trainer.task;
   const restore = (name: string, tensor: Tensor): void => {
     if (!file.has(name) || file.info(name).shape.join() !== tensor.shape.join()) {
@@ -117,7 +156,6 @@ export function loadCheckpoint(trainer: Trainer<unknown>, directory: string): Tr
     restore(`optimizer.m.${p.name}`, moments[i].m);
     restore(`optimizer.v.${p.name}`, moments[i].v);
   });
-  const state = stateOf(file.metadata, directory);
   trainer.optimizer.steps = state.step;
   return state;
 }

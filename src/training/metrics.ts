@@ -2,6 +2,8 @@
 
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { parseJson, readSmallFile } from "../formats/json_file.ts";
+import { anything, countOrNone, mapOf, type Rule } from "../formats/json_rules.ts";
 import { describeIoError, quoteName, showPath } from "../formats/messages.ts";
 
 /** One line of a metrics file. */
@@ -12,16 +14,27 @@ export interface MetricsRecord {
   [name: string]: number | string | null;
 }
 
+/** Bytes of a metrics file; what is longer than this is longer than V8's strings. */
+const LARGEST = 500_000_000;
+
 /** A whole line of a metrics file, and what it says. */
 interface Line {
   text: string;
   record: MetricsRecord;
 }
 
+const recordRule: Rule<MetricsRecord> = {
+  wanted: "a JSON object with a whole step from 0",
+  holds: (v) =>
+    mapOf(anything).holds(v) && countOrNone.holds((v as MetricsRecord).step) &&
+    Object.values(v as object).every((value) =>
+      value === null || !["object", "boolean"].includes(typeof value)
+    ),
+};
+
 function parseRecord(text: string): MetricsRecord | undefined {
   try {
-    const record = JSON.parse(text);
-    return Number.isSafeInteger(record?.step) ? record : undefined;
+    return parseJson(text, recordRule);
   } catch {
     return undefined;
   }
@@ -48,15 +61,18 @@ function parseLines(content: string, path: string): { lines: Line[]; torn: boole
 }
 
 function readLines(path: string | URL): { lines: Line[]; torn: boolean } {
+  const bytes = readSmallFile(path, { most: LARGEST });
+  // A line that was torn may end in half a character; none before it does.
+  const end = bytes.lastIndexOf(0x0a) + 1;
   let content: string;
   try {
-    content = Deno.readTextFileSync(path);
-  } catch (error) {
-    throw new VitrailError(`Cannot read ${showPath(path)}: ${describeIoError(error)}`, {
-      cause: error,
-    });
+    content = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      bytes.subarray(0, end),
+    );
+  } catch (cause) {
+    throw new VitrailError(`Cannot read ${showPath(path)}: it is not UTF-8 text`, { cause });
   }
-  return parseLines(content, showPath(path));
+  return parseLines(content + new TextDecoder().decode(bytes.subarray(end)), showPath(path));
 }
 
 /**

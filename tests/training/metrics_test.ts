@@ -108,3 +108,29 @@ Deno.test("a record without a step, a closed file and a missing folder are fault
     assert.throws(() => readMetrics(`${path}.no`), /VitrailError: Cannot read .*no such file/);
   });
 });
+
+Deno.test("a file whose records are damaged is refused before anything is cut", () => {
+  const good = '{"step":1,"loss":2}\n{"step":2,"loss":"NaN"}\n';
+  for (
+    const bad of [
+      '{"step":-3,"loss":2}\n',
+      '{"step":1.5}\n',
+      '{"step":"1"}\n',
+      '{"loss":1}\n',
+      '{"step":1,"loss":{"toString":1}}\n',
+      '{"step":1,"loss":true}\n',
+      "[1]\n",
+      `{"step":1,"loss":${"[".repeat(20_000)}${"]".repeat(20_000)}}\n`,
+      "\xff\n",
+    ]
+  ) {
+    const path = `${Deno.makeTempDirSync()}/metrics.jsonl`;
+    const bytes = Uint8Array.from(good + bad, (c) => c.charCodeAt(0));
+    Deno.writeFileSync(path, bytes);
+    assert.throws(
+      () => new MetricsFile(path),
+      /^VitrailError: Cannot read .*(line 3 is|not UTF-8)/,
+    );
+    assert.deepEqual(Deno.readFileSync(path), bytes);
+  }
+});

@@ -5,6 +5,18 @@
  */
 import { VitrailError } from "../../errors.ts";
 import { writeFileAtomic } from "../../formats/atomic_file.ts";
+import { readJson, readJsonObject } from "../../formats/json_file.ts";
+import {
+  absent,
+  count,
+  countOrNone,
+  either,
+  listOf,
+  object,
+  oneOf,
+  type Rule,
+  text,
+} from "../../formats/json_rules.ts";
 import { describeIoError, showPath } from "../../formats/messages.ts";
 import type { Document } from "../sources/documents.ts";
 import { type Side, splitDocuments } from "../split.ts";
@@ -22,6 +34,8 @@ export interface Encoder {
   encode(text: string): Uint32Array;
 }
 
+const FORMAT = "vitrail.tokens.1";
+
 /** One side of the split. */
 export interface StreamIndex {
   /** Number of tokens. */
@@ -37,7 +51,7 @@ export interface StreamIndex {
 /** `tokens.json` of a tokenized corpus. */
 export interface DatasetIndex {
   /** Tells this file from others of its name. */
-  format: "vitrail.tokens.1";
+  format: typeof FORMAT;
   /** Where the text is from, in words. */
   source?: string;
   /** Hash of all that decides the tokens; another text or tokenizer has another. */
@@ -132,7 +146,7 @@ export async function tokenizeCorpus(
     sides.train.shards.close();
     sides.validation.shards.close();
     const index: DatasetIndex = {
-      format: "vitrail.tokens.1",
+      format: FORMAT,
       source,
       fingerprint,
       tokenizer,
@@ -178,18 +192,61 @@ export interface Dataset extends DatasetIndex {
   open(side: Side): TokenStream;
 }
 
-/** Whether a directory holds what `tokenizeCorpus` wrote. */
+/**
+ * Whether a directory holds what `tokenizeCorpus` wrote, be it whole or damaged: its index, or tokens
+ * beside a file of the index's name.
+ */
 export function isDataset(directory: string): boolean {
-  return readIndex(directory) !== undefined;
+  const path = `${directory}/tokens.json`;
+  try {
+    if (!Deno.statSync(path).isFile) return false;
+    for (const { name } of Deno.readDirSync(directory)) if (SHARD_NAME.test(name)) return true;
+    return readJsonObject(path).format === FORMAT;
+  } catch {
+    return false;
+  }
 }
 
-function readIndex(directory: string): DatasetIndex | undefined {
-  try {
-    const index: DatasetIndex = JSON.parse(Deno.readTextFileSync(`${directory}/tokens.json`));
-    return index?.format === "vitrail.tokens.1" ? index : undefined;
-  } catch {
-    return undefined;
+/** Only plain names of ours: an index must not lead out of its directory. */
+const shardRule: Rule<Shard> = object({
+  file: {
+    wanted: "the name of a file that `data prepare` wrote, such as train-0a1b2c3d-00000.bin",
+    holds: (v) => typeof v === "string" && SHARD_NAME.test(v),
+  } as Rule<string>,
+  tokens: countOrNone,
+});
+
+const streamRule: Rule<StreamIndex> = object({
+  tokens: countOrNone,
+  bytes: countOrNone,
+  documents: countOrNone,
+  shards: listOf(shardRule),
+});
+
+const indexRule: Rule<DatasetIndex> = object({
+  format: oneOf(FORMAT),
+  source: either(text, absent),
+  fingerprint: either(text, absent),
+  tokenizer: either(text, absent),
+  vocabularySize: count,
+  bytesPerToken: { wanted: "2 or 4", holds: (v) => v === 2 || v === 4 } as Rule<2 | 4>,
+  train: streamRule,
+  validation: streamRule,
+});
+
+function readIndex(directory: string): DatasetIndex {
+  const path = `${directory}/tokens.json`;
+  const index = readJson(path, indexRule, { wanted: "a folder that `vitrail data prepare` wrote" });
+  for (const side of ["train", "validation"] as const) {
+    const { tokens, shards } = index[side];
+    const sum = shards.reduce((sum, shard) => sum + shard.tokens, 0);
+    if (sum === tokens) continue;
+    throw new VitrailError(
+      `Cannot read ${showPath(path)}: ${side}.tokens is ${tokens}, but its shards hold ${sum}; ` +
+        "tokenize the text again",
+    );
   }
+  return index;
 }
 
 /**
@@ -199,14 +256,7 @@ function readIndex(directory: string): DatasetIndex | undefined {
  */
 export function openDataset(directory: string): Dataset {
   const index = readIndex(directory);
-  if (!index) {
-    throw new VitrailError(
-      `Cannot open the dataset ${showPath(directory)}: it has no readable tokens.json; ` +
-        "tokenize it again",
-    );
-  }
-  const open = (side: Side): TokenStream =>
-    new TokenStream(directory, index[side].shards, index.bytesPerToken);
+  const open = (side: Side): TokenStream => new TokenStream(directory, index[side].shards, index);
   // A missing file is told now, and not after an hour of training.
   for (const side of ["train", "validation"] as const) open(side)[Symbol.dispose]();
   return { ...index, open };

@@ -100,14 +100,24 @@ export class TokenStream implements Disposable {
   readonly length: number;
   readonly #parts: { file: Deno.FsFile; begin: number; end: number }[] = [];
   readonly #bytesPerToken: 2 | 4;
+  readonly #vocabularySize: number;
+  readonly #directory: string;
 
   /**
    * Opens files of 16-bit or 32-bit ids that follow one another.
    *
+   * @param options.vocabularySize ids are below it; not checked if absent
    * @throws {VitrailError} when a file is missing or is not as long as it was when it was written
    */
-  constructor(directory: string, shards: readonly Shard[], bytesPerToken: 2 | 4) {
+  constructor(
+    directory: string,
+    shards: readonly Shard[],
+    options: { bytesPerToken: 2 | 4; vocabularySize?: number },
+  ) {
+    const { bytesPerToken, vocabularySize = Infinity } = options;
     this.#bytesPerToken = bytesPerToken;
+    this.#vocabularySize = vocabularySize;
+    this.#directory = directory;
     let begin = 0;
     for (const { file: name, tokens } of shards) {
       const path = `${directory}/${name}`;
@@ -154,9 +164,17 @@ export class TokenStream implements Disposable {
         filled += n;
       }
     }
-    return this.#bytesPerToken === 4
+    const ids = this.#bytesPerToken === 4
       ? new Uint32Array(bytes.buffer)
       : Uint32Array.from(new Uint16Array(bytes.buffer));
+    const wrong = ids.findIndex((id) => id >= this.#vocabularySize);
+    if (wrong < 0) return ids;
+    throw new VitrailError(
+      `Cannot read the tokens in ${showPath(this.#directory)}: token ${offset + wrong} is ` +
+        `${
+          ids[wrong]
+        }, wanted ids below ${this.#vocabularySize}; the file is damaged, tokenize again`,
+    );
   }
 
   /** Closes the files. */

@@ -5,7 +5,12 @@
  */
 import assert from "node:assert/strict";
 import type { Document } from "../../../src/data/sources/documents.ts";
-import { type Encoder, openDataset, tokenizeCorpus } from "../../../src/data/tokens/shards.ts";
+import {
+  type Encoder,
+  isDataset,
+  openDataset,
+  tokenizeCorpus,
+} from "../../../src/data/tokens/shards.ts";
 import { ShardWriter } from "../../../src/data/tokens/token_stream.ts";
 import { folder, rejects } from "../files.ts";
 
@@ -167,7 +172,53 @@ Deno.test("a shard that is missing or cut short is told before it is used", asyn
   Deno.removeSync(first);
   assert.throws(() => openDataset(files.path), /no such file or directory; remove/);
   Deno.writeTextFileSync(files.at("tokens.json"), '{"format":"another"}');
-  assert.throws(() => openDataset(files.path), /no readable tokens\.json; tokenize it again/);
+  assert.throws(
+    () => openDataset(files.path),
+    /tokens\.json: format is "another", wanted "vitrail\.tokens\.1"/,
+  );
+});
+
+Deno.test("an index that is damaged, or leads out of its folder, is refused by the place of its fault", async () => {
+  using files = folder();
+  const index = await tokenizeCorpus(stream(texts(29)), encoder(), {
+    directory: files.path,
+    shardTokens: 197,
+  });
+  // deno-lint-ignore no-explicit-any -- it is made wrong on purpose
+  type Changed = Record<string, any>;
+  const refuse = (change: (index: Changed) => void, words: RegExp) => {
+    const changed = structuredClone(index) as Changed;
+    change(changed);
+    Deno.writeTextFileSync(files.at("tokens.json"), JSON.stringify(changed));
+    assert.throws(() => openDataset(files.path), words);
+    assert.ok(isDataset(files.path), "it is damaged, and no folder of texts");
+  };
+  const outside = "../".repeat(9) + "etc/passwd";
+  refuse(
+    (i) => i.train.shards[0].file = outside,
+    /train\.shards\[0\]\.file is "\.\..*wanted the name/,
+  );
+  refuse((i) => i.train.shards[0].file = { length: 1e9 }, /train\.shards\[0\]\.file is \{"length"/);
+  refuse((i) => i.train.shards[0].tokens = -1, /train\.shards\[0\]\.tokens is -1/);
+  refuse((i) => i.train.shards[0].tokens++, /train\.tokens is \d+, but its shards hold \d+/);
+  refuse((i) => i.bytesPerToken = 8, /bytesPerToken is 8, wanted 2 or 4/);
+  refuse((i) => i.vocabularySize = "9", /vocabularySize is "9", wanted a whole number from 1/);
+  refuse((i) => i.validation = null, /validation is null, wanted an object/);
+  refuse((i) => i.format = 3, /format is 3, wanted "vitrail\.tokens\.1"/);
+  // A token that the tokenizer does not have, as a flipped bit leaves it.
+  Deno.writeTextFileSync(
+    files.at("tokens.json"),
+    JSON.stringify({ ...index, vocabularySize: 128 }),
+  );
+  const first = files.at(index.train.shards[0].file);
+  const bytes = Deno.readFileSync(first);
+  bytes[11] ^= 0x80;
+  Deno.writeFileSync(first, bytes);
+  using tokens = openDataset(files.path).open("train");
+  assert.throws(
+    () => tokens.read(0, 8),
+    /token 5 is \d+, wanted ids below \d+; the file is damaged/,
+  );
 });
 
 Deno.test("a full disk is told in one line", () => {
