@@ -25,13 +25,14 @@ export { VitrailError } from "./src/errors.ts";
 // The ground: a device, its memory, its shaders.
 export { Device, type DeviceOptions, openDevice } from "./src/gpu/device.ts";
 export { type DType, type NumericArray, Tensor } from "./src/gpu/tensor.ts";
-export {
-  BufferPool,
-  type MemoryKind,
-  type MemoryReport,
-  type PooledBuffer,
-  Scope,
-} from "./src/gpu/buffers.ts";
+export { BufferPool, type MemoryReport } from "./src/gpu/buffers.ts";
+export type {
+  BufferOwner,
+  MemoryBlock,
+  MemoryKind,
+  PooledBuffer,
+} from "./src/gpu/pooled_buffer.ts";
+export type { CurrentScope, Scope } from "./src/gpu/scope.ts";
 export { Commands } from "./src/gpu/commands.ts";
 export type { Bindable, DispatchArguments } from "./src/gpu/dispatch.ts";
 export type { LaterRead, ReadSource } from "./src/gpu/later_read.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PooledBuffer } from "../gpu/buffers.ts";
+import type { PooledBuffer } from "../gpu/pooled_buffer.ts";
 import { Tensor } from "../gpu/tensor.ts";
 
 /** Memory that parameters share; it is told when one moves out. */

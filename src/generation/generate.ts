@@ -63,32 +63,35 @@ export async function generate(
     );
   }
   const { device } = model;
-  using _all = device.scope();
+  using scope = device.detachedScope();
   const run = new Run(device);
-  const ids = model.ids(prompt, [1, prompt.length]);
   const capacity = prompt.length + maxNewTokens;
-  using decoder = model.decoder({ batch: samples, capacity, cache: options.cache });
-  const tensors = {
+  const ids = scope.run(() => model.ids(prompt, [1, prompt.length]));
+  using decoder = scope.run(() =>
+    model.decoder({ batch: samples, capacity, cache: options.cache })
+  );
+  const tensors = scope.run(() => ({
     seen: device.upload(seenIds(prompt, vocabularySize, samples), [samples, vocabularySize]),
     ids: device.tensor([samples, 1], "u32"),
     tokens: device.tensor([samples, Math.max(1, maxNewTokens)], "u32"),
-  };
+  }));
   const out: number[][] = Array.from({ length: samples }, () => []);
   const ended = new Array<boolean>(samples).fill(false);
   /** Records and submits the tokens from `begin` on, and sets them aside to be read. */
-  const write = (begin: number): Ahead => {
-    const end = Math.min(begin + chunk, maxNewTokens);
-    for (let position = begin; position < end; position++) {
-      using _step = device.scope();
-      const logits = decoder.length === 0
-        ? repeated(model.unembed(run, lastRow(decoder.prefill(run, ids))), samples)
-        : decoder.step(tensors.ids);
-      sample({ ...tensors, logits }, { ...settings, position });
-    }
-    const read = device.readLater(tensors.tokens);
-    device.commands.submit();
-    return { begin, end, read };
-  };
+  const write = (begin: number): Ahead =>
+    scope.run(() => {
+      const end = Math.min(begin + chunk, maxNewTokens);
+      for (let position = begin; position < end; position++) {
+        using _step = device.scope();
+        const logits = decoder.length === 0
+          ? repeated(model.unembed(run, lastRow(decoder.prefill(run, ids))), samples)
+          : decoder.step(tensors.ids);
+        sample({ ...tensors, logits }, { ...settings, position });
+      }
+      const read = device.readLater(tensors.tokens);
+      device.commands.submit();
+      return { begin, end, read };
+    });
   /** Tells the tokens that have come. */
   const take = (tokens: NumericArray, { begin, end }: Ahead): void => {
     for (let s = 0; s < samples; s++) {

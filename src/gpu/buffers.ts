@@ -5,21 +5,8 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-
-/** A storage buffer, or a slice of one, with a number of its own, by which bind groups are cached. */
-export interface PooledBuffer {
-  /** Unique within its device. */
-  readonly id: number;
-  /** The buffer of the WebGPU standard. */
-  readonly raw: GPUBuffer;
-  /** Where a slice begins within `raw`, in bytes; 0 for a whole buffer. */
-  readonly offset: number;
-  /** Its size in bytes, which may exceed what was asked for by up to an eighth. */
-  readonly byteLength: number;
-}
-
-/** What memory is for, where whoever allocates says so: all else is activations. */
-export type MemoryKind = "weights" | "gradients" | "optimizer state" | "activations" | "logits";
+import { type MemoryBlock, type MemoryKind, PooledBuffer, releasedError } from "./pooled_buffer.ts";
+import { CurrentScope, type Scope } from "./scope.ts";
 
 /** What the pool holds, in buffers and bytes. */
 export interface MemoryReport {
@@ -45,13 +32,12 @@ const KEEP_FACTOR = 1.25;
 
 /** Hands out storage buffers and takes them back. */
 export class BufferPool {
-  /** Called before a buffer is destroyed. */
-  onDestroy: (buffer: PooledBuffer) => void = () => {};
+  /** Called with the id of a buffer, or of a slice of one, before it is destroyed. */
+  onDestroy: (id: number) => void = () => {};
   readonly #device: GPUDevice;
-  readonly #waiting = new Map<number, PooledBuffer[]>();
-  readonly #live = new Map<PooledBuffer, MemoryKind>();
-  readonly #slices = new Map<PooledBuffer, Map<string, PooledBuffer>>();
-  readonly #scopes: Scope[] = [];
+  readonly #waiting = new Map<number, MemoryBlock[]>();
+  readonly #live = new Map<PooledBuffer, MemoryBlock>();
+  readonly #scopes = new CurrentScope((buffer) => this.release(buffer));
   readonly #bytesByKind: MemoryReport["peakByKind"] = {};
   #kind: MemoryKind = "activations";
   #nextId = 1;
@@ -104,46 +90,58 @@ export class BufferPool {
           "use a smaller batch, sequence, vocabulary or model, or another adapter",
       );
     }
-    const buffer = this.#waiting.get(size)?.pop() ?? this.#create(Math.min(size, limit));
-    this.#live.set(buffer, this.#kind);
+    const block = this.#waiting.get(size)?.pop() ?? this.#create(Math.min(size, limit));
+    const buffer = new PooledBuffer(block);
+    buffer.kind = this.#kind;
+    this.#live.set(buffer, block);
     this.#report.liveBuffers++;
     this.#report.liveBytes += buffer.byteLength;
     const [kind, { mostByKind }] = [this.#kind, this.#report];
     const bytes = this.#bytesByKind[kind] = (this.#bytesByKind[kind] ?? 0) + buffer.byteLength;
     mostByKind[kind] = Math.max(bytes, mostByKind[kind] ?? 0);
     this.#notePeak();
-    this.#scopes.at(-1)?.adopt(buffer);
+    this.#scopes.scope?.take(buffer);
     return buffer;
   }
 
-  /** Takes a buffer back. Work recorded before still sees it as it was. */
+  /**
+   * Takes a buffer back. Work recorded before still sees it as it was; to use it later is an error. A
+   * slice, or what was given back before, changes nothing.
+   */
   release(buffer: PooledBuffer): void {
-    const kind = this.#live.get(buffer);
-    if (!kind) return;
+    const block = this.#live.get(buffer);
+    if (!block) return;
     this.#live.delete(buffer);
+    buffer.isReleased = true;
     this.#report.liveBuffers--;
     this.#report.liveBytes -= buffer.byteLength;
-    this.#bytesByKind[kind]! -= buffer.byteLength;
-    for (const scope of this.#scopes) scope.disown(buffer);
+    this.#bytesByKind[buffer.kind]! -= buffer.byteLength;
+    buffer.owner?.disown(buffer);
     const shelf = this.#waiting.get(buffer.byteLength) ?? [];
-    shelf.push(buffer);
+    shelf.push(block);
     this.#waiting.set(buffer.byteLength, shelf);
     if (this.#report.reservedBytes > KEEP_FACTOR * this.#report.peakBytes + (16 << 20)) this.trim();
   }
 
   /**
-   * Part of a buffer, which lives as long as the whole; the same part is the same slice. Releasing a
-   * slice does nothing.
+   * Part of a buffer, which lives as long as the whole; the same part is the same slice. Releasing a slice
+   * does nothing.
    *
    * @param byteOffset a multiple of {@linkcode SLICE_ALIGNMENT}
+   * @throws {VitrailError} if the buffer was given back
    */
-  slice(whole: PooledBuffer, byteOffset: number, byteLength: number): PooledBuffer {
-    const key = `${byteOffset}+${byteLength}`;
-    const slices = this.#slices.get(whole) ?? new Map<string, PooledBuffer>();
-    this.#slices.set(whole, slices);
-    const offset = whole.offset + byteOffset;
-    const slice = slices.get(key) ?? { id: this.#nextId++, raw: whole.raw, offset, byteLength };
-    slices.set(key, slice);
+  slice(of: PooledBuffer, byteOffset: number, byteLength: number): PooledBuffer {
+    const { whole, raw } = of;
+    const block = this.#live.get(whole);
+    if (!block) throw releasedError("take part of a tensor", of);
+    const offset = of.offset + byteOffset;
+    const key = `${offset}+${byteLength}`;
+    const known = whole.slices.get(key);
+    if (known) return known;
+    const id = block.sliceIds.get(key) ?? this.#nextId++;
+    block.sliceIds.set(key, id);
+    const slice = new PooledBuffer({ id, raw, byteLength }, { of: whole, offset });
+    whole.slices.set(key, slice);
     return slice;
   }
 
@@ -153,24 +151,24 @@ export class BufferPool {
     this.#waiting.clear();
   }
 
-  /** Opens a scope inside the innermost one. */
+  /** Opens a scope inside the current one: see {@linkcode Scope}. */
   scope(): Scope {
-    const scope = new Scope(this, this.#scopes.at(-1), () => {
-      const at = this.#scopes.indexOf(scope);
-      if (at >= 0) this.#scopes.splice(at, 1);
-    });
-    this.#scopes.push(scope);
-    return scope;
+    return this.#scopes.open();
+  }
+
+  /** A scope that owns what is made within its `run`: see {@linkcode Scope}. */
+  detachedScope(): Scope {
+    return this.#scopes.detached();
+  }
+
+  /** Says that the code which runs now may wait from here on: see {@linkcode Scope}. */
+  pauseScopes(): void {
+    this.#scopes.pause();
   }
 
   /** Runs `make` outside all scopes, for what outlives them: parameters and caches. */
   persistent<T>(make: () => T): T {
-    const scopes = this.#scopes.splice(0);
-    try {
-      return make();
-    } finally {
-      this.#scopes.push(...scopes);
-    }
+    return this.#scopes.run(undefined, make);
   }
 
   /** Runs `make`; what it allocates counts as memory of that kind. */
@@ -197,56 +195,18 @@ export class BufferPool {
     report.peakByKind = { ...this.#bytesByKind };
   }
 
-  #create(size: number): PooledBuffer {
+  #create(size: number): MemoryBlock {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const raw = this.#device.createBuffer({ size, usage, label: `pool ${size} bytes` });
     this.#report.reservedBytes += size;
-    return { id: this.#nextId++, raw, offset: 0, byteLength: size };
+    return { id: this.#nextId++, raw, byteLength: size, sliceIds: new Map() };
   }
 
-  #destroy(buffer: PooledBuffer): void {
-    for (const slice of this.#slices.get(buffer)?.values() ?? []) this.onDestroy(slice);
-    this.#slices.delete(buffer);
-    this.onDestroy(buffer);
-    buffer.raw.destroy();
-    this.#report.reservedBytes -= buffer.byteLength;
-  }
-}
-
-/** Owns the buffers that are allocated while it is the innermost scope. */
-export class Scope implements Disposable {
-  readonly #pool: BufferPool;
-  readonly #parent: Scope | undefined;
-  readonly #close: () => void;
-  readonly #owned = new Set<PooledBuffer>();
-
-  /** Made by `BufferPool.scope`. */
-  constructor(pool: BufferPool, parent: Scope | undefined, close: () => void) {
-    this.#pool = pool;
-    this.#parent = parent;
-    this.#close = close;
-  }
-
-  /** Makes this scope the owner of a buffer. */
-  adopt(buffer: PooledBuffer): void {
-    this.#owned.add(buffer);
-  }
-
-  /** Forgets a buffer without releasing it. */
-  disown(buffer: PooledBuffer): void {
-    this.#owned.delete(buffer);
-  }
-
-  /** Moves a tensor to the enclosing scope, or out of all scopes. */
-  keep<T extends { buffer: PooledBuffer }>(tensor: T): T {
-    if (this.#owned.delete(tensor.buffer)) this.#parent?.adopt(tensor.buffer);
-    return tensor;
-  }
-
-  /** Gives every owned buffer back to the pool. */
-  [Symbol.dispose](): void {
-    this.#close();
-    for (const buffer of [...this.#owned]) this.#pool.release(buffer);
+  #destroy({ id, raw, byteLength, sliceIds }: MemoryBlock): void {
+    for (const slice of sliceIds.values()) this.onDestroy(slice);
+    this.onDestroy(id);
+    raw.destroy();
+    this.#report.reservedBytes -= byteLength;
   }
 }
 

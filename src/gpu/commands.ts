@@ -6,11 +6,11 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import type { PooledBuffer } from "./buffers.ts";
 import type { Device } from "./device.ts";
 import type { Bindable, DispatchArguments } from "./dispatch.ts";
 import type { Binding, Kernel } from "./kernel.ts";
 import type { Pipeline } from "./pipelines.ts";
+import { type PooledBuffer, releasedError } from "./pooled_buffer.ts";
 import type { Profiler } from "./profiler.ts";
 import { LaterRead, type ReadSource } from "./later_read.ts";
 import type { NumericArray } from "./tensor.ts";
@@ -40,7 +40,8 @@ export class Commands {
   readonly #uploads: GPUBuffer;
   readonly #stagedUploads = new Uint8Array(MAX_UPLOAD);
   readonly #bindGroups = new Map<string, GPUBindGroup>();
-  readonly #keysOf = new Map<PooledBuffer | ScratchTexture, Set<string>>();
+  /** Keys of bind groups by each resource that they hold, as it is named in a key. */
+  readonly #keysOf = new Map<string, Set<string>>();
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #recordedReads: LaterRead[] = [];
@@ -79,17 +80,15 @@ export class Commands {
     if (x * y * z === 0) return;
     const { profiler } = this;
     if (this.#recorded === MAX_DISPATCHES || profiler?.full) this.submit();
-    const descriptor = profiler?.beginDispatch(kernel, entryPoint, args);
-    if (profiler) this.#endPass();
+    // Before anything is recorded: what is wrong with the operands shall leave the stream as it was.
+    const group = this.#bindGroup(pipeline, args.bindings);
     const offset = this.#recorded * UNIFORM_STRIDE;
     if (pipeline.entry.uniform) this.#writeUniforms(pipeline, args.uniforms ?? {}, offset);
+    const descriptor = profiler?.beginDispatch(kernel, entryPoint, args);
+    if (profiler) this.#endPass();
     this.#pass ??= this.#encode().beginComputePass(descriptor);
     this.#pass.setPipeline(pipeline.raw);
-    this.#pass.setBindGroup(
-      0,
-      this.#bindGroup(pipeline, args.bindings),
-      pipeline.entry.uniform ? [offset] : [],
-    );
+    this.#pass.setBindGroup(0, group, pipeline.entry.uniform ? [offset] : []);
     this.#pass.dispatchWorkgroups(x, y, z);
     this.#recorded++;
     this.dispatches++;
@@ -99,6 +98,7 @@ export class Commands {
 
   /** Fills a buffer with zero bytes. */
   clear(buffer: PooledBuffer): void {
+    if (buffer.whole.isReleased) throw releasedError("clear a tensor", buffer);
     this.#transfer("clear", buffer.byteLength, (encoder) => {
       encoder.clearBuffer(buffer.raw, buffer.offset, buffer.byteLength);
     });
@@ -111,6 +111,8 @@ export class Commands {
     byteLength: number,
     offsets: { source?: number; target?: number } = {},
   ): void {
+    if (source.whole.isReleased) throw releasedError("copy a tensor", source);
+    if (target.whole.isReleased) throw releasedError("copy into a tensor", target);
     const { source: from = 0, target: to = 0 } = offsets;
     this.#transfer("copy", byteLength, (encoder) => {
       encoder.copyBufferToBuffer(
@@ -125,6 +127,7 @@ export class Commands {
 
   /** Copies the beginning of a buffer of f32, or of f16 as the texture is, four numbers to a texel. */
   copyToTexture(source: PooledBuffer, { texture }: ScratchTexture, texels: number): void {
+    if (source.whole.isReleased) throw releasedError("copy a tensor", source);
     const rows = Math.floor(texels / TEXELS_PER_ROW);
     const rest = texels % TEXELS_PER_ROW;
     const bytes = texelBytes(texture.format);
@@ -153,6 +156,7 @@ export class Commands {
    * and copied by the stream itself.
    */
   write(buffer: PooledBuffer, data: NumericArray, byteOffset = 0): void {
+    if (buffer.whole.isReleased) throw releasedError("write into a tensor", buffer);
     if (this.profiler?.full) this.submit();
     const to = buffer.offset + byteOffset;
     const at = this.#uploaded;
@@ -203,6 +207,8 @@ export class Commands {
    * use for them: what is recorded in between runs meanwhile.
    */
   readLater(sources: readonly ReadSource[]): LaterRead {
+    const gone = sources.find(({ buffer }) => buffer.whole.isReleased);
+    if (gone) throw releasedError("read a tensor", gone.buffer);
     this.#endPass();
     const read = new LaterRead(this.#device, sources, (staging) => {
       let at = 0;
@@ -215,10 +221,11 @@ export class Commands {
     return read;
   }
 
-  /** Drops the bind groups that hold a buffer or texture which is about to be destroyed. */
-  forget(resource: PooledBuffer | ScratchTexture): void {
-    for (const key of this.#keysOf.get(resource) ?? []) this.#bindGroups.delete(key);
-    this.#keysOf.delete(resource);
+  /** Drops the bind groups that hold a buffer or slice, by its id, or a texture, which is about to be destroyed. */
+  forget(resource: number | ScratchTexture): void {
+    const part = typeof resource === "number" ? `${resource}` : `t${resource.id}`;
+    for (const key of this.#keysOf.get(part) ?? []) this.#drop(key);
+    this.#keysOf.delete(part);
   }
 
   #encode(): GPUCommandEncoder {
@@ -254,13 +261,17 @@ export class Commands {
 
   #bindGroup(pipeline: Pipeline, bindings: DispatchArguments["bindings"]): GPUBindGroup {
     let key = `${pipeline.id}`;
-    const bound: (PooledBuffer | ScratchTexture)[] = [];
     for (const { name, kind } of pipeline.entry.bindings) {
       if (kind === "uniform") continue;
       const given = bindings[name];
       if (!given) throw new VitrailError(`Cannot dispatch ${pipeline.label}: ${name} is not bound`);
-      bound.push("buffer" in given ? given.buffer : given);
-      key += "buffer" in given ? `,${given.buffer.id}` : `,t${given.id}`;
+      if ("buffer" in given) {
+        const { buffer } = given;
+        if (buffer.whole.isReleased) throw releasedOperand(pipeline, name, given);
+        key += `,${buffer.id}`;
+      } else {
+        key += `,t${given.id}`;
+      }
     }
     const cached = this.#bindGroups.get(key);
     if (cached) return cached;
@@ -274,16 +285,38 @@ export class Commands {
           : resourceOf(bindings[name]),
       })),
     });
-    if (this.#bindGroups.size >= MAX_BIND_GROUPS) {
-      this.#bindGroups.delete(this.#bindGroups.keys().next().value!);
-    }
+    if (this.#bindGroups.size >= MAX_BIND_GROUPS) this.#drop(this.#bindGroups.keys().next().value!);
     this.#bindGroups.set(key, group);
-    for (const resource of bound) {
-      const keys = this.#keysOf.get(resource) ?? new Set();
-      this.#keysOf.set(resource, keys.add(key));
+    for (const part of resourcesIn(key)) {
+      const keys = this.#keysOf.get(part) ?? new Set();
+      this.#keysOf.set(part, keys.add(key));
     }
     return group;
   }
+
+  /** Drops a bind group, and every mention of it. */
+  #drop(key: string): void {
+    this.#bindGroups.delete(key);
+    for (const part of resourcesIn(key)) {
+      const keys = this.#keysOf.get(part);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#keysOf.delete(part);
+    }
+  }
+}
+
+/** The resources that a bind group's key names, behind its pipeline. */
+function resourcesIn(key: string): string[] {
+  return key.split(",").slice(1);
+}
+
+/** The error of binding what was given back. */
+function releasedOperand(
+  { label }: Pipeline,
+  name: string,
+  given: { buffer: PooledBuffer; shape?: readonly number[] },
+): VitrailError {
+  return releasedError(`dispatch ${label}, whose ${name} is a tensor`, given.buffer, given.shape);
 }
 
 /**

@@ -4,11 +4,13 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { BufferPool, type PooledBuffer, type Scope } from "./buffers.ts";
+import { BufferPool } from "./buffers.ts";
 import { Commands } from "./commands.ts";
 import type { DispatchArguments } from "./dispatch.ts";
 import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
+import { PooledBuffer, releasedError } from "./pooled_buffer.ts";
+import type { Scope } from "./scope.ts";
 import { bytesOf, type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
 import { type ScratchTexture, ScratchTextures } from "./textures.ts";
 import { VariantTable } from "./variants.ts";
@@ -71,7 +73,8 @@ export class Device {
     this.hasF16 = raw.features.has("shader-f16");
     const empty = (label: string, id: number): Tensor => {
       const buffer = raw.createBuffer({ label, size: 256, usage: GPUBufferUsage.STORAGE });
-      return new Tensor(this, { id, raw: buffer, offset: 0, byteLength: 256 }, [0], "f32");
+      const whole = new PooledBuffer({ id, raw: buffer, byteLength: 256 });
+      return new Tensor(this, whole, [0], "f32");
     };
     this.nothing = empty("nothing", 0);
     this.nowhere = empty("nowhere", -1);
@@ -79,7 +82,7 @@ export class Device {
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);
     this.textures = new ScratchTextures(raw);
-    const leave = (resource: PooledBuffer | ScratchTexture): void => {
+    const leave = (resource: number | ScratchTexture): void => {
       // What is recorded may still use it.
       this.commands.submit();
       this.commands.forget(resource);
@@ -97,10 +100,12 @@ export class Device {
     });
   }
 
-  /** A tensor of unspecified contents; it belongs to the innermost scope, if there is one. */
+  /** A tensor of unspecified contents; it belongs to the current scope, if there is one. */
   tensor(shape: readonly number[], dtype: DType = "f32"): Tensor {
     const bytes = Math.max(4, bytesOf(sizeOf(shape), dtype));
-    return new Tensor(this, this.pool.allocate(bytes), shape, dtype);
+    const buffer = this.pool.allocate(bytes);
+    buffer.shape = shape;
+    return new Tensor(this, buffer, shape, dtype);
   }
 
   /** A tensor of zeros. */
@@ -136,12 +141,24 @@ export class Device {
           `it holds ${target.size}`,
       );
     }
+    if (target.buffer.whole.isReleased) {
+      throw releasedError("write into a tensor", target.buffer, target.shape);
+    }
     this.commands.write(target.buffer, data);
   }
 
-  /** Opens a scope: what is allocated until its disposal goes back to the pool then. */
+  /**
+   * Opens a scope for synchronous code: what is made until its disposal goes back to the pool then. For
+   * code that waits in between there is {@linkcode Device.detachedScope}; {@linkcode Scope} says what
+   * becomes of one that is held across an `await`.
+   */
   scope(): Scope {
     return this.pool.scope();
+  }
+
+  /** A scope for asynchronous code: it owns what is made within its `run`, whatever else runs meanwhile. */
+  detachedScope(): Scope {
+    return this.pool.detachedScope();
   }
 
   /** Records one dispatch of `kernel`; nothing runs until the stream is submitted. */
@@ -158,8 +175,9 @@ export class Device {
    * Reads several tensors with a single wait, since every wait costs 11 ms under Deno; f16 comes as a
    * `Float32Array`.
    */
-  read(...tensors: Tensor[]): Promise<NumericArray[]> {
-    return this.readLater(...tensors).numbers();
+  async read(...tensors: Tensor[]): Promise<NumericArray[]> {
+    this.pool.pauseScopes();
+    return await this.readLater(...tensors).numbers();
   }
 
   /**
@@ -169,12 +187,15 @@ export class Device {
   readLater(
     ...tensors: Tensor[]
   ): { numbers: () => Promise<NumericArray[]>; cancel: () => void } {
+    const gone = tensors.find(({ buffer }) => buffer.whole.isReleased);
+    if (gone) throw releasedError("read a tensor", gone.buffer, gone.shape);
     const read = this.commands.readLater(tensors.map((t) => ({
       buffer: t.buffer,
       byteLength: t.byteLength,
     })));
     return {
       numbers: async () => {
+        this.pool.pauseScopes();
         const bytes = await read.bytes();
         this.check();
         return bytes.map((b, i) => numbersOf(b, tensors[i]));
@@ -185,6 +206,7 @@ export class Device {
 
   /** Submits what is recorded and waits until the device has run it. */
   async finish(): Promise<void> {
+    this.pool.pauseScopes();
     this.commands.submit();
     await this.raw.queue.onSubmittedWorkDone();
     this.check();

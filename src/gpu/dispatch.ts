@@ -3,13 +3,15 @@
  *
  * @module
  */
-import type { PooledBuffer } from "./buffers.ts";
 import type { Overrides } from "./pipelines.ts";
+import type { PooledBuffer } from "./pooled_buffer.ts";
 import type { DType } from "./tensor.ts";
 import type { ScratchTexture } from "./textures.ts";
 
 /** What a variable of a shader may be bound to: a tensor, or a texture. */
-export type Bindable = { buffer: PooledBuffer; dtype?: DType } | ScratchTexture;
+export type Bindable =
+  | { buffer: PooledBuffer; dtype?: DType; shape?: readonly number[] }
+  | ScratchTexture;
 
 /** What one dispatch binds and how far it reaches. */
 export interface DispatchArguments {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { PooledBuffer } from "./buffers.ts";
 import type { Device } from "./device.ts";
+import type { PooledBuffer } from "./pooled_buffer.ts";
 
 /** The beginning of a buffer, to be read. */
 export interface ReadSource {

@@ -4,8 +4,9 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { type PooledBuffer, SLICE_ALIGNMENT } from "./buffers.ts";
+import { SLICE_ALIGNMENT } from "./buffers.ts";
 import type { Device } from "./device.ts";
+import { type PooledBuffer, releasedError } from "./pooled_buffer.ts";
 
 /** Element types: of four bytes each, but for f16, of two, which the host reads and writes as f32. */
 export type DType = "f32" | "f16" | "u32" | "i32";
@@ -55,8 +56,13 @@ export class Tensor {
     return bytesOf(this.size, this.dtype);
   }
 
-  /** The same memory under another shape of the same size. */
+  /**
+   * The same memory under another shape of the same size.
+   *
+   * @throws {VitrailError} if the sizes differ, or its memory was given back
+   */
   reshape(shape: readonly number[]): Tensor {
+    this.#check("reshape a tensor");
     if (sizeOf(shape) !== this.size) {
       throw new VitrailError(
         `Cannot reshape (${this.shape.join(", ")}) to (${shape.join(", ")}): ` +
@@ -70,9 +76,11 @@ export class Tensor {
    * Rows from `begin` up to `end` of a matrix, as a view of the same memory; leading dimensions count
    * as rows, a vector as a column.
    *
-   * @throws {VitrailError} unless they begin where the adapter can bind; multiples of 64, of 128 in f16, always do
+   * @throws {VitrailError} unless they begin where the adapter can bind (multiples of 64, of 128 in f16,
+   * always do), or if its memory was given back
    */
   rows(begin: number, end: number): Tensor {
+    this.#check("take rows of a tensor");
     const columns = this.shape.length > 1 ? this.shape.at(-1)! : 1;
     const [from, to] = [begin, end].map((row) => bytesOf(row * columns, this.dtype));
     if (from % SLICE_ALIGNMENT !== 0) {
@@ -89,6 +97,10 @@ export class Tensor {
     const slice = this.device.pool.slice(this.buffer, from, bytes);
     const shape = this.shape.length > 1 ? [end - begin, columns] : [end - begin];
     return new Tensor(this.device, slice, shape, this.dtype);
+  }
+
+  #check(action: string): void {
+    if (this.buffer.whole.isReleased) throw releasedError(action, this.buffer, this.shape);
   }
 
   /** Copies the contents to the host. Each call waits for the device: see `Device.read`. */

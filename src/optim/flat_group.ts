@@ -5,7 +5,8 @@
  * @module
  */
 import type { Parameter, ParameterHome } from "../autograd/parameter.ts";
-import { type MemoryKind, SLICE_ALIGNMENT } from "../gpu/buffers.ts";
+import { SLICE_ALIGNMENT } from "../gpu/buffers.ts";
+import type { MemoryKind } from "../gpu/pooled_buffer.ts";
 import type { Device } from "../gpu/device.ts";
 import { bytesOf, type DType, Tensor } from "../gpu/tensor.ts";
 import { cast } from "../kernels/cast.ts";

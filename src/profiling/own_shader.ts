@@ -6,7 +6,7 @@
  */
 import { WgslReflect } from "npm:wgsl_reflect@1.6.0/wgsl_reflect.module.js";
 import { VitrailError } from "../errors.ts";
-import type { PooledBuffer } from "../gpu/buffers.ts";
+import { PooledBuffer } from "../gpu/pooled_buffer.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -147,7 +147,7 @@ export function uniformBuffer(
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
   // The pool numbers its buffers from 1 up.
-  const buffer: PooledBuffer = { id: -++buffers, raw, offset: 0, byteLength };
+  const buffer = new PooledBuffer({ id: -++buffers, raw, byteLength });
   device.commands.write(buffer, new Uint32Array(view.buffer));
   return { buffer };
 }

@@ -216,7 +216,7 @@ export async function profileShader(
   } finally {
     await device.finish().catch(() => {});
     for (const { buffer } of own) {
-      device.commands.forget(buffer);
+      device.commands.forget(buffer.id);
       buffer.raw.destroy();
     }
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import type { MemoryKind } from "../gpu/buffers.ts";
+import type { MemoryKind } from "../gpu/pooled_buffer.ts";
 import type { Device } from "../gpu/device.ts";
 import { ghostOf } from "../gpu/ghost.ts";
 import { sizeOf } from "../gpu/tensor.ts";

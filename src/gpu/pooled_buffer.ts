@@ -1,0 +1,81 @@
+/**
+ * A buffer on loan from the pool. Every loan is an object of its own, so that what was given back is
+ * recognised, also after the memory under it has been lent again.
+ *
+ * @module
+ */
+import { VitrailError } from "../errors.ts";
+
+/** What memory is for, where whoever allocates says so: all else is activations. */
+export type MemoryKind = "weights" | "gradients" | "optimizer state" | "activations" | "logits";
+
+/** What gives a buffer back, and is told when another does: a scope. */
+export interface BufferOwner {
+  /** Forgets a buffer without releasing it. */
+  disown(buffer: PooledBuffer): void;
+}
+
+/** Memory taken from the adapter, which the pool lends again and again. */
+export interface MemoryBlock {
+  /** Unique within its device; bind groups are cached by it. */
+  readonly id: number;
+  /** The buffer of the WebGPU standard. */
+  readonly raw: GPUBuffer;
+  /** Its size in bytes. */
+  readonly byteLength: number;
+  /** Ids of its slices by where they lie: the same for every loan. */
+  readonly sliceIds: Map<string, number>;
+}
+
+/** A storage buffer on loan, or a slice of one. */
+export class PooledBuffer {
+  /** Unique within its device, and the same for each loan of the same memory. */
+  readonly id: number;
+  /** The buffer of the WebGPU standard. */
+  readonly raw: GPUBuffer;
+  /** Where a slice begins within `raw`, in bytes; 0 for a whole buffer. */
+  readonly offset: number;
+  /** Its size in bytes, which may exceed what was asked for by up to an eighth. */
+  readonly byteLength: number;
+  /** What a slice is part of; itself for a whole buffer. */
+  readonly whole: PooledBuffer;
+  /** Whether a whole buffer went back to the pool; a slice goes with its whole. */
+  isReleased = false;
+  /** The shape of the tensor that it was lent for, for error messages. */
+  shape: readonly number[] | undefined;
+  /** What it counts as; the pool's. */
+  kind: MemoryKind = "activations";
+  #slices: Map<string, PooledBuffer> | undefined;
+  /** The scope that gives it back, if there is one. */
+  owner: BufferOwner | undefined;
+
+  /** The pool, or whoever wraps a buffer that is not pooled, makes them. */
+  constructor(
+    { id, raw, byteLength }: Pick<MemoryBlock, "id" | "raw" | "byteLength">,
+    slice: { of?: PooledBuffer; offset?: number } = {},
+  ) {
+    this.id = id;
+    this.raw = raw;
+    this.byteLength = byteLength;
+    this.offset = slice.offset ?? 0;
+    this.whole = slice.of ?? this;
+  }
+
+  /** Slices of a whole buffer by where they lie. */
+  get slices(): Map<string, PooledBuffer> {
+    return this.#slices ??= new Map();
+  }
+}
+
+/** The error of using a buffer that was given back; `action` is such as `read a tensor`. */
+export function releasedError(
+  action: string,
+  buffer: PooledBuffer,
+  shape: readonly number[] | undefined = buffer.shape ?? buffer.whole.shape,
+): VitrailError {
+  const what = shape ? ` of shape (${shape.join(", ")})` : ` of ${buffer.byteLength} bytes`;
+  return new VitrailError(
+    `Cannot ${action}${what}: its memory was given back, since its scope has ended or what it ` +
+      "belonged to was disposed of; make it in a scope that lasts longer, or keep it with scope.keep()",
+  );
+}
