@@ -4,7 +4,10 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { describeIoError, showPath } from "../formats/messages.ts";
+import { parseJson } from "../formats/json_file.ts";
+import { absent, either, object, type Rule, text, whole } from "../formats/json_rules.ts";
+import { showPath } from "../formats/messages.ts";
+import { readSmallText } from "../formats/text_file.ts";
 import type { JudgeQuestion } from "../probes/judge.ts";
 
 /** A clean and a corrupted text, and what is asked about them. */
@@ -18,16 +21,13 @@ export interface PairFlags extends JudgeQuestion {
   data?: string;
 }
 
-const text = (value: unknown): boolean => typeof value === "string";
-const absent = (value: unknown): boolean => value === undefined;
-/** What each field must be. */
-const FIELDS: Record<keyof TextPair, (value: unknown) => boolean> = {
+const pairRule: Rule<TextPair> = object({
   clean: text,
   corrupted: text,
-  right: (value) => absent(value) || text(value),
-  wrong: (value) => absent(value) || text(value),
-  place: (value) => absent(value) || Number.isInteger(value),
-};
+  right: either(text, absent),
+  wrong: either(text, absent),
+  place: either(whole(Number.MIN_SAFE_INTEGER), absent),
+});
 
 /**
  * The pairs, one at least.
@@ -50,35 +50,18 @@ export function givenPairs(
       "Cannot use both --data and texts of the command line: give one of them",
     );
   }
-  const pairs = readLines(data).flatMap((line, i) =>
+  const pairs = readSmallText(data).split("\n").flatMap((line, i) =>
     line.trim() === "" ? [] : [{ ...common, ...pairOf(line, { data, number: i + 1 }) }]
   );
   if (pairs.length > 0) return pairs;
   throw new VitrailError(`Cannot patch with ${showPath(data)}: it holds no pair`);
 }
 
-function readLines(path: string): string[] {
-  try {
-    return Deno.readTextFileSync(path).split("\n");
-  } catch (error) {
-    throw new VitrailError(`Cannot read ${showPath(path)}: ${describeIoError(error)}`);
-  }
-}
-
 function pairOf(line: string, { data, number }: { data: string; number: number }): TextPair {
-  const wrong = (reason: string) =>
+  const fault = (reason: string): VitrailError =>
     new VitrailError(
-      `Cannot read ${showPath(data)}: line ${number} ${reason}; wanted ` +
+      `Cannot read ${showPath(data)}: line ${number}: ${reason}; wanted ` +
         '{"clean": "…", "corrupted": "…"}, and "right", "wrong" and "place" where you know them',
     );
-  let given: Record<string, unknown>;
-  try {
-    given = JSON.parse(line);
-  } catch {
-    throw wrong("is no JSON");
-  }
-  for (const [field, fits] of Object.entries(FIELDS)) {
-    if (!fits(given?.[field])) throw wrong(`has no ${field} that would do`);
-  }
-  return given as unknown as TextPair;
+  return parseJson(line, pairRule, { fault });
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { readJson } from "../formats/json_file.ts";
+import { object, text } from "../formats/json_rules.ts";
 import { readDocuments } from "../data/sources/documents.ts";
 import { type Prepared, prepareDataset, type PrepareOptions } from "../data/tokens/prepare.ts";
 import { hash, sourceState } from "../data/sources/fingerprint.ts";
@@ -70,7 +72,7 @@ const isLearnt = (kind: string): boolean => ["bpe", "characters"].includes(kind)
 /** The tokenizer in a directory, if it was learnt from this and nobody put another there. */
 async function keptTokenizer(directory: string, from: string): Promise<Tokenizer | undefined> {
   try {
-    const note = JSON.parse(Deno.readTextFileSync(`${directory}/${NOTE}`));
+    const note = readJson(`${directory}/${NOTE}`, object({ from: text, tokenizer: text }));
     if (note.from !== from) return undefined;
     const tokenizer = await loadTokenizer(directory);
     return await hash(tokenizer.toJson()) === note.tokenizer ? tokenizer : undefined;

@@ -2,7 +2,8 @@
 
 import { VitrailError } from "../errors.ts";
 import { checkValue, mapOf, type Rule } from "./json_rules.ts";
-import { describeIoError, escapeControls, showPath } from "./messages.ts";
+import { escapeControls, showPath } from "./messages.ts";
+import { readSmallFile } from "./text_file.ts";
 
 /** More than any configuration or shard index holds; a larger file is the wrong file. */
 const LARGEST_JSON_BYTES = 100_000_000;
@@ -67,54 +68,6 @@ export function readJson<T>(
 }
 
 /**
- * The bytes of a file that a user named. Pipes and devices, which may never end, are refused.
- *
- * @param options.most the largest size that is read, in bytes
- * @param options.wanted what the file should be, for the error when it is missing
- * @throws {VitrailError} when it is missing, too large, or not a file
- */
-export function readSmallFile(
-  path: string | URL,
-  options: { wanted?: string; most?: number } = {},
-): Uint8Array<ArrayBuffer> {
-  const { most = LARGEST_JSON_BYTES } = options;
-  const shown = showPath(path);
-  const wanted = options.wanted === undefined ? "" : `; wanted ${options.wanted}`;
-  try {
-    const { isFile, size } = Deno.statSync(path);
-    if (!isFile) {
-      throw new VitrailError(`Cannot read ${shown}: it is not a file${wanted || "; wanted one"}`);
-    }
-    if (size > most) {
-      throw new VitrailError(`Cannot read ${shown}: ${size} bytes, wanted at most ${most}`);
-    }
-    return Deno.readFileSync(path);
-  } catch (error) {
-    if (error instanceof VitrailError) throw error;
-    throw new VitrailError(`Cannot read ${shown}: ${describeIoError(error)}${wanted}`, {
-      cause: error,
-    });
-  }
-}
-
-/**
- * The text of a file that a user named, as {@linkcode readSmallFile} reads it.
- *
- * @throws {VitrailError} as there, or when it is not UTF-8
- */
-export function readSmallText(
-  path: string | URL,
-  options: { wanted?: string; most?: number } = {},
-): string {
-  const bytes = readSmallFile(path, options);
-  try {
-    return utf8.decode(bytes);
-  } catch (cause) {
-    throw new VitrailError(`Cannot read ${showPath(path)}: it is not UTF-8 text`, { cause });
-  }
-}
-
-/**
  * The JSON object that a text or its bytes hold.
  *
  * @param shown what to call it in errors
@@ -154,6 +107,21 @@ export function parseJson<T>(
     throw fault(`it is nested more than ${DEEPEST} deep, wanted a file that is not damaged`);
   }
   return checkValue(value, rule, { fault });
+}
+
+/**
+ * The object of one line of JSONL.
+ *
+ * @param fault makes the error from what is wrong with the line, such as "is not JSON"
+ */
+export function parseJsonLine(
+  line: string,
+  fault: (reason: string) => Error,
+): Record<string, unknown> {
+  return parseJson(line, plainObject, {
+    fault: (reason) =>
+      fault(reason.startsWith("it is not valid") ? "is not JSON" : reason.replace(/^it /, "")),
+  });
 }
 
 /**

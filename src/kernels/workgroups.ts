@@ -35,6 +35,13 @@ function workgroupOf(name: string): Workgroup | undefined {
   return across === undefined ? undefined : [Number(across), Number(sharing)];
 }
 
+/** Whether an adapter has such workgroups, of powers of two: a name may come from a damaged file. */
+function fits(workgroup: Workgroup, device: Device): boolean {
+  const [across, sharing] = workgroup;
+  return across * sharing <= device.raw.limits.maxComputeInvocationsPerWorkgroup &&
+    workgroup.every((n) => n > 0 && (n & (n - 1)) === 0);
+}
+
 /** The workgroup for calls of class `key`: the winner, or `usual` if nobody measured them. */
 export function chooseWorkgroup(
   device: Device,
@@ -56,5 +63,6 @@ export function chooseWorkgroup(
       },
     };
   };
-  return workgroupOf(device.variants.choose(key, nameOf(usual), describe)) ?? usual;
+  const found = workgroupOf(device.variants.choose(key, nameOf(usual), describe));
+  return found && fits(found, device) ? found : usual;
 }

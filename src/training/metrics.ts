@@ -2,9 +2,10 @@
 
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
-import { parseJson, readSmallFile } from "../formats/json_file.ts";
+import { parseJson } from "../formats/json_file.ts";
 import { anything, countOrNone, mapOf, type Rule } from "../formats/json_rules.ts";
 import { describeIoError, quoteName, showPath } from "../formats/messages.ts";
+import { readSmallFile } from "../formats/text_file.ts";
 
 /** One line of a metrics file. */
 export interface MetricsRecord {
@@ -13,9 +14,6 @@ export interface MetricsRecord {
   /** A value; as JSON has no NaN and no infinities, a file holds their names as strings. */
   [name: string]: number | string | null;
 }
-
-/** Bytes of a metrics file; what is longer than this is longer than V8's strings. */
-const LARGEST = 500_000_000;
 
 /** A whole line of a metrics file, and what it says. */
 interface Line {
@@ -61,7 +59,7 @@ function parseLines(content: string, path: string): { lines: Line[]; torn: boole
 }
 
 function readLines(path: string | URL): { lines: Line[]; torn: boolean } {
-  const bytes = readSmallFile(path, { most: LARGEST });
+  const bytes = readSmallFile(path);
   // A line that was torn may end in half a character; none before it does.
   const end = bytes.lastIndexOf(0x0a) + 1;
   let content: string;

@@ -6,6 +6,9 @@
 import { createHash } from "node:crypto";
 import project from "../../deno.json" with { type: "json" };
 import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { parseJson } from "../formats/json_file.ts";
+import { anything, mapOf, object, optional, type Rule, text } from "../formats/json_rules.ts";
+import { readSmallText } from "../formats/text_file.ts";
 import type { Device } from "../gpu/device.ts";
 
 /** The winner of one class of calls. */
@@ -104,11 +107,12 @@ export class TuningCache {
   }
 
   #read(): Map<string, Winner> {
-    let text: string;
+    if (!isThere(this.path)) return new Map();
+    let text = "";
     try {
-      text = Deno.readTextFileSync(this.path);
+      text = readSmallText(this.path);
     } catch {
-      return new Map();
+      // Reported below, as damaged.
     }
     const winners = winnersOf(text, this.#machine);
     if (!winners) this.#warn(`${this.path} is damaged and will be written anew`);
@@ -116,15 +120,38 @@ export class TuningCache {
   }
 }
 
-/** The winners of a file; nothing if it is not one that was written for this machine. */
-function winnersOf(text: string, machine: Machine): Map<string, Winner> | undefined {
+function isThere(path: string): boolean {
   try {
-    const { machine: written, winners } = JSON.parse(text);
-    const entries = Object.entries<Winner>(winners);
-    const whole = entries.every(([, { variant, ratio }]) =>
-      typeof variant === "string" && (ratio === undefined || (ratio > 0 && ratio <= 1))
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What a file holds. */
+const fileRule = object({
+  machine: mapOf(anything),
+  winners: mapOf(object({
+    variant: text,
+    ratio: optional({
+      wanted: "a number above 0, up to 1",
+      holds: (v) => typeof v === "number" && v > 0 && v <= 1,
+    } as Rule<number>),
+  })),
+});
+
+/** The winners of a file; nothing if it is not one that was written for this machine. */
+function winnersOf(contents: string, machine: Machine): Map<string, Winner> | undefined {
+  try {
+    const { machine: written, winners } = parseJson(contents, fileRule);
+    if (hash(written) !== hash(machine)) return undefined;
+    return new Map(
+      Object.entries(winners).map(([key, { variant, ratio }]) => [
+        key,
+        { variant, ...ratio != null && { ratio } },
+      ]),
     );
-    return whole && hash(written) === hash(machine) ? new Map(entries) : undefined;
   } catch {
     return undefined;
   }

@@ -4,7 +4,9 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
-import { describeIoError, quoteName, quoteValue, showPath } from "../../formats/messages.ts";
+import { parseJsonLine } from "../../formats/json_file.ts";
+import { quoteName, quoteValue, showPath } from "../../formats/messages.ts";
+import { readSmallText } from "../../formats/text_file.ts";
 
 /** A piece of an example. */
 export interface Piece {
@@ -170,24 +172,13 @@ export function readExamples(path: string, options: { template?: string } = {}):
 }
 
 function* records(path: string): Generator<{ record: Record<string, unknown>; place: string }> {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
-  } catch (cause) {
-    const reason = cause instanceof TypeError ? "it is not UTF-8 text" : describeIoError(cause);
-    throw new VitrailError(`Cannot read ${showPath(path)}: ${reason}`, { cause });
-  }
-  for (const [i, line] of text.split("\n").entries()) {
+  for (const [i, line] of readSmallText(path).split("\n").entries()) {
     if (line.trim() === "") continue;
     const place = `line ${i + 1}`;
-    let record: Record<string, unknown>;
-    try {
-      record = JSON.parse(line);
-    } catch {
-      throw new VitrailError(
-        `Cannot read ${showPath(path)}: ${place} is not JSON; wanted one record a line`,
-      );
-    }
+    const record = parseJsonLine(line, (reason) =>
+      new VitrailError(
+        `Cannot read ${showPath(path)}: ${place} ${reason}; wanted one record a line`,
+      ));
     yield { record, place };
   }
 }

@@ -4,7 +4,10 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
-import { describeIoError, quoteName, quoteValue, showPath } from "../../formats/messages.ts";
+import { readJson } from "../../formats/json_file.ts";
+import { mapOf, text } from "../../formats/json_rules.ts";
+import { quoteName, showPath } from "../../formats/messages.ts";
+import { readSmallText } from "../../formats/text_file.ts";
 
 /** What a template's places are filled with. */
 export interface PromptValues {
@@ -27,30 +30,17 @@ export type PromptTemplates = Readonly<Record<string, string>>;
  * @throws {VitrailError} if the file cannot be read, or is JSON of another form
  */
 export function readPromptTemplates(path: string): PromptTemplates {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(path);
-  } catch (cause) {
-    throw new VitrailError(`Cannot read ${showPath(path)}: ${describeIoError(cause)}`, { cause });
-  }
-  if (!path.endsWith(".json")) return { "*": text };
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new VitrailError(`Cannot read ${showPath(path)}: it is not JSON`);
-  }
-  const entries = typeof json === "object" && json !== null ? Object.entries(json) : [];
-  if (entries.length > 0 && entries.every(([, value]) => typeof value === "string")) {
-    return Object.fromEntries(entries);
-  }
+  if (!path.endsWith(".json")) return { "*": readSmallText(path) };
+  const templates = readJson(path, templatesRule);
+  if (Object.keys(templates).length > 0) return templates;
   throw new VitrailError(
-    `Cannot use ${showPath(path)}: it holds ${
-      quoteValue(json)
-    }, wanted a template for each label, ` +
-      'such as {"spam": "Dear {label},\\n", "*": "{text}\\n"}',
+    `Cannot read ${showPath(path)}: it holds {}, wanted ${templatesRule.wanted}`,
   );
 }
+
+const templatesRule = mapOf(text, {
+  wanted: 'a template for each label, such as {"spam": "Dear {label},\\n", "*": "{text}\\n"}',
+});
 
 /**
  * The template of a label.

@@ -5,6 +5,7 @@
  */
 import type { Document } from "./document.ts";
 import { VitrailError } from "../../errors.ts";
+import { parseJsonLine } from "../../formats/json_file.ts";
 import { describeIoError, quoteName, showPath } from "../../formats/messages.ts";
 import { CORPORA, corpusDocuments } from "./corpora.ts";
 import { decoded, parts, withPlainLines } from "./text_stream.ts";
@@ -122,12 +123,8 @@ async function* records(
   let line = 0;
   const parse = (text: string): Document | undefined => {
     if (text.trim() === "") return undefined;
-    let found: unknown;
-    try {
-      found = (JSON.parse(text) as Record<string, unknown>)?.[field];
-    } catch {
-      throw refuse("is not JSON; wanted one record a line");
-    }
+    const found =
+      parseJsonLine(text, (reason) => refuse(`${reason}; wanted one record a line`))[field];
     if (typeof found !== "string") {
       throw refuse(`has no text in ${quoteName(field)}; name the field with --text-field`);
     }

@@ -6,6 +6,7 @@
 // @ts-types="./csv_parse.d.ts"
 import { parse, type ParsedRecord, type ParseOptions } from "npm:csv-parse@7.0.3/sync";
 import { VitrailError } from "../../errors.ts";
+import { parseJsonLine } from "../../formats/json_file.ts";
 import { quoteName, showPath } from "../../formats/messages.ts";
 
 /** A record as it was read. */
@@ -96,13 +97,11 @@ export function* jsonRecords(
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const place = `line ${i + 1}`;
-    let record: Record<string, unknown>;
-    try {
-      record = JSON.parse(line);
-    } catch {
-      throw refuse(path, `${place} is not JSON; wanted one record a line`);
-    }
-    const found = record?.[names.text];
+    const record = parseJsonLine(
+      line,
+      (reason) => refuse(path, `${place} ${reason}; wanted one record a line`),
+    );
+    const found = record[names.text];
     if (typeof found !== "string") {
       throw refuse(
         path,

@@ -9,6 +9,9 @@ import { describeIoError, showPath } from "../../formats/messages.ts";
 /** Characters of one document of a long text, about: it is cut at the next blank line. */
 const DOCUMENT_LENGTH = 1 << 16;
 
+/** Characters of a text that is held whole: V8's strings end a little beyond. */
+const LONGEST_TEXT = 500_000_000;
+
 /**
  * The text of a stream of bytes. A byte-order mark at the beginning is left out.
  *
@@ -122,6 +125,18 @@ export async function readText(path: string): Promise<string> {
   } catch (cause) {
     throw new VitrailError(`Cannot read ${showPath(path)}: ${describeIoError(cause)}`, { cause });
   }
-  const pieces = withPlainLines(decoded(sourceName(path), stream));
-  return (await Array.fromAsync(pieces)).join("");
+  const pieces: string[] = [];
+  let length = 0;
+  for await (const piece of withPlainLines(decoded(sourceName(path), stream))) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length <= LONGEST_TEXT) continue;
+    throw new VitrailError(
+      `Cannot read ${
+        sourceName(path)
+      }: it is longer than ${LONGEST_TEXT} characters, which is more ` +
+        "than one text may have; divide it",
+    );
+  }
+  return pieces.join("");
 }

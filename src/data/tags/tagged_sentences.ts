@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { parseJsonLine } from "../../formats/json_file.ts";
 import { describeIoError, quoteName, quoteValue, showPath } from "../../formats/messages.ts";
 import { universalTag } from "./brown_tags.ts";
 import { CORPORA, corpusFiles } from "../sources/corpora.ts";
@@ -91,13 +92,7 @@ function* fromRecords(lines: string[], { path, group }: Reading): Generator<Tagg
         `Cannot read ${showPath(path)}: line ${i + 1} ${reason}; ` +
           'wanted {"tokens": ["a", "word"], "tags": ["DET", "NOUN"]}',
       );
-    let record: Record<string, unknown>;
-    try {
-      record = JSON.parse(line);
-    } catch {
-      throw refuse("is not JSON");
-    }
-    const { tokens, tags, document } = record ?? {};
+    const { tokens, tags, document } = parseJsonLine(line, refuse);
     const strings = (value: unknown): value is string[] =>
       Array.isArray(value) && value.every((v) => typeof v === "string" && v.trim() !== "");
     if (!strings(tokens)) throw refuse(`has the tokens ${quoteValue(tokens)}`);

@@ -165,8 +165,8 @@ Deno.test("what is no example is told with its line, in one line", () => {
   const good = '{"prompt":"p","completion":"c"}\n';
   const cases: [string, RegExp][] = [
     ["{", /line 2 is not JSON; wanted one record a line$/],
-    ["7", /line 2 has neither prompt and completion nor messages$/],
-    ["null", /line 2 has neither prompt/],
+    ["7", /line 2 holds 7, wanted a JSON object \{ … \}; wanted one record a line$/],
+    ["null", /line 2 holds null, wanted a JSON object/],
     ['{"text":"t"}', /line 2 has neither prompt and completion nor messages$/],
     ['{"prompt":"p"}', /line 2 has absent as completion, wanted a text$/],
     ['{"prompt":3,"completion":"c"}', /line 2 has 3 as prompt, wanted a text$/],

@@ -58,7 +58,7 @@ Deno.test("JSONL that is wrong is told with its line", async () => {
   await refused("number.jsonl", /line 2 has no text/);
   await refused("inherited.jsonl", /line 1 has no text in "toString"/, "toString");
   await refused("broken.jsonl", /line 3 is not JSON; wanted one record a line/);
-  await refused("null.jsonl", /line 2 has no text/);
+  await refused("null.jsonl", /line 2 holds null, wanted a JSON object/);
 });
 
 Deno.test("what is no text is refused, with the byte that is wrong", async () => {
