@@ -18,6 +18,7 @@ import { addGenerate } from "./src/cli/generate_command.ts";
 import { addMerge } from "./src/cli/merge_command.ts";
 import { addPipeline } from "./src/cli/pipeline_command.ts";
 import { addPretrain } from "./src/cli/pretrain_command.ts";
+import { printNotice, printText } from "./src/cli/printer.ts";
 import { addProbe } from "./src/cli/probe_command.ts";
 import { addProfile } from "./src/cli/profile_command.ts";
 import { addQuantize } from "./src/cli/quantize_command.ts";
@@ -32,7 +33,7 @@ const program = new Command("vitrail")
   .version(project.version)
   .showSuggestionAfterError()
   // What goes wrong is told below, in one line.
-  .configureOutput({ outputError: () => {} })
+  .configureOutput({ outputError: () => {}, writeOut: (text) => printText(text) })
   .exitOverride();
 const commands = [
   addDemo,
@@ -63,6 +64,6 @@ try {
   await program.parseAsync(Deno.args, { from: "user" });
 } catch (error) {
   const { line, code } = describeFailure(error, { program, args: Deno.args });
-  if (line !== undefined) console.error(line);
+  if (line !== undefined) printNotice(line);
   Deno.exitCode = code;
 }

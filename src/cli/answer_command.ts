@@ -20,6 +20,7 @@ import {
 } from "../inference/answer.ts";
 import { scoresText, tellCutQuestions } from "./finetune_answer.ts";
 import { real, whole } from "./numbers.ts";
+import { print } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
@@ -74,7 +75,7 @@ async function runAnswer(given: string[], flags: Flags): Promise<void> {
     const answerer = await loadQuestionAnswerer(device, flags.model, flags);
     if (flags.score) return await score(answerer, flags);
     for (const [i, found] of (await answerer.answer(asked, options(flags))).entries()) {
-      console.log(flags.json ? json(asked[i], found) : line(asked[i], found));
+      print(flags.json ? json(asked[i], found) : line(asked[i], found));
     }
   } finally {
     device.destroy();
@@ -149,7 +150,7 @@ function line({ question }: Question, { answers }: Answered): string {
 async function score(answerer: QuestionAnswerer, flags: Flags): Promise<void> {
   const questions = await readQuestionAnswers(flags.data!);
   const scores = await answerer.evaluate(questions, options(flags));
-  console.log(
+  print(
     flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.questions} questions)`,
   );
 }

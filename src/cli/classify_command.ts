@@ -15,6 +15,7 @@ import {
   type TextFlags,
 } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
+import { print } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
@@ -60,7 +61,7 @@ async function runClassify(given: string[], flags: Flags): Promise<void> {
       const found = await classifier.classify(texts, { batch, topK, limit, longTexts });
       found.forEach((one, i) => {
         if (one.truncated) truncated++;
-        console.log(flags.json ? JSON.stringify({ text: texts[i], ...one }) : line(texts[i], one));
+        print(flags.json ? JSON.stringify({ text: texts[i], ...one }) : line(texts[i], one));
       });
     }
     const most = Math.min(limit ?? Infinity, classifier.model.contextLength);

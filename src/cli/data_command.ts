@@ -9,6 +9,7 @@ import { readDocuments } from "../data/sources/documents.ts";
 import { openDataset } from "../data/tokens/shards.ts";
 import { real, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
+import { print } from "./printer.ts";
 import { chooseTokenizer, prepareTokens } from "./tokens.ts";
 
 /** Adds the command to the program. */
@@ -20,8 +21,8 @@ export function addData(program: Command): void {
     .option("--json", "print one JSON object", false)
     .action(async (source, flags) => {
       if (source) await count(source, flags);
-      else if (flags.json) console.log(JSON.stringify({ corpora: titles() }));
-      else for (const [name, title] of Object.entries(titles())) console.log(`${name}: ${title}`);
+      else if (flags.json) print(JSON.stringify({ corpora: titles() }));
+      else for (const [name, title] of Object.entries(titles())) print(`${name}: ${title}`);
     });
   command.command("prepare")
     .description("tokenize a text once, for many runs: train --data takes the directory")
@@ -57,9 +58,9 @@ async function prepare({ data, out, tokenizer: kind, ...flags }: PrepareFlags): 
   if (flags.json) {
     const side = ({ tokens, documents, bytes }: typeof train) => ({ tokens, documents, bytes });
     const sides = { train: side(train), validation: side(validation) };
-    return console.log(JSON.stringify({ directory: out, reused, vocabularySize, ...sides }));
+    return print(JSON.stringify({ directory: out, reused, vocabularySize, ...sides }));
   }
-  console.log(
+  print(
     `${reused ? "Found" : "Wrote"} ${out}: ${train.tokens} tokens to train on, ` +
       `${validation.tokens} held out, vocabulary ${vocabularySize}; use it with: train --data ${out}`,
   );
@@ -71,7 +72,7 @@ async function count(source: string, flags: { textField: string; json: boolean }
     documents++;
     characters += text.length;
   }
-  console.log(
+  print(
     flags.json
       ? JSON.stringify({ source, documents, characters })
       : `${source}: ${documents} documents, ${characters} characters`,

@@ -12,6 +12,7 @@ import { Gpt } from "../models/gpt.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { languageModelling } from "../training/task.ts";
 import { Trainer } from "../training/trainer.ts";
+import { print } from "./printer.ts";
 import { runTrain } from "./train_command.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
@@ -59,7 +60,7 @@ export function addDemo(program: Command): void {
       });
       if (result.reason === "interrupted") return;
       await showSamples(flags.out);
-      console.log(`
+      print(`
 Try next:
   ./vitrail generate --model ${flags.out} --prompt "The sea" --max-new-tokens 50
   ./vitrail evaluate --model ${flags.out} --data state-of-the-union
@@ -95,13 +96,13 @@ async function showSamples(directory: string): Promise<void> {
   const device = await openDevice();
   const model = loadGpt(device, directory);
   const tokenizer = await loadTokenizer(directory);
-  console.log("\nWhat it writes:");
+  print("\nWhat it writes:");
   for (const prompt of PROMPTS) {
     const ids = tokenizer.encode(prompt);
     const maxNewTokens = model.config.contextLength - ids.length;
     const [more] = await generate(model, ids, { maxNewTokens, temperature: 0.6, topK: 40 });
     const text = (prompt + tokenizer.decode(more)).replace(/\s+/g, " ").trim();
-    console.log(`  ${text} …`);
+    print(`  ${text} …`);
   }
   device.destroy();
 }

@@ -6,6 +6,7 @@
 import type { Command } from "commander";
 import { openDevice } from "../gpu/device.ts";
 import { matmul } from "../kernels/matmul.ts";
+import { print } from "./printer.ts";
 
 /** Adds the command to the program. */
 export function addDoctor(program: Command): void {
@@ -27,8 +28,8 @@ export function addDoctor(program: Command): void {
         matmul: right ? "right" : "wrong",
       };
       device.destroy();
-      if (flags.json) console.log(JSON.stringify(report));
-      else for (const [name, value] of Object.entries(report)) console.log(`${name}: ${value}`);
+      if (flags.json) print(JSON.stringify(report));
+      else for (const [name, value] of Object.entries(report)) print(`${name}: ${value}`);
       if (!right) Deno.exitCode = 1;
     });
 }

@@ -7,6 +7,7 @@ import { type Device, openDevice } from "../gpu/device.ts";
 import { largestBatch, planStep, type StepBuilder, type StepPlan } from "../profiling/step_plan.ts";
 import { figure } from "../profiling/table.ts";
 import type { TrainSettings } from "../training/loop.ts";
+import { print } from "./printer.ts";
 
 /** A run that is only looked at. */
 export interface PlannedRun<B> {
@@ -42,26 +43,26 @@ export async function tellPlan<B>(run: PlannedRun<B>, given?: Device): Promise<v
   const { accumulation } = settings;
   const device = given ?? await openDevice();
   try {
-    console.log(`${title}, T ${sequence}, on ${device.description}`);
+    print(`${title}, T ${sequence}, on ${device.description}`);
     const micro = accumulation === 1 ? "" : `${accumulation} micro-steps of `;
     const tokens = number(accumulation * batch * sequence);
-    console.log(`${tokens} tokens a step: ${micro}${batch} sequences of ${sequence}\n`);
+    print(`${tokens} tokens a step: ${micro}${batch} sequences of ${sequence}\n`);
     const plan = await planStep(device, build, { ...settings, batch });
-    console.log(describe(plan));
+    print(describe(plan));
     const tooMuch = memory !== undefined && plan.reserved > memory;
     if (plan.obstacle ?? tooMuch) {
-      console.log(`\nDoes not fit: ${plan.obstacle ?? `more than ${megabytes(memory!)}`}`);
+      print(`\nDoes not fit: ${plan.obstacle ?? `more than ${megabytes(memory!)}`}`);
       Deno.exitCode = 1;
     }
     const most = await largestBatch(device, build, { ...settings, memory });
-    console.log(
+    print(
       most.plan
         ? `\nLargest batch: ${most.batch}, which takes ${megabytes(most.plan.reserved)}. ` +
           `One more: ${most.reason}`
         : `\nNot even one sequence fits: ${most.reason}`,
     );
     if (memory === undefined) {
-      console.log(
+      print(
         "What limits it is the adapter's largest buffer; WebGPU does not tell how much memory there " +
           "is: say so with --memory GB",
       );

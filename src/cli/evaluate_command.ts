@@ -17,6 +17,7 @@ import { evaluateAnswerer, evaluateClassifier, evaluateTagger } from "./evaluate
 import { column } from "./finetune_tag.ts";
 import { addLongTextsFlag } from "./given_texts.ts";
 import { real, whole } from "./numbers.ts";
+import { print } from "./printer.ts";
 import { groupOption, weightsOption } from "./weight_flags.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
@@ -77,7 +78,7 @@ export function addEvaluate(program: Command): void {
       useTuned(device, flags);
       try {
         const { figures, text } = await evaluate(device, flags);
-        console.log(flags.json ? JSON.stringify(figures) : text);
+        print(flags.json ? JSON.stringify(figures) : text);
       } finally {
         device.destroy();
       }

@@ -9,6 +9,7 @@ import { openDevice } from "../gpu/device.ts";
 import { type FilledText, loadMaskFiller } from "../inference/fill_mask.ts";
 import { givenTexts, type TextFlags } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
+import { print } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
@@ -49,7 +50,7 @@ async function runFillMask(given: string[], flags: FillMaskFlags): Promise<void>
     const filler = await loadMaskFiller(device, flags.model, flags);
     for await (const texts of givenTexts(given, flags)) {
       for (const filled of await filler.fill(texts, flags)) {
-        console.log(flags.json ? JSON.stringify(filled) : lines(filled));
+        print(flags.json ? JSON.stringify(filled) : lines(filled));
       }
     }
   } finally {

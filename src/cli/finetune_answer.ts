@@ -31,6 +31,7 @@ import {
   withBase,
 } from "./finetune_base.ts";
 import { whole } from "./numbers.ts";
+import { print, printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { runTask } from "./run_task.ts";
 
@@ -117,12 +118,12 @@ async function finetune(
   const held = encoded(looked);
   const sampler = new LengthSampler(train.lengths, { batch, seed: flags.seed });
   const tokens = train.lengths.reduce((sum, length) => sum + length, 0);
-  console.error(
+  printNotice(
     `${model.parameterCount.toLocaleString("en")} parameters, ${sides.train.length} questions to ` +
       `train on in ${train.windows.length} windows (${sampler.batches} steps an epoch), ` +
       `${sides.validation.length} held out, on ${device.description}`,
   );
-  if (part.adapter) console.error(part.size);
+  if (part.adapter) printNotice(part.size);
   tellCuts({
     cutQuestions: train.cutQuestions + held.cutQuestions,
     lostAnswers: train.lostAnswers,
@@ -185,15 +186,15 @@ async function finetune(
   const threshold = silent ? { best: bestThreshold(validation, doubts) } : {};
   const found = { ...scores, ...threshold, baselines };
   writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(found, null, 2) + "\n");
-  console.log(`${scoresText(scores)} (${scores.questions} questions held out)`);
+  print(`${scoresText(scores)} (${scores.questions} questions held out)`);
   if (threshold.best) {
     const { threshold: at, f1 } = threshold.best;
-    console.log(
+    print(
       `no answer above a doubt of ${at.toFixed(3)}: F1 ${f1.toFixed(4)}, chosen on these`,
     );
   }
   for (const [name, baseline] of Object.entries(baselines)) {
-    console.log(`${name}: ${scoresText(baseline)}`);
+    print(`${name}: ${scoresText(baseline)}`);
   }
   return scores;
 }
@@ -205,7 +206,7 @@ function tellCuts(
 ): void {
   if (cutQuestions > 0) tellCutQuestions(cutQuestions);
   if (lostAnswers > 0) {
-    console.error(
+    printNotice(
       `${lostAnswers} answers are in no window of ${limit} tokens as a whole: ` +
         "their questions are learnt to have none there",
     );
@@ -214,7 +215,7 @@ function tellCuts(
 
 /** Says that questions were too long. */
 export function tellCutQuestions(questions: number): void {
-  console.error(`${questions} questions are too long: their ends are cut off`);
+  printNotice(`${questions} questions are too long: their ends are cut off`);
 }
 
 /** Figures in words. */

@@ -53,6 +53,7 @@ import {
 import { addLongTextsFlag, tellEmpty, tellLong } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
+import { print, printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { beginRun, goesOn, runTask } from "./run_task.ts";
 import { scratchClassifier, scratchSizes, scratchTokenizer } from "./scratch_classifier.ts";
@@ -323,13 +324,13 @@ async function finetune(
   });
   const parameters = model.parameters.reduce((sum, { size }) => sum + size, 0);
   const tokens = train.sequences.reduce((sum, { length }) => sum + length, 0);
-  console.error(
+  printNotice(
     `${parameters.toLocaleString("en")} parameters, ${train.targets.length} texts to train on ` +
       `(${sampler.batches} steps an epoch), ${held.targets.length} held out, ` +
       `${names.length} labels, on ${model.device.description}`,
   );
   tellLong(long, format);
-  if (part.adapter) console.error(part.size);
+  if (part.adapter) printNotice(part.size);
   const task = part.task(sequenceClassification(model, { weights, heldOut }));
   let latest: ClassificationFigures | undefined;
   const measure = async (): Promise<Record<string, number>> => {
@@ -369,7 +370,7 @@ async function finetune(
   await evaluate(sequenceClassification(kept, { heldOut }), heldOut.batches());
   await measure();
   writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(latest, null, 2) + "\n");
-  console.log(summary(latest!, held.targets, names));
+  print(summary(latest!, held.targets, names));
   return latest;
 }
 

@@ -38,6 +38,7 @@ import { type Batch, languageModelling, type Task } from "../training/task.ts";
 import { planFinetune, type Planned } from "./finetune_plan.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
+import { printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { beginRun, runTask, type TaskRun } from "./run_task.ts";
 import { prepareTokens } from "./tokens.ts";
@@ -107,7 +108,7 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult | 
     nameEnd(model, tokenizer);
     const resume = beginRun(flags);
     writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
-    console.error(part.size);
+    printNotice(part.size);
     if (examples) {
       const source = await exampleSource(model, { flags, tokenizer, limit, examples });
       return await finetune(source, { flags, tokenizer, model, part, resume });
@@ -232,7 +233,7 @@ export function tellShortened(
   limit: number,
 ): void {
   if (shortened + cut === 0) return;
-  console.error(
+  printNotice(
     `Of ${examples} examples, ${shortened} were too long for ${limit} tokens and lost the ` +
       `beginning of their prompt, ${cut} the end of their completion`,
   );
@@ -249,11 +250,11 @@ async function finetune<B>(
     resume: boolean;
   },
 ): Promise<TrainResult> {
-  console.error(source.about);
+  printNotice(source.about);
   const task = part.task(source.task);
   if (source.validation && !resume) {
     const before = await evaluate(task, source.validation());
-    console.error(`Validation loss before: ${before.loss.toFixed(3)}`);
+    printNotice(`Validation loss before: ${before.loss.toFixed(3)}`);
   }
   const result = await runTask(flags, {
     ...source,

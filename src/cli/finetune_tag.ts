@@ -32,6 +32,7 @@ import {
   someOf,
   withBase,
 } from "./finetune_base.ts";
+import { print, printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { runTask } from "./run_task.ts";
 
@@ -133,12 +134,12 @@ async function finetune(
   const held = encoded(looked);
   const sampler = new LengthSampler(train.lengths, { batch, seed: flags.seed });
   const tokens = train.lengths.reduce((sum, length) => sum + length, 0);
-  console.error(
+  printNotice(
     `${model.parameterCount.toLocaleString("en")} parameters, ${sides.train.length} sentences to ` +
       `train on (${sampler.batches} steps an epoch), ${sides.validation.length} held out, ` +
       `${sides.tags.length} tags, on ${device.description}`,
   );
-  if (part.adapter) console.error(part.size);
+  if (part.adapter) printNotice(part.size);
   tellCuts({
     divided: train.divided + held.divided,
     cutWords: train.cutWords + held.cutWords,
@@ -192,8 +193,8 @@ async function finetune(
   );
   const found = { sentences: sides.validation.length, ...scores, baseline };
   writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(found, null, 2) + "\n");
-  console.log(`${scoresText(scores)} (${scores.words} words held out)`);
-  console.log(`each word's most frequent tag: ${scoresText(baseline)}`);
+  print(`${scoresText(scores)} (${scores.words} words held out)`);
+  print(`each word's most frequent tag: ${scoresText(baseline)}`);
   return scores;
 }
 
@@ -203,14 +204,14 @@ function tellCuts(
   limit: number,
 ): void {
   if (divided > 0) {
-    console.error(`${divided} sentences are longer than ${limit} tokens: divided between words`);
+    printNotice(`${divided} sentences are longer than ${limit} tokens: divided between words`);
   }
   if (cutWords > 0) tellCutWords(cutWords);
 }
 
 /** Says that words were too long. */
 export function tellCutWords(words: number): void {
-  console.error(`${words} words alone are longer than the context: their ends are cut off`);
+  printNotice(`${words} words alone are longer than the context: their ends are cut off`);
 }
 
 /** Figures in words. */

@@ -14,6 +14,7 @@ import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { loadAdaptedGpt } from "../models/adapted_models.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
 import { idList, real, whole } from "./numbers.ts";
+import { print, printText } from "./printer.ts";
 import { cacheOption, groupOption, packingFlags, weightsOption } from "./weight_flags.ts";
 import { addTuneFlag, tuneFor } from "./tuning.ts";
 
@@ -121,14 +122,13 @@ async function run(
   );
   if (flags.ids) {
     const out = await generate(model, prompt, options);
-    if (flags.json) console.log(JSON.stringify({ prompt, ids: out }));
-    else for (const ids of out) console.log(ids.join(","));
+    if (flags.json) print(JSON.stringify({ prompt, ids: out }));
+    else for (const ids of out) print(ids.join(","));
     return;
   }
   const live = flags.samples === 1 && !flags.json;
-  const encoder = new TextEncoder();
   const show = (text: string): void => {
-    if (live) Deno.stdout.writeSync(encoder.encode(text));
+    if (live) printText(text);
   };
   show(flags.prompt!);
   const writers = Array.from(
@@ -144,10 +144,10 @@ async function run(
   });
   const texts = writers.map((writer) => writer.end());
   if (flags.json) {
-    console.log(JSON.stringify({ prompt: flags.prompt, texts }));
+    print(JSON.stringify({ prompt: flags.prompt, texts }));
   } else if (live) {
     show("\n");
   } else {
-    texts.forEach((text, i) => console.log(`--- ${i + 1}\n${flags.prompt}${text}`));
+    texts.forEach((text, i) => printText(`--- ${i + 1}\n${flags.prompt}${text}\n`));
   }
 }

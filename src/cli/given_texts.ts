@@ -9,6 +9,7 @@ import { readTexts } from "../data/sources/texts.ts";
 import { sourceName } from "../data/sources/text_stream.ts";
 import { VitrailError } from "../errors.ts";
 import { oneOf } from "./choices.ts";
+import { printNotice } from "./printer.ts";
 
 /** Texts that are read and worked on together, so that the first results come early. */
 const TOGETHER = 256;
@@ -32,7 +33,7 @@ export function tellLong(
   const what = longTexts === "cut"
     ? "cut there (--long-texts windows reads all of them)"
     : "read in windows";
-  console.error(`${count} texts are longer than ${limit} tokens: ${what}`);
+  printNotice(`${count} texts are longer than ${limit} tokens: ${what}`);
 }
 
 /** Where texts are. */
@@ -87,5 +88,5 @@ export async function* givenTexts(
 export function tellEmpty(empty: number, source: string): void {
   if (empty === 0) return;
   const texts = empty === 1 ? "text" : "texts";
-  console.error(`Left out ${empty} empty ${texts} of ${sourceName(source)}`);
+  printNotice(`Left out ${empty} empty ${texts} of ${sourceName(source)}`);
 }

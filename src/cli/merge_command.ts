@@ -20,6 +20,7 @@ import { saveBert, saveGpt } from "../models/files.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { makeOutput, samePlace } from "./output.ts";
+import { printNotice } from "./printer.ts";
 
 /** The directories of a merge. */
 interface MergeFlags {
@@ -45,7 +46,7 @@ export function addMerge(program: Command): void {
       } finally {
         device.destroy();
       }
-      console.error(`Wrote ${flags.out} (model.safetensors, config.json, and its tokenizer)`);
+      printNotice(`Wrote ${flags.out} (model.safetensors, config.json, and its tokenizer)`);
     });
 }
 

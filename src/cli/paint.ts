@@ -5,6 +5,7 @@
  */
 import type { Coloured } from "../formats/page/tokens.ts";
 import type { Heatmap } from "../formats/page/heatmap.ts";
+import { coloured, isTerminal } from "./printer.ts";
 
 /** Steps of the 256 colours from the terminal's own background outwards: blue for high, orange for low. */
 const HIGH = [17, 18, 19, 20, 21, 27];
@@ -18,7 +19,7 @@ export function hasColour(): boolean {
     Deno.permissions.querySync({ name: "env", variable: name }).state === "granted" &&
     (Deno.env.get(name) ?? "") !== "";
   if (set("NO_COLOR")) return false;
-  return set("FORCE_COLOR") || Deno.stdout.isTerminal();
+  return set("FORCE_COLOR") || isTerminal();
 }
 
 /** Tokens in the colours of their values; without colours, each strong one with its value behind it. */
@@ -53,5 +54,5 @@ export function paintHeatmap(map: Heatmap, colour = hasColour()): string {
 function painted(text: string, value: number): string {
   const step = Math.min(Math.round(Math.abs(value) * HIGH.length), HIGH.length);
   if (step === 0) return text;
-  return `\x1b[48;5;${(value < 0 ? LOW : HIGH)[step - 1]}m\x1b[97m${text}\x1b[0m`;
+  return coloured(text, `48;5;${(value < 0 ? LOW : HIGH)[step - 1]}`, "97");
 }

@@ -14,6 +14,7 @@ import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
+import { printNotice, printText } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
@@ -92,20 +93,18 @@ async function runPipeline(given: string[], flags: Flags): Promise<void> {
 
 /** Shows a text as it is written, or each as JSON when it is done. */
 function printer(json: boolean) {
-  const encoder = new TextEncoder();
-  const show = (text: string): void => void Deno.stdout.writeSync(encoder.encode(text));
   const live = {
     onPrompt(
       { label, score, prompt, truncated, shortened }: Omit<PipelineResult, "written">,
     ): void {
-      show(`${label} ${score.toFixed(4)}\n${prompt}`);
-      if (truncated) console.error("The text is longer than the classifier's context: cut there");
-      if (shortened) console.error("The text is longer than the prompt has room for: cut there");
+      printText(`${label} ${score.toFixed(4)}\n${prompt}`);
+      if (truncated) printNotice("The text is longer than the classifier's context: cut there");
+      if (shortened) printNotice("The text is longer than the prompt has room for: cut there");
     },
-    onText: show,
+    onText: (text: string): void => printText(text),
   };
   return {
     live: json ? {} : live,
-    end: (result: PipelineResult): void => show(json ? JSON.stringify(result) + "\n" : "\n\n"),
+    end: (result: PipelineResult): void => printText(json ? JSON.stringify(result) + "\n" : "\n\n"),
   };
 }

@@ -29,6 +29,7 @@ import { checkChoice, oneOf } from "./choices.ts";
 import { tellPlan } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
+import { printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
 import { beginRun, runTask } from "./run_task.ts";
 import { learnWordPiece } from "./tokenizer_command.ts";
@@ -252,7 +253,7 @@ async function sentencesFor(flags: PretrainFlags, tokenizer: Tokenizer): Promise
   bar?.update(size, { tokens: corpora.train.ids.length + corpora.validation.ids.length });
   bar?.finish();
   if (flags.resume && reused && changed) {
-    console.error(
+    printNotice(
       `The text in ${flags.data} is not what this run began with; going on with the sentences of ` +
         "then, start anew to use the text of now",
     );
@@ -303,7 +304,7 @@ function tellSizes(model: Bert, sampler: PretrainingSampler): void {
   const { sequences, batches, tokens, padding, cut, lone } = sampler.figures();
   const number = (n: number): string => n.toLocaleString("en");
   const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
-  console.error(
+  printNotice(
     `${number(model.parameterCount)} parameters on ${model.device.description}; an epoch has ` +
       `${number(sequences)} sequences in ${number(batches)} batches, ${
         percent(padding)

@@ -11,6 +11,7 @@ import { openDevice } from "../gpu/device.ts";
 import { type ProbePage, probePage } from "../probes/probe_page.ts";
 import { loadSubject, type ProbeSubject } from "../probes/subject.ts";
 import { makeOutput } from "./output.ts";
+import { print, printNotice } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags that say where results go. */
@@ -86,14 +87,14 @@ export interface ProbeOutput {
 
 /** Prints what was found, and writes the files that were asked for. */
 export function writeProbe(flags: OutputFlags, output: ProbeOutput): void {
-  console.log(flags.json ? JSON.stringify(output.json, plain) : output.text());
+  print(flags.json ? JSON.stringify(output.json, plain) : output.text());
   if (flags.html !== undefined) {
     writeFileAtomic(flags.html, probePage(output.page()));
-    console.error(`Wrote ${flags.html}`);
+    printNotice(`Wrote ${flags.html}`);
   }
   if (flags.svg !== undefined && output.picture) {
     writeFileAtomic(flags.svg, heatmapSvg(output.picture()));
-    console.error(`Wrote ${flags.svg}`);
+    printNotice(`Wrote ${flags.svg}`);
   }
 }
 

@@ -19,6 +19,7 @@ import { loadSubject, ProbeSubject } from "../probes/subject.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
+import { printNotice } from "./printer.ts";
 import {
   addOutputFlags,
   addSvgFlag,
@@ -90,7 +91,7 @@ async function trained(
   if (out !== undefined) {
     await saveGpt(model, out);
     writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
-    console.error(`Wrote ${out} (model.safetensors, tokenizer.json)`);
+    printNotice(`Wrote ${out} (model.safetensors, tokenizer.json)`);
   }
   return { subject: new ProbeSubject(model, tokenizer), history };
 }

@@ -20,6 +20,7 @@ import { tokenLabel } from "../probes/token_labels.ts";
 import { loadTunedLens, type TunedLens } from "../probes/lens/tuned_lens.ts";
 import { type LensTraining, teachLens, trainingSection } from "./lens_training.ts";
 import { idList, real, whole } from "./numbers.ts";
+import { printNotice } from "./printer.ts";
 import {
   addProbeFlags,
   addSvgFlag,
@@ -96,7 +97,7 @@ async function runProbeLens(given: string | undefined, flags: LensFlags): Promis
     if (flags.trainOn !== undefined) {
       ({ lens: tuned, training } = await teachLens(subject, flags.trainOn, flags));
       await tuned.save(flags.lens!);
-      console.error(`Wrote ${flags.lens}`);
+      printNotice(`Wrote ${flags.lens}`);
     } else if (flags.lens !== undefined) {
       tuned = loadTunedLens(subject.model, flags.lens);
     }

@@ -14,6 +14,7 @@ import { classQuestion, type NamedQuestion, tagQuestion } from "../probes/linear
 import type { ProbeSubject } from "../probes/subject.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { real, whole } from "./numbers.ts";
+import { printNotice } from "./printer.ts";
 import {
   addProbeFlags,
   addSvgFlag,
@@ -78,7 +79,7 @@ export function addProbeLinear(probe: Command): void {
   addSvgFlag(addProbeFlags(command)).action(async (flags: LinearFlags) => {
     await withSubject(flags, async (subject) => {
       const question = await questionOf(subject, flags);
-      console.error(
+      printNotice(
         `${question.train.labels.length} ${question.unit} to train on, ` +
           `${question.heldOut.labels.length} held out, ${question.classes} labels`,
       );

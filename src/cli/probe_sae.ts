@@ -21,6 +21,7 @@ import { ProgressBar } from "../training/progress.ts";
 import { idList, real, whole } from "./numbers.ts";
 import { paintTokens } from "./paint.ts";
 import { encodeAll } from "./perplexity.ts";
+import { printNotice } from "./printer.ts";
 import { addProbeFlags, type ProbeFlags, withSubject, writeProbe } from "./probe_flags.ts";
 
 /** Values of the flags. */
@@ -86,7 +87,7 @@ async function runProbeSae(flags: SaeFlags): Promise<void> {
       : SparseAutoencoder.load(subject.model.device, flags.sae);
     if (flags.out !== undefined) {
       await sae.save(flags.out);
-      console.error(`Wrote ${flags.out}`);
+      printNotice(`Wrote ${flags.out}`);
     }
     const bar = new ProgressBar({ total: held.length, label: "examine", unit: "window" });
     const findings = await examineSae(subject, sae, {

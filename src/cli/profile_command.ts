@@ -22,6 +22,7 @@ import { BERT_PRESETS } from "./bert_presets.ts";
 import { checkChoice, oneOf, wantedOne } from "./choices.ts";
 import { whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
+import { print, printPassing } from "./printer.ts";
 import {
   outputLine,
   readShader,
@@ -130,9 +131,7 @@ type WorkloadPreset = Omit<WorkloadSizes, "vocabulary">;
 
 /** Says which case is running, on a terminal, in a line that goes away. */
 function tellCase({ name, index, count }: { name: string; index: number; count: number }): void {
-  if (!Deno.stderr.isTerminal()) return;
-  const line = index < count ? `${index + 1}/${count} ${name}` : "";
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+  printPassing(index < count ? `${index + 1}/${count} ${name}` : "");
 }
 
 /** Profiles, prints the table and writes the files that were asked for. */
@@ -143,8 +142,8 @@ async function show(
   const device = await openDevice();
   try {
     const { profile, recording, outputs } = await run(device);
-    console.log(profileTable(profile));
-    if (outputs) console.log(["", ...outputs.map(outputLine)].join("\n"));
+    print(profileTable(profile));
+    if (outputs) print(["", ...outputs.map(outputLine)].join("\n"));
     if (flags.json) {
       const figures = JSON.stringify({ ...profile, outputs }, undefined, 1);
       writeFileAtomic(flags.json, figures + "\n");

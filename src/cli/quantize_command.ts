@@ -17,6 +17,7 @@ import { checkModelFiles } from "./model_files.ts";
 import { whole } from "./numbers.ts";
 import { makeOutput, samePlace } from "./output.ts";
 import { encodeText, measureText } from "./perplexity.ts";
+import { print } from "./printer.ts";
 import { groupOption, packingFlags } from "./weight_flags.ts";
 
 interface QuantizeFlags {
@@ -47,7 +48,7 @@ export function addQuantize(program: Command): void {
     .option("--json", "print one JSON object", false)
     .action(async (flags: QuantizeFlags) => {
       const found = await quantize(flags);
-      console.log(flags.json ? JSON.stringify(found) : describe(flags, found));
+      print(flags.json ? JSON.stringify(found) : describe(flags, found));
     });
 }
 

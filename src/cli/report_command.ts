@@ -10,6 +10,7 @@ import { showPath } from "../formats/messages.ts";
 import { readMetrics } from "../training/metrics.ts";
 import { writeComparison } from "../training/report.ts";
 import type { ComparedRun } from "../training/report_comparison.ts";
+import { printNotice } from "./printer.ts";
 
 /** Adds the command to the program. */
 export function addReport(program: Command): void {
@@ -19,7 +20,7 @@ export function addReport(program: Command): void {
     .option("--out <file>", "where the page goes", "report.html")
     .action((runs: string[], { out }: { out: string }) => {
       writeComparison(out, runs.map(runOf));
-      console.error(`Wrote ${out}`);
+      printNotice(`Wrote ${out}`);
     });
 }
 

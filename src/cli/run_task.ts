@@ -14,6 +14,7 @@ import { words } from "../training/report_series.ts";
 import { RunLog } from "../training/run_log.ts";
 import type { Task } from "../training/task.ts";
 import { makeOutput } from "./output.ts";
+import { printNotice } from "./printer.ts";
 import { type RunFlags, storedFlags } from "./run_flags.ts";
 import { tuneFor } from "./tuning.ts";
 
@@ -102,7 +103,7 @@ export async function runTask<B>(
       directory: out,
       resume: run.resume,
       signal: interrupt.signal,
-      onNotice: (text) => console.error(text),
+      onNotice: (text) => printNotice(text),
       tune: (rehearsal) => tuneFor(task.device, rehearsal, { tune }),
       onStart: ({ step, bestLoss, bestScore }) => {
         Object.assign(done, { bestLoss, bestScore });
@@ -159,7 +160,7 @@ function say(
   const { out } = run;
   const { step, reason } = result;
   if (reason === "interrupted") {
-    console.error(
+    printNotice(
       `Stopped at step ${step} and saved; go on with: ${run.command} --out ${out} --resume`,
     );
     // What shells expect of a program that SIGINT ended.
@@ -167,12 +168,12 @@ function say(
     return;
   }
   if (reason === "no improvement") {
-    console.error(`Stopped at step ${step}: ${run.patience} evaluations without improvement`);
+    printNotice(`Stopped at step ${step}: ${run.patience} evaluations without improvement`);
   } else if (run.begun === step) {
-    console.error(`Nothing to do: ${step} steps were done; train on with --resume --steps N`);
+    printNotice(`Nothing to do: ${step} steps were done; train on with --resume --steps N`);
     return;
   }
-  console.error(`Wrote ${out} (${run.wrote})`);
+  printNotice(`Wrote ${out} (${run.wrote})`);
 }
 
 /** The first Ctrl-C asks for an end, the second leaves at once. */
@@ -181,7 +182,7 @@ function onInterrupt(): Disposable & { signal: AbortSignal } {
   const listener = (): void => {
     if (abort.signal.aborted) Deno.exit(130);
     abort.abort();
-    console.error("\nInterrupted: saving after this step; press Ctrl-C again to leave at once");
+    printNotice("\nInterrupted: saving after this step; press Ctrl-C again to leave at once");
   };
   Deno.addSignalListener("SIGINT", listener);
   return {

@@ -12,6 +12,7 @@ import { loadTagger, type TaggedWord, type Tagger } from "../inference/tag.ts";
 import { column, scoresText, tellCutWords } from "./finetune_tag.ts";
 import { checkGiven, givenTexts, type TextFlags } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
+import { print } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
@@ -76,9 +77,9 @@ async function show(tagger: Tagger, texts: string[], flags: Flags): Promise<void
     : await tagger.tagTexts(texts, options);
   const entities = areEntityTags(tagger.tags);
   found.forEach((sentences, i) => {
-    if (!flags.json) return console.log(lines(sentences));
+    if (!flags.json) return print(lines(sentences));
     const named = entities ? { entities: sentences.flatMap(entitiesIn) } : {};
-    console.log(JSON.stringify({ text: texts[i], sentences, ...named }));
+    print(JSON.stringify({ text: texts[i], sentences, ...named }));
   });
 }
 
@@ -104,7 +105,7 @@ async function score(tagger: Tagger, flags: Flags): Promise<void> {
   const sentences = await readTaggedSentences(flags.data!, flags);
   const { batch } = flags;
   const scores = await tagger.evaluate(sentences, { batch, onCut: tellCutWords });
-  console.log(
+  print(
     flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.words} words)`,
   );
 }

@@ -13,6 +13,7 @@ import { ProgressBar } from "../training/progress.ts";
 import { oneOf } from "./choices.ts";
 import { idList, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
+import { print, printText } from "./printer.ts";
 import { chooseTokenizer } from "./tokens.ts";
 
 /** Flags of `tokenizer train` that say how a WordPiece vocabulary is learnt. */
@@ -64,14 +65,14 @@ export function addTokenizer(program: Command): void {
         ? await learnWordPiece(flags.data, flags)
         : await chooseTokenizer(flags.data, { ...flags, specialTokens: flags.special });
       writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
-      console.log(`Wrote ${flags.out}/tokenizer.json with ${tokenizer.vocabularySize} tokens`);
+      print(`Wrote ${flags.out}/tokenizer.json with ${tokenizer.vocabularySize} tokens`);
     });
   command.command("encode")
     .description("print the ids of a text")
     .requiredOption("--model <directory>", "directory with a tokenizer")
     .argument("<text>")
     .action(async (text, flags) => {
-      console.log((await loadTokenizer(flags.model)).encode(text).join(","));
+      print((await loadTokenizer(flags.model)).encode(text).join(","));
     });
   command.command("decode")
     .description("print the text of ids")
@@ -85,6 +86,6 @@ export function addTokenizer(program: Command): void {
           `Cannot decode ${wrong}: the tokenizer has ids from 0 to ${tokenizer.vocabularySize - 1}`,
         );
       }
-      console.log(tokenizer.decode(ids));
+      printText(tokenizer.decode(ids) + "\n");
     });
 }

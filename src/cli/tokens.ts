@@ -16,6 +16,7 @@ import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
 import { trainCharacterTokenizer } from "../tokenizers/train_characters.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { makeOutput } from "./output.ts";
+import { printNotice } from "./printer.ts";
 
 /** Which tokenizer a text gets. */
 export interface TokenizerChoice {
@@ -121,7 +122,7 @@ export async function prepareTokens(
   bar?.update(size, { tokens: train.tokens + validation.tokens });
   bar?.finish();
   if (options.resume && prepared.reused && prepared.changed) {
-    console.error(
+    printNotice(
       `The text in ${source} is not what this run began with; going on with the tokens of then, ` +
         "start anew to use the text of now",
     );

@@ -22,6 +22,7 @@ import { checkTrainable } from "./model_files.ts";
 import { tellPlan } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
+import { printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, settle, trainSettings } from "./run_flags.ts";
 import { beginRun, runTask } from "./run_task.ts";
 import { checkData, datasetFor, tokenizerFor, vocabularyOf } from "./train_data.ts";
@@ -129,7 +130,7 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
   using trainTokens = dataset.open("train");
   using heldOut = dataset.open("validation");
   const sampler = new BatchSampler(trainTokens, { batch, sequence, seed: flags.seed });
-  console.error(
+  printNotice(
     `${model.parameterCount.toLocaleString("en")} parameters, ` +
       `${dataset.train.tokens.toLocaleString("en")} tokens to train on, ` +
       `${dataset.validation.tokens.toLocaleString("en")} held out, on ${device.description}`,

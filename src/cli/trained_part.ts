@@ -21,6 +21,7 @@ import type { Task } from "../training/task.ts";
 import { mergeDirectories } from "./merge_command.ts";
 import { samePlace } from "./output.ts";
 import { real, whole } from "./numbers.ts";
+import { printNotice } from "./printer.ts";
 import { type RunFlags, trainSettings } from "./run_flags.ts";
 
 /** Values of the flags. */
@@ -211,7 +212,7 @@ export class TrainedPart {
     const [model, adapter] = this.directories;
     const out = `${this.#flags.out}/merged`;
     await mergeDirectories(this.#model.device, { model, adapter: adapter!, out });
-    console.error(`Wrote ${out} (model.safetensors, tokenizer.json)`);
+    printNotice(`Wrote ${out} (model.safetensors, tokenizer.json)`);
   }
 }
 

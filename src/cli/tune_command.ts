@@ -14,6 +14,7 @@ import { BERT_PRESETS } from "./bert_presets.ts";
 import { checkChoice, oneOf } from "./choices.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
+import { print } from "./printer.ts";
 import { openCache, tuneWithBar } from "./tuning.ts";
 
 /** Values of the flags. */
@@ -79,8 +80,8 @@ async function runTune(flags: TuneFlags): Promise<void> {
         lines.push(`${key}: ${winner}, ${gain}`);
       },
     });
-    for (const line of lines) console.log(line);
-    console.log(`${measured} measured on ${device.description}; remembered in ${cache.path}`);
+    for (const line of lines) print(line);
+    print(`${measured} measured on ${device.description}; remembered in ${cache.path}`);
   } finally {
     device.destroy();
   }

@@ -8,6 +8,7 @@ import type { Device } from "../gpu/device.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { machineOf, TuningCache } from "../tuning/cache.ts";
 import { tune, type TuneOptions, useKnown } from "../tuning/tune.ts";
+import { printNotice } from "./printer.ts";
 
 /** Where the launcher has winners kept. Without it nothing is measured, and nothing is remembered. */
 const FOLDER = "VITRAIL_CACHE";
@@ -62,5 +63,5 @@ export async function tuneWithBar(
 }
 
 function warn(warning: string): void {
-  console.error(`warning: ${warning}`);
+  printNotice(`warning: ${warning}`);
 }

@@ -47,7 +47,7 @@ export function quoteValue(value: unknown): string {
 /** The path as a user typed it, whether it came as a string or as a file URL. */
 export function showPath(path: string | URL): string {
   const text = path instanceof URL ? decodeURIComponent(path.pathname) : path;
-  return text.replace(/\s+/g, " ");
+  return escapeControls(text.replace(/\s+/g, " "));
 }
 
 const reasons: Record<string, string> = {
