@@ -3,7 +3,14 @@
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "./atomic_file.ts";
 import { type BertActivation, type BertConfig, validateBertConfig } from "./bert_config.ts";
-import { formatLabels, type LabelKind, parseLabelKind, parseLabels } from "./huggingface_labels.ts";
+import {
+  formatLabels,
+  type LabelKind,
+  type PairFields,
+  parseLabelKind,
+  parseLabels,
+  parsePairFields,
+} from "./huggingface_labels.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
@@ -14,7 +21,12 @@ export type BertHeadsSettings =
   | { kind: "none" }
   | { kind: "pretraining" }
   | { kind: "masked-language" }
-  | { kind: "sequence-classification"; labels: string[]; labelKind: LabelKind }
+  | {
+    kind: "sequence-classification";
+    labels: string[];
+    labelKind: LabelKind;
+    pairFields?: PairFields;
+  }
   | { kind: "token-classification"; labels: string[] }
   | { kind: "question-answering" };
 
@@ -155,7 +167,8 @@ function parseHeads(json: Record<string, unknown>, action: string): BertHeadsSet
   if (kind === "token-classification") return { kind, labels: parseLabels(json) };
   if (kind !== "sequence-classification") return { kind };
   const labels = parseLabels(json);
-  return { kind, labels, labelKind: parseLabelKind(json, labels) };
+  const pairFields = parsePairFields(json);
+  return { kind, labels, labelKind: parseLabelKind(json, labels), ...pairFields && { pairFields } };
 }
 
 /** Keys that change the forward pass, the values that do not, and what the key does otherwise. */
@@ -194,7 +207,12 @@ export function formatBertConfig({ config, heads }: BertDescription): Record<str
   if ("labels" in heads) {
     Object.assign(
       json,
-      formatLabels(heads.labels, "labelKind" in heads ? heads.labelKind : undefined),
+      formatLabels(
+        heads.labels,
+        heads.kind === "sequence-classification"
+          ? { kind: heads.labelKind, pairFields: heads.pairFields }
+          : {},
+      ),
     );
   }
   return Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1));

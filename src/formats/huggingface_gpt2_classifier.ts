@@ -4,7 +4,14 @@ import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "./atomic_file.ts";
 import type { GptConfig } from "./gpt_config.ts";
 import { formatGpt2Config, parseGpt2Config } from "./huggingface_gpt2.ts";
-import { formatLabels, type LabelKind, parseLabelKind, parseLabels } from "./huggingface_labels.ts";
+import {
+  formatLabels,
+  type LabelKind,
+  type PairFields,
+  parseLabelKind,
+  parseLabels,
+  parsePairFields,
+} from "./huggingface_labels.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
@@ -14,6 +21,8 @@ export interface GptClassifierSettings {
   labels: string[];
   /** What they mean. */
   labelKind: LabelKind;
+  /** Of a model that was trained on pairs of texts, the fields that held them. */
+  pairFields?: PairFields;
   /** The token behind the last one of short sequences: `transformers` finds the last one by it. */
   padId: number;
 }
@@ -57,18 +66,19 @@ export function readGptClassifierConfig(directory: string): GptClassifierDescrip
   }
   const labels = parseLabels(json);
   const labelKind = parseLabelKind(json, labels);
-  return { config, labels, labelKind, padId: padId as number };
+  const pairFields = parsePairFields(json);
+  return { config, labels, labelKind, padId: padId as number, ...pairFields && { pairFields } };
 }
 
 /** Writes `config.json` into a classifier's directory, whole or not at all. */
 export function writeGptClassifierConfig(
   directory: string,
-  { config, labels, labelKind, padId }: GptClassifierDescription,
+  { config, labels, labelKind: kind, padId, pairFields }: GptClassifierDescription,
 ): void {
   const json = {
     ...formatGpt2Config(config),
     architectures: [ARCHITECTURE],
-    ...formatLabels(labels, labelKind),
+    ...formatLabels(labels, { kind, pairFields }),
     pad_token_id: padId,
   };
   const sorted = Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1));

@@ -9,6 +9,32 @@ const problems: Record<LabelKind, string> = {
   number: "regression",
 };
 
+/** The fields of the two texts of a pair, such as `premise` and `hypothesis`. */
+export type PairFields = readonly [first: string, second: string];
+
+/** Tasks of GLUE that compare two texts, by the names that `transformers` writes as `finetuning_task`. */
+const PAIR_TASKS: Record<string, PairFields> = {
+  mnli: ["premise", "hypothesis"],
+  mrpc: ["sentence1", "sentence2"],
+  qnli: ["question", "sentence"],
+  qqp: ["question1", "question2"],
+  rte: ["sentence1", "sentence2"],
+  stsb: ["sentence1", "sentence2"],
+  wnli: ["sentence1", "sentence2"],
+};
+
+/**
+ * The fields of the pairs that a classifier was trained on: `pair_fields`, which Vitrail writes and
+ * `transformers` passes over, or those of `finetuning_task`; absent where neither says that there were
+ * pairs.
+ */
+export function parsePairFields(json: Record<string, unknown>): PairFields | undefined {
+  const { pair_fields: fields, finetuning_task: task } = json;
+  if (Array.isArray(fields) && fields.length === 2) return [String(fields[0]), String(fields[1])];
+  const name = typeof task === "string" ? task.toLowerCase().replace("-", "") : "";
+  return Object.hasOwn(PAIR_TASKS, name) ? PAIR_TASKS[name] : undefined;
+}
+
 /** Labels in the order of their ids; `transformers` takes two where a file has none. */
 export function parseLabels(json: Record<string, unknown>): string[] {
   const byId = json.id2label as Record<string, string> | undefined;
@@ -23,10 +49,14 @@ export function parseLabelKind(json: Record<string, unknown>, labels: string[]):
 }
 
 /** The keys that say so. */
-export function formatLabels(labels: string[], kind?: LabelKind): Record<string, unknown> {
+export function formatLabels(
+  labels: string[],
+  { kind, pairFields }: { kind?: LabelKind; pairFields?: PairFields } = {},
+): Record<string, unknown> {
   return {
     id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
     ...kind && { problem_type: problems[kind] },
+    ...pairFields && { pair_fields: pairFields },
   };
 }

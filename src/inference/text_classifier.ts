@@ -6,13 +6,14 @@
 import { Run } from "../autograd/run.ts";
 import { type ClassificationFigures, measureLabels } from "../data/labels/label_scores.ts";
 import { labelTargets, meanOverWindows, windowsOf } from "../data/labels/labelled_batches.ts";
-import type { LabelledText } from "../data/labels/labelled_texts.ts";
+import { inputOf, type LabelledText } from "../data/labels/labelled_texts.ts";
 import {
   byLength,
   encodeTexts,
   type LongTexts,
   padBatch,
   sequenceFormat,
+  type TextInput,
 } from "../data/padded_sequences.ts";
 import { VitrailError } from "../errors.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
@@ -35,7 +36,7 @@ export interface ScoredLabel {
 export interface ClassifiedText {
   /** The best first; numbers in their own order. */
   labels: ScoredLabel[];
-  /** Whether its end was cut off. */
+  /** Whether its end was cut off; of a pair, the end of either text. */
   truncated: boolean;
 }
 
@@ -47,7 +48,7 @@ export interface ClassifyOptions {
   batch?: number;
   /** Most tokens of a text, or of a window of it; the model's context by default. */
   limit?: number;
-  /** Whether longer texts are cut, which is the default, or read in windows whose answers are averaged. */
+  /** Whether longer texts are cut, which is the default, or read in windows whose logits are averaged. */
   longTexts?: LongTexts;
   /** Told how many texts are done, of how many; of long ones each window counts. */
   onProgress?: (done: number, total: number) => void;
@@ -70,9 +71,10 @@ export class TextClassifier {
   }
 
   /**
-   * Labels for texts, in the order of the texts.
+   * Labels for texts, or for pairs of texts, in their order.
    *
-   * @throws {VitrailError} if the tokenizer does not belong to the model.
+   * @throws {VitrailError} if the tokenizer does not belong to the model, or if the model was trained on
+   * pairs and is given one text.
    *
    * @example
    * ```ts
@@ -84,12 +86,14 @@ export class TextClassifier {
    *   for (const { labels } of await classifier.classify(texts, { topK: 1 })) {
    *     console.log(labels[0].label, labels[0].score);
    *   }
+   *   // A model of pairs, such as one of MNLI:
+   *   // await classifier.classify([["A man sleeps.", "A man is awake."]]);
    *   device.destroy();
    * }
    * ```
    */
   async classify(
-    texts: readonly string[],
+    texts: readonly TextInput[],
     options: ClassifyOptions = {},
   ): Promise<ClassifiedText[]> {
     const { labels: names, labelKind } = this.model;
@@ -123,23 +127,24 @@ export class TextClassifier {
       );
     }
     const targets = labelTargets(examples.map(({ labels }) => labels), { names, kind });
-    const { scores, cut } = await this.#scores(examples.map(({ text }) => text), options);
+    const { scores, cut } = await this.#scores(examples.map(inputOf), options);
     const figures = measureLabels(targets, scores, { kind, labels: [...names] });
     return { figures, targets, truncated: cut.filter(Boolean).length };
   }
 
   /** Scores of all labels for each text, in the model's order. */
   async #scores(
-    texts: readonly string[],
+    texts: readonly TextInput[],
     options: ClassifyOptions,
   ): Promise<{ scores: number[][]; cut: boolean[] }> {
     const { model } = this;
+    checkPairs(texts, model);
     const { batch = 16 } = options;
     const limit = Math.min(options.limit ?? model.contextLength, model.contextLength);
     const { longTexts = "cut" } = options;
     const format = { ...sequenceFormat(this.tokenizer, { ...model, limit }), longTexts };
     const encoded = encodeTexts(texts, this.tokenizer, format);
-    const { sequences } = encoded;
+    const { sequences, segments } = encoded;
     const found = new Array<number[]>(sequences.length);
     const batches = byLength(sequences, batch);
     let done = 0;
@@ -149,7 +154,10 @@ export class TextClassifier {
       const some = batches.slice(from, from + READ_EVERY);
       const logits: Tensor[] = some.map((numbers) => {
         using scope = model.device.scope();
-        const padded = padBatch(numbers.map((i) => sequences[i]), format);
+        const padded = padBatch(numbers.map((i) => sequences[i]), {
+          ...format,
+          segments: numbers.map((i) => segments[i]),
+        });
         return scope.keep(model.logits(new Run(model.device), padded));
       });
       const read = await model.device.read(...logits);
@@ -164,8 +172,21 @@ export class TextClassifier {
     }
     const scores = meanOverWindows(found, windowsOf(encoded))
       .map((own) => scoresOf(own, model.labelKind));
-    return { scores, cut: longTexts === "cut" ? encoded.cut : encoded.cut.map(() => false) };
+    return { scores, cut: encoded.cut };
   }
+}
+
+/** A model that learnt to compare two texts says nothing of one that could be relied on. */
+function checkPairs(
+  texts: readonly TextInput[],
+  { pairFields }: Pick<SequenceClassifier, "pairFields">,
+): void {
+  const alone = pairFields ? texts.findIndex((text) => typeof text === "string") : -1;
+  if (alone < 0) return;
+  throw new VitrailError(
+    `Cannot classify text ${alone + 1} alone: the model was trained on pairs of texts ` +
+      `(${pairFields!.join(", ")}); give the second text too`,
+  );
 }
 
 /** Logits of one text as probabilities of classes, of labels, or as numbers. */

@@ -186,8 +186,8 @@ function describedGptClassifier(
   adapter: string,
 ): GptClassifierSettings | undefined {
   if (isFile(`${adapter}/config.json`)) {
-    const { labels, labelKind, padId } = readGptClassifierConfig(adapter);
-    return { labels, labelKind, padId };
+    const { config: _, ...settings } = readGptClassifierConfig(adapter);
+    return settings;
   }
   const labels = labelsIn(adapter, "score");
   if (labels === undefined || modelTask(directory) === "classify") return undefined;

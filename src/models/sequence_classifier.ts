@@ -11,7 +11,7 @@ import type { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import { type LabelKind, writeBertConfig } from "../formats/huggingface_bert.ts";
 import { writeGptClassifierConfig } from "../formats/huggingface_gpt2_classifier.ts";
-import { parseLabels } from "../formats/huggingface_labels.ts";
+import { type PairFields, parseLabels } from "../formats/huggingface_labels.ts";
 import { readJsonObject } from "../formats/json_file.ts";
 import { quoteValue, showPath } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
@@ -26,6 +26,8 @@ import { type GptClassifier, loadGptClassifier, saveGptClassifier } from "./gpt_
 export interface PaddedIds {
   /** (B·T) ids. */
   ids: ArrayLike<number>;
+  /** (B·T) segment ids; all are 0 if absent. */
+  segments?: ArrayLike<number>;
   /** Ids of each sequence that are no padding (B). */
   lengths: ArrayLike<number>;
   /** T. */
@@ -46,6 +48,8 @@ export interface SequenceClassifier {
   readonly labels: readonly string[];
   /** What they mean. */
   readonly labelKind: LabelKind;
+  /** Of a model that was trained on pairs of texts, the fields that held them. */
+  readonly pairFields?: PairFields;
   /** The longest sequence. */
   readonly contextLength: number;
   /** What fills up short sequences. */
@@ -78,16 +82,24 @@ export function bertSequenceClassifier(model: Bert): SequenceClassifier {
     config,
     labels: settings.labels,
     labelKind: settings.labelKind,
+    pairFields: settings.pairFields,
     contextLength: config.contextLength,
     padId: config.padId,
-    logits(run, { ids, lengths, time }) {
+    logits(run, { ids, segments, lengths, time }) {
       const shape = [lengths.length, time];
+      if (segments && config.segments < 2) {
+        throw new VitrailError(
+          "Cannot read pairs of texts with this BERT: it has one segment (type_vocab_size), wanted " +
+            "two; give one text, or another model",
+        );
+      }
       const hidden = new Float32Array(lengths.length * time);
       for (let b = 0; b < lengths.length; b++) {
         hidden.fill(-Infinity, b * time + lengths[b], (b + 1) * time);
       }
       return classLogits(run, model, {
         ids: model.ids(ids, shape),
+        segments: segments && device.upload(Uint32Array.from(segments), shape),
         mask: device.upload(hidden, shape),
       });
     },
@@ -108,12 +120,26 @@ export function gptSequenceClassifier(model: GptClassifier): SequenceClassifier 
     ...settings,
     contextLength: gpt.config.contextLength,
     logits(run, { ids, lengths, time }) {
-      return model.logits(run, gpt.ids(ids, [lengths.length, time]), { lengths });
+      const seen = Array.from(lengths, (length, b) =>
+        length > time ? length : endOfText(ids, { begin: b * time, length, padId: settings.padId }));
+      return model.logits(run, gpt.ids(ids, [lengths.length, time]), { lengths: seen });
     },
     save: (directory) => saveGptClassifier(model, directory),
     describe: (directory) =>
       writeGptClassifierConfig(directory, { config: gpt.config, ...settings }),
   };
+}
+
+/**
+ * Tokens of a sequence up to its last one that is no padding. `transformers` classifies by that one: where
+ * a template ends each sequence with the token that also fills it up, the token before decides.
+ */
+function endOfText(
+  ids: ArrayLike<number>,
+  { begin, length, padId }: { begin: number; length: number; padId: number },
+): number {
+  for (let end = length; end > 0; end--) if (ids[begin + end - 1] !== padId) return end;
+  return Math.min(1, length);
 }
 
 /** Which family a model directory is of. */
@@ -152,20 +178,23 @@ export function loadSequenceClassifier(
   options: {
     labels?: string[];
     labelKind?: LabelKind;
+    pairFields?: PairFields;
     padId?: number;
     seed?: number;
     contextLength?: number;
     dropout?: number;
   } = {},
 ): SequenceClassifier {
-  const { labels, labelKind = "single", padId = 0, seed, contextLength, dropout } = options;
+  const { labels, labelKind = "single", pairFields, padId = 0 } = options;
+  const { seed, contextLength, dropout } = options;
   if (modelFamily(directory) === "bert") {
-    const heads = labels && { kind: "sequence-classification" as const, labels, labelKind };
+    const kind = "sequence-classification" as const;
+    const heads = labels && { kind, labels, labelKind, pairFields };
     return bertSequenceClassifier(
       loadBert(device, directory, { heads, seed, contextLength, dropout }),
     );
   }
-  const settings = labels && { labels, labelKind, padId };
+  const settings = labels && { labels, labelKind, pairFields, padId };
   return gptSequenceClassifier(loadGptClassifier(device, directory, { settings, seed, dropout }));
 }
 

@@ -127,7 +127,7 @@ export function joinPair(
  * Lengths of two texts that together fit: the longer one is cut to the length of the other, then
  * both to a half each; of an odd number, the longer one keeps one more.
  */
-function longestFirst(a: number, b: number, most: number): [number, number] {
+export function longestFirst(a: number, b: number, most: number): [number, number] {
   if (a + b <= most) return [a, b];
   const [short, long] = a <= b ? [a, b] : [b, a];
   const half = Math.floor(most / 2);

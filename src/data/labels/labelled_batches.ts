@@ -17,6 +17,8 @@ export interface LabelledBatch extends PaddedBatch {
 export interface LabelledSequences {
   /** Ids of each. */
   sequences: readonly Uint32Array[];
+  /** Segment ids of each that has any; absent if none has. */
+  segments?: readonly (Uint32Array | undefined)[];
   /** The number of the text that each is a window of, one text behind another; each its own if absent. */
   texts?: readonly number[];
   /** Of each text its class number for `single`; else a row of numbers. */
@@ -40,14 +42,18 @@ export function labelTargets(
 
 /** Some of the sequences, in a batch. */
 export function labelledBatch(
-  { sequences, targets, texts, kind }: LabelledSequences,
+  { sequences, segments, targets, texts, kind }: LabelledSequences,
   chosen: Iterable<number>,
-  format: Pick<SequenceFormat, "padId" | "limit">,
+  { padId, limit }: Pick<SequenceFormat, "padId" | "limit">,
 ): LabelledBatch {
   const numbers = [...chosen];
   const flat = numbers.flatMap((i) => targets[texts?.[i] ?? i]);
   return {
-    ...padBatch(numbers.map((i) => sequences[i]), format),
+    ...padBatch(numbers.map((i) => sequences[i]), {
+      padId,
+      limit,
+      segments: segments && numbers.map((i) => segments[i]),
+    }),
     targets: kind === "single" ? Int32Array.from(flat) : Float32Array.from(flat),
   };
 }
