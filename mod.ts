@@ -142,6 +142,7 @@ export {
   joinPair,
 } from "./src/tokenizers/bert_encoder.ts";
 export type { Pieces } from "./src/tokenizers/word_piece.ts";
+export type { SequenceTemplate, TemplatePart } from "./src/tokenizers/sequence_template.ts";
 export { trainCharacterTokenizer } from "./src/tokenizers/train_characters.ts";
 
 // Fine-tuning of language models.
@@ -158,6 +159,7 @@ export {
   createBertConfig,
 } from "./src/formats/bert_config.ts";
 export type { BertHeadsSettings, LabelKind } from "./src/formats/huggingface_bert.ts";
+export type { PairFields } from "./src/formats/huggingface_labels.ts";
 export { loadBert, saveBert } from "./src/models/files.ts";
 
 // Tagging and answering.

@@ -53,7 +53,11 @@ export function addEvaluate(program: Command): void {
       "tokens of a sequence at most; the model's context if absent",
       whole(3),
     )
-    .option("--text-field <name>", "field or column of the text", "text")
+    .option(
+      "--text-field <name>",
+      "field or column of the text, or two of pairs, as in premise,hypothesis; if absent text, or " +
+        "the pairs that a classifier was trained on",
+    )
     .option("--template <text>", "GPT: a message, with {role} and {content}", CHAT_TEMPLATE)
     .option("--label-field <name>", "classifier: field or column of the label", "label")
     .option("--token-column <n>", "tagger: column of the words, from 1; -1 is the last", column)

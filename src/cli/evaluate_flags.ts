@@ -20,8 +20,8 @@ export interface EvaluateFlags {
   sequence?: number;
   /** What a classifier does with longer texts. */
   longTexts: LongTexts;
-  /** Field of the text. */
-  textField: string;
+  /** Field of the text, or both fields of pairs; what the model was trained on, or `text`, if absent. */
+  textField?: string;
   /** Field of the label. */
   labelField: string;
   /** Column of the words. */

@@ -37,8 +37,10 @@ async function measured<Result>(
 export async function evaluateClassifier(device: Device, flags: EvaluateFlags): Promise<Found> {
   const { data, batch, sequence: limit, longTexts } = flags;
   const classifier = await loadTextClassifier(device, flags.model, flags);
-  const { labels, labelKind: kind, contextLength } = classifier.model;
-  const { examples, empty } = await readLabelledTexts(data, { ...flags, kind, known: labels });
+  const { labels, labelKind: kind, contextLength, pairFields } = classifier.model;
+  const { labelField, textField = pairFields } = flags;
+  const fields = { labelField, textField };
+  const { examples, empty } = await readLabelledTexts(data, { ...fields, kind, known: labels });
   tellEmpty(empty, data);
   const { figures, truncated, targets } = await measured(
     "text",

@@ -16,17 +16,21 @@ import {
   type LabelledSequences,
   labelTargets,
 } from "../data/labels/labelled_batches.ts";
+import { areFractions, orderLabels } from "../data/labels/label_order.ts";
 import {
+  inputOf,
   type LabelledText,
   type LabelledTexts,
   readLabelledTexts,
 } from "../data/labels/labelled_texts.ts";
 import { encodeTexts, type LongTexts, sequenceFormat } from "../data/padded_sequences.ts";
+import { textFields } from "../data/sources/field_records.ts";
 import { SPAM_ASSASSIN } from "../data/sources/spam_assassin.ts";
 import { type LabelledSplit, stratifiedSplit } from "../data/labels/stratified_split.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
+import type { PairFields } from "../formats/huggingface_labels.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { scoresOf } from "../inference/text_classifier.ts";
 import { loadAdaptedClassifier, trainedWhole } from "../models/adapted_models.ts";
@@ -98,10 +102,10 @@ export interface ClassifyFlags extends PartFlags {
 /** Adds the command to `finetune`. */
 export function addFinetuneClassify(finetune: Command): void {
   const command = finetune.command("classify")
-    .description("teach a BERT or a GPT to label texts")
+    .description("teach a BERT or a GPT to label texts, or pairs of texts")
     .option(
       "--data <source>",
-      `.csv, .tsv, .jsonl, a folder with one for each label, - or ${SPAM_ASSASSIN}`,
+      `.csv, .tsv, .jsonl, .json, a folder with one for each label, - or ${SPAM_ASSASSIN}`,
     )
     .option("--validation <source>", "held-out texts; a part of --data if absent")
     .option("--validation-fraction <x>", "part of each label held out", real(0, 0.9), 0.1)
@@ -119,7 +123,11 @@ export function addFinetuneClassify(finetune: Command): void {
     .option("--sequence <n>", "tokens of a text at most, for BERT beyond its context too", whole(3))
     .option("--labels <kind>", "single, multiple or number", oneOf("single", "multiple", "number"))
     .option("--balance <how>", "none, weights or sampling: for rare classes", "none")
-    .option("--text-field <name>", "field or column of the text", "text")
+    .option(
+      "--text-field <name>",
+      "field or column of the text; of pairs two, as in premise,hypothesis",
+      "text",
+    )
     .option("--label-field <name>", "field or column of the label", "label");
   addLongTextsFlag(command);
   addDryRunFlags(addRunFlags(addPartFlags(command), { steps: 500, patience: 4 })).action(
@@ -138,7 +146,7 @@ export async function runFinetuneClassify(
   scratchSizes(asked);
   checkChoice("balance", asked.balance, ["none", "weights", "sampling"]);
   if (base && (asked.loraRank > 0 || !goesOn(asked))) await checkBase(base);
-  const { texts, split } = await readSplit(asked);
+  const { texts, split } = await readSplit(asked, base);
   const flags = { ...asked, resume: goesOn(asked) };
   const partOf = (model: SequenceClassifier): TrainedPart =>
     new TrainedPart(model, flags, {
@@ -194,6 +202,7 @@ async function checkBase(directory: string): Promise<void> {
 /** The labelled texts, and which of them are held out. */
 async function readSplit(
   flags: ClassifyFlags,
+  base: string | undefined,
 ): Promise<{ texts: LabelledTexts; split: LabelledSplit }> {
   if (!flags.data) {
     throw new VitrailError(
@@ -202,6 +211,17 @@ async function readSplit(
   }
   const fields = { textField: flags.textField, labelField: flags.labelField };
   const texts = await readLabelledTexts(flags.data, { ...fields, kind: flags.labels });
+  if (texts.kind !== "number") {
+    // A head that was trained keeps its outputs: the same labels have their order there.
+    const own = goesOn(flags) ? flags.out : base;
+    texts.labels = orderLabels(texts.labels, own === undefined ? [] : modelLabels(own));
+    if (texts.kind === "single" && flags.labels === undefined && areFractions(texts.labels)) {
+      printNotice(
+        `The labels of ${flags.data} are ${texts.labels.length} numbers, each learnt as a class of its ` +
+          "own; --labels number learns how large they are",
+      );
+    }
+  }
   if (texts.kind !== "single" && flags.balance !== "none") {
     throw new VitrailError(
       `Cannot balance ${flags.data}: its labels are ${texts.kind}; --balance is for one class a text`,
@@ -231,8 +251,9 @@ async function tokenizerFor(
   if (flags.resume) return await loadTokenizer(flags.out);
   const given = base ?? flags.tokenizer;
   return given === undefined
-    ? await scratchTokenizer(train.map(({ text }) => text), {
+    ? await scratchTokenizer(train.flatMap(({ text, pair = [] }) => [text].concat(pair)), {
       ...flags,
+      pairs: train.some(({ pair }) => pair !== undefined),
       characters: CHARACTERS * (flags.sequence ?? scratchSizes(flags).sequence),
     })
     : await loadTokenizer(given);
@@ -248,6 +269,7 @@ function modelFor(
   },
 ): SequenceClassifier {
   const { labels, kind: labelKind } = texts;
+  const pairFields = pairFieldsOf(texts, flags);
   if (flags.resume) {
     const [own, wanted] = [modelLabels(flags.out), labels].map((names) => names.join(", "));
     if (own !== wanted) {
@@ -258,12 +280,22 @@ function modelFor(
     if (flags.loraRank === 0) return loadSequenceClassifier(device, flags.out);
   }
   if (base === undefined) {
-    return scratchClassifier(device, tokenizer, { ...flags, labels, labelKind });
+    return scratchClassifier(device, tokenizer, { ...flags, labels, labelKind, pairFields });
   }
   const padId = tokenizer.endOfText ?? 0;
   const { seed, sequence: contextLength, dropout } = flags;
-  const sizes = { labels, labelKind, padId, seed, contextLength, dropout };
+  const sizes = { labels, labelKind, pairFields, padId, seed, contextLength, dropout };
   return loadSequenceClassifier(device, base, sizes);
+}
+
+/** The fields that held the texts of pairs; nothing if these texts are no pairs. */
+function pairFieldsOf(
+  { examples }: LabelledTexts,
+  { textField }: ClassifyFlags,
+): PairFields | undefined {
+  if (examples[0].pair === undefined) return undefined;
+  const [first, second] = textFields(textField);
+  return [first, second];
 }
 
 /** A step over texts that fill the context, whatever their labels. */
@@ -305,10 +337,10 @@ async function finetune(
   const limit = Math.min(flags.sequence ?? model.contextLength, model.contextLength);
   const { longTexts } = flags;
   const format = { ...sequenceFormat(tokenizer, { ...model, limit }), longTexts };
-  let long = 0;
+  let longTextCount = 0;
   const encoded = (examples: LabelledText[]): LabelledSequences => {
-    const { cut, ...found } = encodeTexts(examples.map(({ text }) => text), tokenizer, format);
-    long += cut.filter(Boolean).length;
+    const { long, ...found } = encodeTexts(examples.map(inputOf), tokenizer, format);
+    longTextCount += long.filter(Boolean).length;
     const targets = labelTargets(examples.map(({ labels }) => labels), { names, kind });
     return { ...found, targets, kind };
   };
@@ -329,7 +361,10 @@ async function finetune(
       `(${sampler.batches} steps an epoch), ${held.targets.length} held out, ` +
       `${names.length} labels, on ${model.device.description}`,
   );
-  tellLong(long, format);
+  tellLong(longTextCount, format);
+  if (model.pairFields && !format.template.pair.some((part) => "ids" in part)) {
+    printNotice("The tokenizer puts no token between the two texts of a pair");
+  }
   if (part.adapter) printNotice(part.size);
   const task = part.task(sequenceClassification(model, { weights, heldOut }));
   let latest: ClassificationFigures | undefined;

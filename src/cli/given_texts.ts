@@ -4,8 +4,9 @@
  * @module
  */
 import type { Command } from "commander";
-import type { LongTexts } from "../data/padded_sequences.ts";
-import { readTexts } from "../data/sources/texts.ts";
+import type { LongTexts, TextInput } from "../data/padded_sequences.ts";
+import type { TextField } from "../data/sources/field_records.ts";
+import { readTextInputs, readTexts } from "../data/sources/texts.ts";
 import { sourceName } from "../data/sources/text_stream.ts";
 import { VitrailError } from "../errors.ts";
 import { oneOf } from "./choices.ts";
@@ -41,7 +42,7 @@ export interface TextFlags {
   /** A file, or `-`. */
   data?: string;
   /** Field or column of the text. */
-  textField: string;
+  textField?: string;
 }
 
 /**
@@ -68,14 +69,56 @@ export async function* givenTexts(
   { data, textField }: TextFlags,
   together = TOGETHER,
 ): AsyncGenerator<string[]> {
-  for (let from = 0; from < texts.length; from += together) {
-    yield texts.slice(from, from + together);
+  yield* inGroups(texts, together, data, (onEmpty) => readTexts(data!, { textField, onEmpty }));
+}
+
+/**
+ * All texts and pairs of texts, in groups, as {@linkcode givenTexts}; those of `--data` are pairs where
+ * `textField` names two fields.
+ */
+export async function* givenInputs(
+  inputs: readonly TextInput[],
+  { data, textField }: { data?: string; textField?: TextField },
+): AsyncGenerator<TextInput[]> {
+  yield* inGroups(
+    inputs,
+    TOGETHER,
+    data,
+    (onEmpty) => readTextInputs(data!, { textField, onEmpty }),
+  );
+}
+
+/**
+ * The texts of the command line, each with its second text where there are such.
+ *
+ * @throws {VitrailError} if there are not as many of both, or a pair is empty
+ */
+export function pairUp(texts: readonly string[], seconds: readonly string[]): TextInput[] {
+  if (seconds.length === 0) return [...texts];
+  if (texts.length !== seconds.length) {
+    throw new VitrailError(
+      `Cannot pair ${texts.length} texts with ${seconds.length} second texts: give one --pair TEXT for ` +
+        "each text",
+    );
+  }
+  return texts.map((text, i) => [text, seconds[i]]);
+}
+
+/** What a command line gives, then what a source gives, in groups. */
+async function* inGroups<T>(
+  given: readonly T[],
+  together: number,
+  data: string | undefined,
+  read: (onEmpty: () => void) => AsyncIterable<T>,
+): AsyncGenerator<T[]> {
+  for (let from = 0; from < given.length; from += together) {
+    yield given.slice(from, from + together);
   }
   if (data === undefined) return;
-  let waiting: string[] = [];
+  let waiting: T[] = [];
   let empty = 0;
-  for await (const text of readTexts(data, { textField, onEmpty: () => empty++ })) {
-    waiting.push(text);
+  for await (const one of read(() => empty++)) {
+    waiting.push(one);
     if (waiting.length < together) continue;
     yield waiting;
     waiting = [];

@@ -31,7 +31,7 @@ export type TextEvaluation = Evaluation & { bytes: number; bitsPerByte: number }
  */
 export async function encodeText(
   source: string,
-  { model, config, textField }: { model: string; config: GptConfig; textField: string },
+  { model, config, textField }: { model: string; config: GptConfig; textField?: string },
 ): Promise<EncodedText> {
   const tokenizer = await loadTokenizer(model);
   const text = await encodeAll(source, { textField, tokenizer });
@@ -76,7 +76,7 @@ export async function measureText(
 /** Reads a source with a tokenizer, documents one behind the other. */
 export async function encodeAll(
   source: string,
-  { tokenizer, textField }: { tokenizer: Tokenizer; textField: string },
+  { tokenizer, textField }: { tokenizer: Tokenizer; textField?: string },
 ): Promise<EncodedText> {
   let ids = new Uint32Array(1 << 16);
   let [length, bytes] = [0, 0];

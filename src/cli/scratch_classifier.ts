@@ -6,6 +6,7 @@
 import { createBertConfig } from "../formats/bert_config.ts";
 import { createGptConfig } from "../formats/gpt_config.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
+import type { PairFields } from "../formats/huggingface_labels.ts";
 import type { Device } from "../gpu/device.ts";
 import { Bert } from "../models/bert.ts";
 import { GptClassifier } from "../models/gpt_classifier.ts";
@@ -15,6 +16,7 @@ import {
   type SequenceClassifier,
 } from "../models/sequence_classifier.ts";
 import { freshWeights } from "../models/weights.ts";
+import { separatingPairs } from "../tokenizers/sequence_template.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
 import { trainWordPieceTokenizer } from "../tokenizers/train_word_piece.ts";
@@ -55,27 +57,30 @@ export function scratchSizes({ family, preset }: Pick<ScratchFlags, "family" | "
  * WordPiece for a BERT, byte-level BPE for a GPT.
  *
  * @param options.characters how much of each text is learnt from; all of it if absent
+ * @param options.pairs whether texts are read in pairs: a GPT's have the end of a text between them
  */
 export async function scratchTokenizer(
   texts: string[],
-  options: Pick<ScratchFlags, "family" | "vocabulary"> & { characters?: number },
+  options: Pick<ScratchFlags, "family" | "vocabulary"> & { characters?: number; pairs?: boolean },
 ): Promise<Tokenizer> {
-  const { family, vocabulary, characters = Infinity } = options;
+  const { family, vocabulary, characters = Infinity, pairs = false } = options;
   using bar = new ProgressBar({ total: vocabulary, label: "tokenizer", unit: "token" });
   const learn = family === "bert" ? trainWordPieceTokenizer : trainBytePairTokenizer;
-  return await learn(texts.map((text) => text.slice(0, characters)), {
+  const tokenizer = await learn(texts.map((text) => text.slice(0, characters)), {
     vocabularySize: vocabulary,
     onProgress: (done) => bar.update(done, {}),
   });
+  return pairs && family === "gpt2" ? separatingPairs(tokenizer) : tokenizer;
 }
 
 /** A model with random weights for these labels. */
 export function scratchClassifier(
   device: Device,
   tokenizer: TokenizerSizes,
-  { family, preset, sequence, dropout = SCRATCH_DROPOUT, seed, labels, labelKind }: ScratchFlags & {
+  { family, preset, sequence, dropout = SCRATCH_DROPOUT, seed, ...labelled }: ScratchFlags & {
     labels: string[];
     labelKind: LabelKind;
+    pairFields?: PairFields;
   },
 ): SequenceClassifier {
   const { layers, heads, channels, sequence: usual } = scratchSizes({ family, preset });
@@ -86,6 +91,7 @@ export function scratchClassifier(
     layers,
     heads,
   };
+  const { labels, labelKind, pairFields } = labelled;
   const source = freshWeights(seed);
   if (family === "bert") {
     const config = createBertConfig(size, {
@@ -94,7 +100,7 @@ export function scratchClassifier(
       attentionDropout: dropout,
       initializerRange: initializerRange(channels),
     });
-    const head = { kind: "sequence-classification" as const, labels, labelKind };
+    const head = { kind: "sequence-classification" as const, labels, labelKind, pairFields };
     return bertSequenceClassifier(new Bert(device, config, { heads: head, source }));
   }
   const { endOfText } = tokenizer;
@@ -105,6 +111,6 @@ export function scratchClassifier(
     beginOfTextId: endOfText,
     endOfTextId: endOfText,
   });
-  const settings = { labels, labelKind, padId: endOfText ?? 0, source };
+  const settings = { labels, labelKind, pairFields, padId: endOfText ?? 0, source };
   return gptSequenceClassifier(new GptClassifier(device, config, settings));
 }

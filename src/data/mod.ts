@@ -109,7 +109,8 @@ export {
   type LabelledTexts,
   readLabelledTexts,
 } from "./labels/labelled_texts.ts";
-export { readTexts } from "./sources/texts.ts";
+export { readTextInputs, readTexts, type TextOptions } from "./sources/texts.ts";
+export type { TextField } from "./sources/field_records.ts";
 export { BROWN_GENRES, brownPassages, type ClassText } from "./labels/brown_genres.ts";
 
 export { type LabelledSplit, stratifiedSplit } from "./labels/stratified_split.ts";
@@ -122,6 +123,7 @@ export {
   type PaddedBatch,
   type SequenceFormat,
   sequenceFormat,
+  type TextInput,
 } from "./padded_sequences.ts";
 export {
   type LabelledBatch,

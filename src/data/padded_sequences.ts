@@ -164,12 +164,15 @@ function divide(
   const longer = a >= b ? 0 : 1;
   const share = kept[longer];
   const count = Math.ceil(lengths[longer] / share);
-  const windows = Array.from({ length: count }, (_, w) =>
-    kept.map((length, i): [number, number] => {
-      if (i !== longer) return [0, length];
-      const from = Math.round(w * (lengths[i] - share) / Math.max(1, count - 1));
-      return [from, from + share];
-    }));
+  const windows = Array.from(
+    { length: count },
+    (_, w) =>
+      kept.map((length, i): [number, number] => {
+        if (i !== longer) return [0, length];
+        const from = Math.round(w * (lengths[i] - share) / Math.max(1, count - 1));
+        return [from, from + share];
+      }),
+  );
   return { windows, long, cut: lengths.some((length, i) => i !== longer && length > kept[i]) };
 }
 

@@ -5,6 +5,7 @@
  */
 import { Run } from "../autograd/run.ts";
 import { type ClassificationFigures, measureLabels } from "../data/labels/label_scores.ts";
+import { labelOfModel } from "../data/labels/label_order.ts";
 import { labelTargets, meanOverWindows, windowsOf } from "../data/labels/labelled_batches.ts";
 import { inputOf, type LabelledText } from "../data/labels/labelled_texts.ts";
 import {
@@ -54,6 +55,9 @@ export interface ClassifyOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
+/** Labels of inference, paraphrases and duplicates. */
+const COMPARING = /^((not[_ -]?)?(entailment|equivalent|duplicate)|contradiction)$/i;
+
 /** Batches between two reads, each of which waits for the device. */
 const READ_EVERY = 16;
 
@@ -68,6 +72,15 @@ export class TextClassifier {
   constructor(model: SequenceClassifier, tokenizer: Tokenizer) {
     this.model = model;
     this.tokenizer = tokenizer;
+  }
+
+  /**
+   * Whether the labels compare two texts, as those of MNLI do, though nothing says what the model was
+   * trained on.
+   */
+  get likelyPairs(): boolean {
+    const { pairFields, labels } = this.model;
+    return pairFields === undefined && labels.some((label) => COMPARING.test(label));
   }
 
   /**
@@ -118,15 +131,18 @@ export class TextClassifier {
     options: Omit<ClassifyOptions, "topK"> = {},
   ): Promise<{ figures: ClassificationFigures; targets: number[][]; truncated: number }> {
     const { labels: names, labelKind: kind } = this.model;
-    for (const { labels, place } of kind === "number" ? [] : examples) {
-      const wrong = (labels as string[]).find((label) => !names.includes(label));
-      if (wrong === undefined) continue;
-      throw new VitrailError(
-        `Cannot evaluate on ${place}: it has the label ${quoteName(wrong)}, the model knows ` +
-          names.map(quoteName).join(", "),
-      );
-    }
-    const targets = labelTargets(examples.map(({ labels }) => labels), { names, kind });
+    const known = examples.map(({ labels, place }) => {
+      if (kind === "number") return labels;
+      return (labels as string[]).map((label) => {
+        const meant = labelOfModel(label, names);
+        if (meant !== undefined) return meant;
+        throw new VitrailError(
+          `Cannot evaluate on ${place}: it has the label ${quoteName(label)}, the model knows ` +
+            names.map(quoteName).join(", "),
+        );
+      });
+    });
+    const targets = labelTargets(known, { names, kind });
     const { scores, cut } = await this.#scores(examples.map(inputOf), options);
     const figures = measureLabels(targets, scores, { kind, labels: [...names] });
     return { figures, targets, truncated: cut.filter(Boolean).length };
@@ -185,7 +201,9 @@ function checkPairs(
   if (alone < 0) return;
   throw new VitrailError(
     `Cannot classify text ${alone + 1} alone: the model was trained on pairs of texts ` +
-      `(${pairFields!.join(", ")}); give the second text too`,
+      `(${
+        pairFields!.join(", ")
+      }); give the second text too, which \`vitrail classify\` takes as --pair`,
   );
 }
 

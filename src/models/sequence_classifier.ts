@@ -120,8 +120,13 @@ export function gptSequenceClassifier(model: GptClassifier): SequenceClassifier 
     ...settings,
     contextLength: gpt.config.contextLength,
     logits(run, { ids, lengths, time }) {
-      const seen = Array.from(lengths, (length, b) =>
-        length > time ? length : endOfText(ids, { begin: b * time, length, padId: settings.padId }));
+      const seen = Array.from(
+        lengths,
+        (length, b) =>
+          length > time
+            ? length
+            : endOfText(ids, { begin: b * time, length, padId: settings.padId }),
+      );
       return model.logits(run, gpt.ids(ids, [lengths.length, time]), { lengths: seen });
     },
     save: (directory) => saveGptClassifier(model, directory),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Tokenizer } from "./tokenizer.ts";
+import { JsonTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 /** A part of a sequence: the tokens of a text, or ids that always stand there. */
 export type TemplatePart =
@@ -84,6 +84,27 @@ export function pairTemplate(
     single: [...head, { ids: sep, segment: 0 }],
     pair: [...head, { ids: between, segment: 0 }, { text: 1, segment }, { ids: sep, segment }],
   };
+}
+
+/**
+ * A tokenizer that puts the end of a text between the two of a pair: what it was without one, if it knows
+ * no such token.
+ */
+export function separatingPairs(tokenizer: Tokenizer): Tokenizer {
+  const { endOfText } = tokenizer;
+  if (endOfText === undefined) return tokenizer;
+  const json = tokenizer.toJson() as { added_tokens: { id: number; content: string }[] };
+  const { content: id } = json.added_tokens.find(({ id }) => id === endOfText)!;
+  const sequence = (id: string) => ({ Sequence: { id, type_id: 0 } });
+  return new JsonTokenizer({
+    ...json,
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [sequence("A")],
+      pair: [sequence("A"), { SpecialToken: { id, type_id: 0 } }, sequence("B")],
+      special_tokens: { [id]: { id, ids: [endOfText], tokens: [id] } },
+    },
+  });
 }
 
 /** One text, or two one behind the other, with nothing around them. */

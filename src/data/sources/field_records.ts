@@ -1,91 +1,109 @@
 /**
- * Records with a text and a label from CSV and JSONL, each with the line that it begins at.
+ * Records with a text, or two, and a label from CSV and JSON, each with the line that it begins at.
  *
  * @module
  */
-// @ts-types="./csv_parse.d.ts"
-import { parse, type ParsedRecord, type ParseOptions } from "npm:csv-parse@7.0.3/sync";
 import { VitrailError } from "../../errors.ts";
 import { parseJsonLine } from "../../formats/json_file.ts";
 import { quoteName, showPath } from "../../formats/messages.ts";
+import { readTable } from "./delimited.ts";
+import { jsonRecords as recordsOfJson } from "./json_records.ts";
 
 /** A record as it was read. */
 export interface FieldRecord {
   /** The text. */
   text: string;
+  /** The second text of a pair. */
+  pair?: string;
   /** The label, of any kind; undefined where only texts were asked for. */
   label: unknown;
   /** Where it is, such as `line 3`. */
   place: string;
 }
 
+/** The field or column of a text; of a pair two, also as one name with a comma between both. */
+export type TextField = string | readonly [first: string, second: string];
+
 /** Names of the fields; without `label`, only texts are read. */
 export interface FieldNames {
-  /** Field of the text. */
-  text: string;
+  /** Field of the text, or fields of the pair. */
+  text: TextField;
   /** Field of the label. */
   label?: string;
 }
 
-const refuse = (path: string, reason: string): VitrailError =>
+const refuseIn = (path: string) => (reason: string): VitrailError =>
   new VitrailError(`Cannot read ${showPath(path)}: ${reason}`);
 
 /** The flags that name fields, for messages. */
-const flag = { text: "--text-field", label: "--label-field" };
+const flag = {
+  text: "choose with --text-field NAME, or NAME,NAME for pairs of texts",
+  label: "choose with --label-field",
+};
 
 /**
- * Records of CSV, or of tab-separated values if the path ends in `.tsv`, below a line of names.
+ * The fields that a name stands for: itself, where there is such a field, or both sides of its comma.
+ *
+ * @throws {VitrailError} if there are more sides than two
+ */
+export function textFields(
+  asked: TextField,
+  has: (name: string) => boolean = () => false,
+): string[] {
+  if (typeof asked !== "string") return [...asked];
+  const sides = asked.split(",").map((side) => side.trim());
+  if (sides.length === 1 || has(asked)) return [asked];
+  if (sides.length === 2 && !sides.includes("")) return sides;
+  throw new VitrailError(
+    `Cannot read texts from the fields ${quoteName(asked)}: wanted one name, or two with a comma ` +
+      "between them for pairs of texts",
+  );
+}
+
+/**
+ * Records of CSV below a line of names: between commas, or tabs if the path ends in `.tsv`, or whatever
+ * else separates these names.
  *
  * @throws {VitrailError} with the line where quotes or the number of columns are wrong.
  */
 export function* csvRecords(path: string, text: string, names: FieldNames): Generator<FieldRecord> {
-  const tabs = /\.tsv$/i.test(path);
-  const options: ParseOptions = {
-    info: true,
-    skipEmptyLines: true,
-    delimiter: tabs ? "\t" : ",",
-    // Tab-separated values have no quotes: a tab is never part of a text.
-    quote: tabs ? null : '"',
-    relaxColumnCount: true,
-  };
-  let rows: ParsedRecord[];
-  try {
-    rows = parse(text, options);
-  } catch (error) {
-    const { message, lines } = error as Error & { lines?: number };
-    const line = lines === undefined ? "" : `line ${lines} is broken: `;
-    throw refuse(path, `${line}${message.replace(/\s+/g, " ")}`);
-  }
-  const [header, ...records] = rows;
-  if (!header) throw refuse(path, "it is empty; wanted a line of names and records below it");
-  const columnOf = (role: "text" | "label"): number => {
-    const name = names[role]!;
-    const column = header.record.indexOf(name);
-    if (column >= 0) return column;
-    const there = header.record.map(quoteName).join(", ");
-    throw refuse(
-      path,
-      `line 1 names no column ${quoteName(name)}, only ${there}; choose with ${flag[role]}`,
-    );
-  };
-  const at = { text: columnOf("text"), label: names.label === undefined ? -1 : columnOf("label") };
-  for (const { record, info } of records) {
-    // A quoted text may go over many lines: the parser counts to the last of them.
-    const line = info.lines - (record.join("").split("\n").length - 1);
-    if (record.length !== header.record.length) {
+  const refuse = refuseIn(path);
+  const wanted = (header: readonly string[]): string[] => [
+    ...textFields(names.text, (name) => header.includes(name)),
+    ...names.label === undefined ? [] : [names.label],
+  ];
+  const { header, rows } = readTable(text, {
+    fits: (header) => wanted(header).every((name) => header.includes(name)),
+    tabs: /\.tsv$/i.test(path),
+    refuse,
+  });
+  const columnOf = (name: string): number => {
+    const column = header.indexOf(name);
+    if (column >= 0 && header.lastIndexOf(name) === column) return column;
+    if (column >= 0) {
+      throw refuse(`line 1 names the column ${quoteName(name)} twice; give one another name`);
+    }
+    const near = header.find((other) => other.trim().toLowerCase() === name.trim().toLowerCase());
+    if (near !== undefined && near.trim() === name.trim()) {
       throw refuse(
-        path,
-        `line ${line} has ${record.length} columns, line 1 has ${header.record.length}; quote ` +
-          `texts that hold a ${tabs ? "tab" : "comma"}`,
+        `line 1 names no column ${quoteName(name)} but ${quoteName(near)}; take out the blanks ` +
+          "beside it, and those of the lines below",
       );
     }
-    const label = at.label < 0 ? undefined : record[at.label];
-    yield { text: record[at.text], label, place: `line ${line}` };
+    const advice = name === names.label ? flag.label : flag.text;
+    const there = header.map(quoteName).join(", ");
+    throw refuse(`line 1 names no column ${quoteName(name)}, only ${there}; ${advice}`);
+  };
+  const columns = wanted(header).map(columnOf);
+  const label = names.label === undefined ? -1 : columns.pop()!;
+  for (const { cells, line } of rows) {
+    const [text, pair] = columns.map((column) => cells[column]);
+    yield { text, pair, label: label < 0 ? undefined : cells[label], place: `line ${line}` };
   }
 }
 
 /**
- * Records of JSONL; empty lines are left out.
+ * Records of JSON: one a line, or a list of them; empty lines are left out.
  *
  * @throws {VitrailError} with the line that is not JSON or lacks a field.
  */
@@ -94,24 +112,18 @@ export function* jsonRecords(
   text: string,
   names: FieldNames,
 ): Generator<FieldRecord> {
-  for (const [i, line] of text.split("\n").entries()) {
-    if (line.trim() === "") continue;
-    const place = `line ${i + 1}`;
-    const record = parseJsonLine(
-      line,
-      (reason) => refuse(path, `${place} ${reason}; wanted one record a line`),
-    );
-    const found = record[names.text];
-    if (typeof found !== "string") {
-      throw refuse(
-        path,
-        `${place} has no text in ${quoteName(names.text)}; choose with ${flag.text}`,
-      );
-    }
-    const label = names.label === undefined ? undefined : record[names.label];
+  const refuse = refuseIn(path);
+  for (const { record, place } of recordsOfJson(text, refuse)) {
+    const has = (name: string): boolean => Object.hasOwn(record, name);
+    const [first, second] = textFields(names.text, has).map((name) => {
+      const found = has(name) ? record[name] : undefined;
+      if (typeof found === "string") return found;
+      throw refuse(`${place} has no text in ${quoteName(name)}; ${flag.text}`);
+    });
+    const label = names.label !== undefined && has(names.label) ? record[names.label] : undefined;
     if (names.label !== undefined && (label === undefined || label === null)) {
-      throw refuse(path, `${place} has no ${quoteName(names.label)}; choose with ${flag.label}`);
+      throw refuse(`${place} has no ${quoteName(names.label)}; ${flag.label}`);
     }
-    yield { text: found, label, place };
+    yield { text: first, pair: second, label, place };
   }
 }

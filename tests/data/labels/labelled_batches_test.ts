@@ -13,12 +13,13 @@ import {
   padBatch,
   sequenceFormat,
 } from "../../../src/data/padded_sequences.ts";
+import { BARE_TEMPLATE, pairTemplate } from "../../../src/tokenizers/sequence_template.ts";
 
 /** A token for each character. */
 const letters = { encode: (text: string) => Uint32Array.from(text, (c) => c.charCodeAt(0)) };
 
 Deno.test("texts are cut to the limit with their special tokens, and the cut ones are told", () => {
-  const format = { before: [1], after: [2], padId: 0, limit: 5 };
+  const format = { template: pairTemplate(1, [2]), padId: 0, limit: 5 };
   const { sequences, cut } = encodeTexts(["abc", "abcd", "", "x".repeat(9999)], letters, format);
   assert.deepEqual(sequences.map((s) => [...s]), [
     [1, 97, 98, 99, 2],
@@ -34,20 +35,28 @@ Deno.test("texts are cut to the limit with their special tokens, and the cut one
   assert.deepEqual(found.sequences.map((s) => s.length), [5, 5]);
   assert.deepEqual(found.cut, [false, true]);
   // A model cannot read nothing at all.
-  const bare = { before: [], after: [], padId: 9, limit: 5 };
+  const bare = { template: BARE_TEMPLATE, padId: 9, limit: 5 };
   assert.deepEqual(encodeTexts([""], letters, bare).sequences, [Uint32Array.of(9)]);
   assert.throws(() => encodeTexts(["a"], letters, { ...format, limit: 2 }), /into 2 tokens: 2 are/);
+  const pair = () => encodeTexts([["a", "b"]], letters, { ...format, limit: 4 });
+  assert.throws(pair, /a pair of texts into 4 tokens: 3 are special/);
 });
 
 Deno.test("long texts are divided into windows of equal length that reach from end to end", () => {
-  const format = { before: [1], after: [2], padId: 0, limit: 6, longTexts: "windows" as const };
+  const format = {
+    template: pairTemplate(1, [2]),
+    padId: 0,
+    limit: 6,
+    longTexts: "windows" as const,
+  };
   const texts = ["abc", "abcdefghij", "", "abcd", "abcde", "x".repeat(999)];
   const found = encodeTexts(texts, letters, format);
   const inside = found.sequences.map((s) => String.fromCharCode(...s.subarray(1, -1)));
   assert.deepEqual(inside.slice(0, 8), ["abc", "abcd", "defg", "ghij", "", "abcd", "abcd", "bcde"]);
   assert.deepEqual(found.texts.slice(0, 8), [0, 1, 1, 1, 2, 3, 4, 4]);
   assert.equal(found.texts.length, 8 + 250);
-  assert.deepEqual(found.cut, [false, true, false, false, true, true]);
+  assert.deepEqual(found.long, [false, true, false, false, true, true]);
+  assert.ok(!found.cut.includes(true));
   for (const s of found.sequences) assert.deepEqual([s[0], s.at(-1)], [1, 2]);
 });
 
@@ -85,9 +94,15 @@ Deno.test("an epoch visits every text once, in a window of it, with the text's o
 Deno.test("BERT reads a text between [CLS] and [SEP], which its tokenizer must have", () => {
   const options = { family: "bert" as const, padId: 0, limit: 9 };
   const ids: Record<string, number> = { "[CLS]": 2, "[SEP]": 3 };
-  const format = sequenceFormat({ tokenToId: (token) => ids[token] }, options);
-  assert.deepEqual([format.before, format.after], [[2], [3]]);
-  assert.throws(() => sequenceFormat({ tokenToId: () => undefined }, options), /has no \[CLS\]/);
+  const toJson = () => ({});
+  const { template } = sequenceFormat({ tokenToId: (token) => ids[token], toJson }, options);
+  assert.deepEqual(template.single.map((part) => "ids" in part ? part.ids : part.text), [
+    [2],
+    0,
+    [3],
+  ]);
+  const none = { tokenToId: () => undefined, toJson };
+  assert.throws(() => sequenceFormat(none, options), /has no \[CLS\]/);
 });
 
 Deno.test("batches are padded behind, within the model's context", () => {

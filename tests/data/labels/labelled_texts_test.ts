@@ -107,7 +107,7 @@ const BROKEN: [string, string, LabelledTextOptions, RegExp][] = [
     /line 1 names no column "text", only "txt", "label"; .*--text-field/,
   ],
   ["x.csv", "text,label\na,b\nc,d,e\n", {}, /line 3 has 3 columns, line 1 has 2; quote texts/],
-  ["x.csv", 'text,label\na,b\n"c,d\n', {}, /line 3 is broken: Quote Not Closed/],
+  ["x.csv", 'text,label\na,b\n"c,d\n', {}, /line 3 opens a quote that never closes/],
   ["x.csv", "text,label\na,b\nc,\n", {}, /line 3 has the label "", wanted one text or number/],
   ["x.csv", "text,label\na,b\nc,b\n", {}, /every text is "b"; wanted two labels at least/],
   [
