@@ -4,7 +4,6 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
-import { parseJsonLine } from "../../formats/json_file.ts";
 import { quoteName, showPath } from "../../formats/messages.ts";
 import { readTable } from "./delimited.ts";
 import { jsonRecords as recordsOfJson } from "./json_records.ts";
