@@ -6,6 +6,7 @@
 import source from "../../shaders/embedding.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
+import { argsort } from "./argsort.ts";
 import { perElement } from "./launch.ts";
 
 const kernel = new Kernel("embedding", source);
@@ -24,6 +25,9 @@ export interface EmbeddingTables {
   dtype?: DType;
 }
 
+/** Sequences whose positions one dispatch adds up. */
+const SEQUENCES = 4096;
+
 /** An id that no vocabulary has. */
 const NO_ID = 0xffffffff;
 
@@ -32,8 +36,11 @@ function shapeOf(
   channels: number,
   { offset = 0, padId = NO_ID }: { offset?: number; padId?: number } = {},
 ): Record<string, number> {
+  const { size: count } = ids;
+  // As many runs as there are positions in one: neither loop is long, and rounding errors stay small.
+  const run = Math.ceil(Math.sqrt(count));
   const time = ids.shape.at(-1)!;
-  return { count: ids.size, channels, time, offset, batch: ids.size / time, padding: padId };
+  return { count, channels, time, offset, padding: padId, run_size: run, first: 0, end: 0 };
 }
 
 /** `token[ids] + position[offset + t]`: ids (B, T) to (B, T, C). */
@@ -51,7 +58,7 @@ export function embedding(ids: Tensor, tables: EmbeddingTables): Tensor {
   return out;
 }
 
-/** Adds the gradient of the token table into `dToken` (V, C), in one fixed order. */
+/** Adds the gradient of the token table into `dToken` (V, C), in one fixed order and in linear time. */
 export function embeddingTokenBackward(
   ids: Tensor,
   dOut: Tensor,
@@ -60,21 +67,20 @@ export function embeddingTokenBackward(
   const { device } = ids;
   const { dToken } = options;
   const channels = dToken.shape[1];
-  const next = device.tensor([ids.size], "u32");
-  const first = device.tensor([ids.size], "u32");
   const uniforms = shapeOf(ids, channels, options);
-  device.dispatch(kernel, "link", {
-    bindings: { ids, next, first },
-    uniforms,
-    ...perElement(device, ids.size, 1),
-  });
+  const runs = Math.ceil(ids.size / uniforms.run_size);
+  const sorted = argsort(ids, { below: dToken.shape[0] });
+  const partial = device.tensor([runs, channels]);
+  const bindings = { ids, sorted, partial, out: dToken };
+  const launch = perElement(device, channels, runs);
   device.dispatch(kernel, "backward_token", {
-    bindings: { ids, next, first, d_out: dOut, out: dToken },
+    bindings: { ...bindings, d_out: dOut },
     uniforms,
-    ...perElement(device, channels, ids.size),
+    ...launch,
   });
-  device.pool.release(next.buffer);
-  device.pool.release(first.buffer);
+  device.dispatch(kernel, "backward_token_join", { bindings, uniforms, ...launch });
+  device.pool.release(sorted.buffer);
+  device.pool.release(partial.buffer);
 }
 
 /** Adds the gradient of the position table into `dPosition` (context, C). */
@@ -85,9 +91,14 @@ export function embeddingPositionBackward(
 ): void {
   const { dPosition } = options;
   const channels = dPosition.shape[1];
-  ids.device.dispatch(kernel, "backward_position", {
-    bindings: { d_out: dOut, out: dPosition },
-    uniforms: shapeOf(ids, channels, options),
-    ...perElement(ids.device, channels, ids.shape.at(-1)!),
-  });
+  const time = ids.shape.at(-1)!;
+  const batch = ids.size / time;
+  const uniforms = shapeOf(ids, channels, options);
+  for (let first = 0; first < batch; first += SEQUENCES) {
+    ids.device.dispatch(kernel, "backward_position", {
+      bindings: { d_out: dOut, out: dPosition },
+      uniforms: { ...uniforms, first, end: Math.min(batch, first + SEQUENCES) },
+      ...perElement(ids.device, channels, time),
+    });
+  }
 }

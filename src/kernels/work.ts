@@ -286,10 +286,14 @@ const COUNTS: Record<string, Count> = {
   }),
 
   "embedding.forward": (d) => looked(d.overrides.has_position ? 1 : 0, 2)(d),
-  "embedding.link": bytesOnly,
+  "argsort.count": bytesOnly,
+  "argsort.scan": bytesOnly,
+  "argsort.scatter": bytesOnly,
   "embedding.backward_token": looked(1, 3),
+  "embedding.backward_token_join": bytesOnly,
   "embedding.backward_position": (d) => {
-    const { count, time, channels } = d.uniforms;
+    const { first, end, time, channels } = d.uniforms;
+    const count = (end - first) * time;
     const bytes = channels * (wordOf(d, "d_out") * count + 2 * WORD * time);
     return { flops: count * channels, bytes };
   },

@@ -97,6 +97,45 @@ for (const [name, device] of await openDevices()) {
     assert.deepEqual(found, all);
   });
 
+  Deno.test(`embedding, ${name}: 200,000 tokens, of one id, of all and of one that comes last`, async () => {
+    const [count, channels, vocabulary] = [200_000, 2, 50_257];
+    const d = numbers(count * channels, 1);
+    const zero = new Uint32Array(count);
+    const last = zero.with(count - 1, 50_256);
+    const all = zero.map((_, n) => n * 7919 % vocabulary);
+    for (const [label, ids] of Object.entries({ zero, last, all })) {
+      using _scope = device.scope();
+      const where = upload(device, ids, [count / 8, 8]);
+      const [dOut, dToken] = [
+        upload(device, d, [count / 8, 8, channels]),
+        device.zeros([vocabulary, channels]),
+      ];
+      embeddingTokenBackward(where, dOut, { dToken });
+      const [found] = await device.read(dToken);
+      const expected = new Float64Array(vocabulary * channels);
+      ids.forEach((id, n) => {
+        for (const c of [0, 1]) expected[id * channels + c] += d[n * channels + c];
+      });
+      // Ten times what was measured, of 200,000 numbers that nearly cancel.
+      assertClose(found, expected, { bound: 1.1e-5, label });
+      assert.ok(label !== "last" || found.at(-1) === d.at(-1), "a token that comes last");
+    }
+  });
+
+  Deno.test(`embedding, ${name}: positions of 70,000 sequences, and 70,000 positions`, async () => {
+    for (const [batch, time] of [[70_000, 2], [2, 70_000]]) {
+      using _scope = device.scope();
+      const d = numbers(batch * time, 1);
+      const dPosition = device.zeros([time, 1]);
+      const ids = device.zeros([batch, time], "u32");
+      embeddingPositionBackward(ids, upload(device, d, [batch, time, 1]), { dPosition });
+      const [found] = await device.read(dPosition);
+      const expected = new Float64Array(time);
+      d.forEach((v, i) => expected[i % time] += v);
+      assertClose(found, expected, { bound: 1e-5, label: `${batch}×${time}` });
+    }
+  });
+
   Deno.test(`embedding, ${name}: same bytes twice where every id occurs often`, async () => {
     using _scope = device.scope();
     const ids = upload(device, idsOf(3 * 130, 5), [3, 130]);
