@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bestSpans } from "../data/answers/answer_spans.ts";
 import { VitrailError } from "../errors.ts";
 import { quoteName } from "../formats/messages.ts";
 import { Gpt } from "../models/gpt.ts";
@@ -186,26 +187,35 @@ async function likeliest(
   });
 }
 
-/** The likeliest span of each text: of the second, if there are two. */
+/** The span of each text that `answer` would give: of the second text, if there are two. */
 async function judgeSpans(subject: ProbeSubject, texts: readonly ProbedText[]): Promise<Judged> {
   const { data, shape: [, T] } = await logitsOf(subject, subject.input(texts));
-  const spans = texts.map(({ ids, segments, tokens }, b) => {
-    const two = segments?.some((segment) => segment > 0);
-    let found = { begin: 0, end: 0, score: -Infinity };
-    const open = (t: number) => tokens[t] !== "[SEP]" && t > 0 && (!two || segments![t] > 0);
-    for (let begin = 0; begin < ids.length; begin++) {
-      for (let end = begin; open(begin) && end < ids.length && open(end); end++) {
-        const score = data[(b * T + begin) * 2] + data[(b * T + end) * 2 + 1];
-        if (score > found.score) found = { begin, end, score };
-      }
-    }
-    return found;
+  const spans = texts.map((text, b) => {
+    const contextBegin = text.second === undefined ? 1 : text.segments!.indexOf(1);
+    const length = text.ids.length - 1 - contextBegin; // without [SEP]
+    const said = (side: 0 | 1): number[] =>
+      Array.from({ length: T }, (_, t) => data[(b * T + t) * 2 + side]);
+    // Places among the tokens stand for places in the text: the metric asks about tokens.
+    const offsets = Array.from({ length }, (_, i): [number, number] => [i, i + 1]);
+    const [best] = bestSpans([
+      { window: { contextBegin, offsets }, begins: said(0), ends: said(1) },
+    ], { best: 1 }).spans;
+    if (best) return { begin: contextBegin + best.begin, end: contextBegin + best.end - 1 };
+    const shown = quoteName(text.second ?? text.text);
+    throw new VitrailError(
+      `Cannot judge an answer in ${shown}: ${
+        length === 0
+          ? "it has no words"
+          : "the model's logits are not finite; its weights are broken"
+      }`,
+    );
   });
   return {
     metric: spanScore(spans.map(({ begin }) => begin), spans.map(({ end }) => end)),
-    answers: spans.map(({ begin, end }, b) => ({
-      right: texts[b].tokens.slice(begin, end + 1).join(" ").replaceAll(" ##", ""),
-    })),
+    answers: spans.map(({ begin, end }, b) => {
+      const { text, second = text, offsets } = texts[b];
+      return { right: second.slice(offsets![begin][0], offsets![end][1]) };
+    }),
   };
 }
 

@@ -18,6 +18,10 @@ import type { ProbedModel, ProbeInput } from "./probed_model.ts";
 export interface ProbedText extends Sequence {
   /** The text. */
   text: string;
+  /** The second text of a pair. */
+  second?: string;
+  /** For BERT, where each token begins and ends in its text, in UTF-16 units; [0, 0] for special tokens. */
+  offsets?: [begin: number, end: number][];
   /** Each token as it is shown: a piece of a word that goes on keeps its `##`. */
   tokens: string[];
 }
@@ -96,9 +100,9 @@ export class ProbeSubject {
         `Cannot probe ${shown} with a second text: a GPT reads one; join them yourself`,
       );
     }
-    const { ids, segments } = this.family === "bert"
+    const { ids, segments, offsets } = this.family === "bert"
       ? encodePair(this.tokenizer, text, second)
-      : { ids: this.tokenizer.encode(text), segments: undefined };
+      : { ids: this.tokenizer.encode(text), segments: undefined, offsets: undefined };
     if (ids.length === 0) throw new VitrailError(`Cannot probe ${shown}: it has no token`);
     if (ids.length > contextLength) {
       throw new VitrailError(
@@ -106,7 +110,8 @@ export class ProbeSubject {
           `${contextLength}; shorten the text`,
       );
     }
-    return { text, ids, segments, tokens: Array.from(ids, (id) => this.token(id)) };
+    const tokens = Array.from(ids, (id) => this.token(id));
+    return { text, second, ids, segments, offsets, tokens };
   }
 
   /**

@@ -12,6 +12,7 @@ import {
   openDevice,
   type ProbedText,
   ProbeSubject,
+  QuestionAnswerer,
   runWithHooks,
   trainCharacterTokenizer,
   VitrailError,
@@ -125,6 +126,27 @@ Deno.test("a masked token, a class, a tag and a span", async () => {
     }
   }
   assertEach(spans.values, [best], { absolute: 1e-6, label: "span" });
+});
+
+Deno.test("an answerer is judged by the span that `answer` gives, to the character", async () => {
+  const config = createBertConfig({ ...size, contextLength: 96, vocabularySize: PIECES.length });
+  const model = new Bert(device, { ...config, initializerRange: 0.6 }, {
+    heads: { kind: "question-answering" },
+  });
+  const reader = new ProbeSubject(model, tinyTokenizer());
+  const words = ["ab", "A", "c,", "D .", " b", "cab", "[SEP]", "é"];
+  const questions = Array.from({ length: 24 }, (_, i) => ({
+    id: String(i),
+    question: "ab c",
+    // 40 tokens and more: some of the best spans are longer than an answer may be.
+    context: Array.from({ length: 40 }, (_, w) => words[(w * w + 3 * i * w + i) % 8]).join(" "),
+  }));
+  const answered = await new QuestionAnswerer(model, tinyTokenizer()).answer(questions);
+  const pairs = questions.map(({ question, context }) => reader.encode(question, context));
+  const { answers } = await judge(reader, pairs);
+  assert.deepEqual(answers.map(({ right }) => right), answered.map(({ best }) => best.text));
+  const [empty] = [reader.encode("ab", " ")];
+  await assert.rejects(judge(reader, [empty]), /Cannot judge an answer in " ": it has no words/);
 });
 
 Deno.test("questions without an answer are told", async () => {

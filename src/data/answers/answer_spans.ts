@@ -33,8 +33,8 @@ export interface SpanOptions {
 
 /** What a model says about a window: logits of each of its places, special tokens included. */
 export interface WindowLogits {
-  /** The window. */
-  window: AnswerWindow;
+  /** The window: where its part of the context is. */
+  window: Pick<AnswerWindow, "contextBegin" | "offsets">;
   /** Logits of its places as an answer's first token, at least as many as it has ids. */
   begins: ArrayLike<number>;
   /** As its last. */
