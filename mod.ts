@@ -93,6 +93,8 @@ export {
   storedWeights,
   type WeightSource,
 } from "./src/models/weights.ts";
+export type { ActivationKind } from "./src/kernels/activation.ts";
+export type { ActivationName } from "./src/formats/activations.ts";
 export {
   createGptConfig,
   type GptActivation,

@@ -1,17 +1,18 @@
 /** The shape of a BERT model and the numbers it is trained with, checked. @module */
 
+import { type ActivationName, activationRule } from "./activations.ts";
 import {
+  boolean,
   checkRules,
   count,
   notNegative,
-  oneOf,
   positive,
   probability,
   type Rules,
 } from "./config_rules.ts";
 
-/** The nonlinearity of the MLP: exact GELU (BERT), or its tanh approximation. */
-export type BertActivation = "gelu" | "gelu_new";
+/** The nonlinearity of the MLP. */
+export type BertActivation = ActivationName;
 
 /** All that a BERT encoder needs to be built, in Vitrail's words. */
 export interface BertConfig {
@@ -33,6 +34,8 @@ export interface BertConfig {
   layerNormEpsilon: number;
   /** The nonlinearity of each MLP. */
   activation: BertActivation;
+  /** Whether the head for tokens decodes by the token embedding. */
+  tieWeights: boolean;
   /** Probability of dropping an element of embeddings and of what a sublayer adds, in training. */
   hiddenDropout: number;
   /** Probability of dropping an attention weight, in training. */
@@ -78,6 +81,7 @@ export function createBertConfig(
     segments: 2,
     layerNormEpsilon: 1e-12,
     activation: "gelu",
+    tieWeights: true,
     hiddenDropout: 0.1,
     attentionDropout: 0.1,
     classifierDropout: options.hiddenDropout ?? 0.1,
@@ -99,7 +103,8 @@ const rules: Rules<keyof BertConfig> = {
   mlpChannels: count,
   segments: count,
   layerNormEpsilon: positive,
-  activation: oneOf("gelu", "gelu_new"),
+  activation: activationRule,
+  tieWeights: boolean,
   hiddenDropout: probability,
   attentionDropout: probability,
   classifierDropout: probability,

@@ -1,5 +1,6 @@
 /** The shape of a GPT model and the numbers it is trained with, checked. @module */
 
+import { type ActivationName, activationRule } from "./activations.ts";
 import {
   boolean,
   checkRules,
@@ -12,8 +13,8 @@ import {
   type Rules,
 } from "./config_rules.ts";
 
-/** The nonlinearity of the MLP: GELU with its tanh approximation (GPT-2), or exact. */
-export type GptActivation = "gelu_new" | "gelu";
+/** The nonlinearity of the MLP. */
+export type GptActivation = ActivationName;
 
 /** How a model knows the place of a token: a learned table, a fixed table of sines, or not. */
 export type GptPositions = "learned" | "sinusoidal" | "none";
@@ -36,6 +37,10 @@ export interface GptConfig {
   layerNormEpsilon: number;
   /** The nonlinearity of each MLP. */
   activation: GptActivation;
+  /** Whether attention scores are divided by √HS. */
+  scaleAttention: boolean;
+  /** Whether the scores of layer i, counted from 0, are divided by i + 1 as well. */
+  scaleAttentionByLayer: boolean;
   /** How a token's place is added to the residual stream. */
   positions: GptPositions;
   /** Whether the unembedding is the token embedding. */
@@ -93,6 +98,8 @@ export function createGptConfig(
     mlpChannels: 4 * size.channels,
     layerNormEpsilon: 1e-5,
     activation: "gelu_new",
+    scaleAttention: true,
+    scaleAttentionByLayer: false,
     positions: "learned",
     tieWeights: true,
     embeddingDropout: 0.1,
@@ -114,7 +121,9 @@ const rules: Rules<Exclude<keyof GptConfig, "beginOfTextId" | "endOfTextId">> = 
   heads: count,
   mlpChannels: countOrNone,
   layerNormEpsilon: positive,
-  activation: oneOf("gelu_new", "gelu"),
+  activation: activationRule,
+  scaleAttention: boolean,
+  scaleAttentionByLayer: boolean,
   positions: oneOf("learned", "sinusoidal", "none"),
   tieWeights: boolean,
   embeddingDropout: probability,

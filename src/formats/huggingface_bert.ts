@@ -2,7 +2,9 @@
 
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "./atomic_file.ts";
-import { type BertActivation, type BertConfig, validateBertConfig } from "./bert_config.ts";
+import { parseActivation, wantedActivations } from "./activations.ts";
+import { type BertConfig, validateBertConfig } from "./bert_config.ts";
+import { checkConfigJson, type ConfigJson, type Family, valueOr } from "./huggingface_config.ts";
 import {
   formatLabels,
   type LabelKind,
@@ -12,15 +14,20 @@ import {
   parsePairFields,
 } from "./huggingface_labels.ts";
 import { readJsonObject } from "./json_file.ts";
+import { boolean, either, listOf, number, optional } from "./json_rules.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
 export type { LabelKind };
 
-/** Which heads a model has, as Hugging Face's architectures combine them. */
+/**
+ * Which heads a model has, as Hugging Face's architectures combine them. A model without a head has a
+ * pooler, unless that is said to be false.
+ */
 export type BertHeadsSettings =
-  | { kind: "none" }
+  | { kind: "none"; pooler?: boolean }
   | { kind: "pretraining" }
   | { kind: "masked-language" }
+  | { kind: "next-sentence" }
   | {
     kind: "sequence-classification";
     labels: string[];
@@ -42,6 +49,7 @@ const architectures: Record<BertHeadsSettings["kind"], string> = {
   "none": "BertModel",
   "pretraining": "BertForPreTraining",
   "masked-language": "BertForMaskedLM",
+  "next-sentence": "BertForNextSentencePrediction",
   "sequence-classification": "BertForSequenceClassification",
   "token-classification": "BertForTokenClassification",
   "question-answering": "BertForQuestionAnswering",
@@ -57,6 +65,7 @@ const keys = {
   segments: "type_vocab_size",
   layerNormEpsilon: "layer_norm_eps",
   activation: "hidden_act",
+  tieWeights: "tie_word_embeddings",
   hiddenDropout: "hidden_dropout_prob",
   attentionDropout: "attention_probs_dropout_prob",
   classifierDropout: "classifier_dropout",
@@ -64,11 +73,25 @@ const keys = {
   padId: "pad_token_id",
 } as const satisfies Record<keyof BertConfig, string>;
 
-/** Hugging Face has two names for the tanh approximation; their numbers are the same. */
-const activations: Record<string, BertActivation> = {
-  gelu: "gelu",
-  gelu_new: "gelu_new",
-  gelu_pytorch_tanh: "gelu_new",
+/** Another name of a head: one for tokens that sees to both sides, since `is_decoder` must be false. */
+const OTHER_NAMES: Record<string, BertHeadsSettings["kind"]> = {
+  "BertLMHeadModel": "masked-language",
+};
+
+const family: Family = {
+  modelType: "bert",
+  generalNames: {},
+  architectures: [...Object.values(architectures), ...Object.keys(OTHER_NAMES)],
+  readPast: {
+    is_decoder: boolean,
+    add_cross_attention: boolean,
+    eos_token_id: optional(either(number, listOf(number))),
+  },
+  variants: [
+    { key: "position_embedding_type", plain: "absolute", effect: "positions are relative" },
+    { key: "is_decoder", plain: false, effect: "it is a decoder" },
+    { key: "add_cross_attention", plain: false, effect: "blocks attend to an encoder" },
+  ],
 };
 
 /**
@@ -122,16 +145,18 @@ export function writeBertConfig(directory: string, description: BertDescription)
  * ```
  */
 export function parseBertConfig(
-  json: Record<string, unknown>,
+  given: ConfigJson,
   options: { source?: string } = {},
 ): BertDescription {
   const action = `Cannot use ${showPath(options.source ?? "this config.json")}`;
-  refuseVariants(json, action);
-  const hiddenDropout = json.hidden_dropout_prob ?? 0.1;
-  const activation = json.hidden_act ?? "gelu";
-  if (!Object.hasOwn(activations, activation as string)) {
+  const { json } = checkConfigJson(given, family, action);
+  const value = (key: string, otherwise: unknown) => valueOr(json, key, otherwise);
+  const hiddenDropout = value("hidden_dropout_prob", 0.1);
+  const named = value("hidden_act", "gelu");
+  const activation = parseActivation(named);
+  if (activation === undefined) {
     throw new VitrailError(
-      `${action}: hidden_act is ${quoteValue(activation)}, wanted "gelu" or "gelu_new"`,
+      `${action}: hidden_act is ${quoteValue(named)}${wantedActivations(named)}`,
     );
   }
   const config = {
@@ -141,58 +166,37 @@ export function parseBertConfig(
     layers: json.num_hidden_layers,
     heads: json.num_attention_heads,
     mlpChannels: json.intermediate_size,
-    segments: json.type_vocab_size ?? 2,
-    layerNormEpsilon: json.layer_norm_eps ?? 1e-12,
-    activation: activations[activation as string],
+    segments: value("type_vocab_size", 2),
+    layerNormEpsilon: value("layer_norm_eps", 1e-12),
+    activation,
+    tieWeights: value("tie_word_embeddings", true),
     hiddenDropout,
-    attentionDropout: json.attention_probs_dropout_prob ?? 0.1,
+    attentionDropout: value("attention_probs_dropout_prob", 0.1),
     classifierDropout: json.classifier_dropout ?? hiddenDropout,
-    initializerRange: json.initializer_range ?? 0.02,
+    initializerRange: value("initializer_range", 0.02),
     padId: json.pad_token_id ?? 0,
   } as BertConfig;
   validateBertConfig(config, { action, fieldNames: keys });
   return { config, heads: parseHeads(json, action) };
 }
 
-function parseHeads(json: Record<string, unknown>, action: string): BertHeadsSettings {
-  const [name] = Array.isArray(json.architectures) ? json.architectures : ["BertModel"];
+function parseHeads(json: ConfigJson, action: string): BertHeadsSettings {
+  const [name = architectures.none] = (json.architectures ?? []) as string[];
   const known = Object.entries(architectures).find(([, architecture]) => architecture === name);
-  if (!known) {
+  const kind = OTHER_NAMES[name] ?? known![0] as BertHeadsSettings["kind"];
+  if (kind === "token-classification") return { kind, labels: parseLabels(json) };
+  if (kind === "question-answering" && parseLabels(json).length !== 2) {
+    const key = json.num_labels === undefined ? "id2label" : "num_labels";
     throw new VitrailError(
-      `${action}: architectures names ${quoteValue(name)}, wanted one of ` +
-        Object.values(architectures).join(", "),
+      `${action}: ${key} makes ${parseLabels(json).length} labels, wanted 2 of ${name}: ` +
+        "where an answer begins and where it ends",
     );
   }
-  const kind = known[0] as BertHeadsSettings["kind"];
-  if (kind === "token-classification") return { kind, labels: parseLabels(json) };
   if (kind !== "sequence-classification") return { kind };
   const labels = parseLabels(json);
+  const labelKind = parseLabelKind(json, labels, action);
   const pairFields = parsePairFields(json);
-  return { kind, labels, labelKind: parseLabelKind(json, labels), ...pairFields && { pairFields } };
-}
-
-/** Keys that change the forward pass, the values that do not, and what the key does otherwise. */
-const variants: { key: string; plain: unknown; effect: string }[] = [
-  { key: "position_embedding_type", plain: "absolute", effect: "positions are relative" },
-  { key: "is_decoder", plain: false, effect: "it is a decoder" },
-  { key: "add_cross_attention", plain: false, effect: "blocks attend to an encoder" },
-  { key: "tie_word_embeddings", plain: true, effect: "its decoder has weights of its own" },
-];
-
-function refuseVariants(json: Record<string, unknown>, action: string): void {
-  if (json.model_type !== "bert") {
-    throw new VitrailError(
-      `${action}: model_type is ${quoteValue(json.model_type)}, wanted "bert"`,
-    );
-  }
-  for (const { key, plain, effect } of variants) {
-    const value = json[key] ?? plain;
-    if (value === plain) continue;
-    throw new VitrailError(
-      `${action}: ${key} is ${quoteValue(value)} (${effect}), which is not supported, ` +
-        `wanted ${quoteValue(plain)}`,
-    );
-  }
+  return { kind, labels, labelKind, ...pairFields && { pairFields } };
 }
 
 /** The object that `config.json` holds for a model. */
@@ -201,7 +205,6 @@ export function formatBertConfig({ config, heads }: BertDescription): Record<str
   const json: Record<string, unknown> = {
     architectures: [architectures[heads.kind]],
     model_type: "bert",
-    tie_word_embeddings: true,
   };
   for (const [field, key] of Object.entries(keys)) json[key] = config[field as keyof BertConfig];
   if ("labels" in heads) {

@@ -2,19 +2,17 @@
 
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "./atomic_file.ts";
+import { parseActivation, wantedActivations } from "./activations.ts";
 import { readGenerationEnd } from "./generation_config.ts";
-import {
-  endOfTextIds,
-  type GptActivation,
-  type GptConfig,
-  validateGptConfig,
-} from "./gpt_config.ts";
+import { endOfTextIds, type GptConfig, validateGptConfig } from "./gpt_config.ts";
+import { checkConfigJson, type ConfigJson, type Family, valueOr } from "./huggingface_config.ts";
 import { readJsonObject } from "./json_file.ts";
+import { boolean, number, oneOf, optional, text } from "./json_rules.ts";
 import { quoteValue, showPath } from "./messages.ts";
 import type { Packing } from "./quantized_matrix.ts";
 
 /** The object that `config.json` holds. */
-export type Gpt2ConfigJson = Record<string, unknown>;
+export type Gpt2ConfigJson = ConfigJson;
 
 const keys = {
   vocabularySize: "vocab_size",
@@ -25,6 +23,8 @@ const keys = {
   mlpChannels: "n_inner",
   layerNormEpsilon: "layer_norm_epsilon",
   activation: "activation_function",
+  scaleAttention: "scale_attn_weights",
+  scaleAttentionByLayer: "scale_attn_by_inverse_layer_idx",
   positions: "vitrail.positions",
   tieWeights: "tie_word_embeddings",
   embeddingDropout: "embd_pdrop",
@@ -35,11 +35,37 @@ const keys = {
   endOfTextId: "eos_token_id",
 } as const satisfies Record<keyof GptConfig, string>;
 
-/** Hugging Face has two names for the tanh approximation; their numbers are the same. */
-const activations: Record<string, GptActivation> = {
-  gelu_new: "gelu_new",
-  gelu_pytorch_tanh: "gelu_new",
-  gelu: "gelu",
+/**
+ * `reorder_and_upcast_attn` is read past: it asks for 32-bit attention scores, and Vitrail has no others.
+ * So are the keys of a second head, for choices, that `GPT2DoubleHeadsModel` has beside the one for tokens.
+ */
+const family: Family = {
+  modelType: "gpt2",
+  generalNames: {
+    hidden_size: "n_embd",
+    max_position_embeddings: "n_positions",
+    num_attention_heads: "n_head",
+    num_hidden_layers: "n_layer",
+  },
+  architectures: [
+    "GPT2LMHeadModel",
+    "GPT2Model",
+    "GPT2DoubleHeadsModel",
+    "GPT2ForSequenceClassification",
+  ],
+  readPast: {
+    reorder_and_upcast_attn: boolean,
+    add_cross_attention: boolean,
+    summary_type: oneOf("cls_index", "last", "first", "mean"),
+    summary_use_proj: boolean,
+    summary_activation: optional(text),
+    summary_proj_to_labels: boolean,
+    summary_first_dropout: number,
+  },
+  variants: [
+    { key: "add_cross_attention", plain: false, effect: "blocks attend to an encoder" },
+    { key: "is_causal", plain: true, effect: "tokens see those behind them" },
+  ],
 };
 
 /**
@@ -95,10 +121,11 @@ export function writeConfig(
  * absent have the values that `transformers` gives them. Keys that change nothing in the forward
  * pass are ignored.
  *
+ * A general name, such as `hidden_size` for `n_embd`, is taken where there is one, as `transformers` does.
  * Begin- and end-of-text ids outside the vocabulary are left out: `transformers` writes 50256 there
  * even for a vocabulary of 100, and no token can ever have it.
  *
- * @param json the parsed file
+ * @param given the parsed file
  * @param options.source what to call it in errors
  * @throws {VitrailError} when it is not a GPT-2, when a value is missing or out of range, or when it
  * asks for a variant whose numbers Vitrail would not reproduce
@@ -119,16 +146,25 @@ export function writeConfig(
  * ```
  */
 export function parseGpt2Config(
-  json: Gpt2ConfigJson,
+  given: Gpt2ConfigJson,
   options: { source?: string } = {},
 ): GptConfig {
   const action = `Cannot use ${showPath(options.source ?? "this config.json")}`;
-  refuseVariants(json, action);
+  const { json, nameOf } = checkConfigJson(withoutOurs(given), family, action);
   const extra = json.vitrail ?? {};
   if (typeof extra !== "object" || Array.isArray(extra)) {
     throw new VitrailError(`${action}: vitrail is ${quoteValue(extra)}, wanted an object`);
   }
+  const ours = extra as Record<string, unknown>;
+  const value = (key: string, otherwise: unknown) => valueOr(json, key, otherwise);
   const vocabularySize = json.vocab_size as number;
+  const named = value("activation_function", "gelu_new");
+  const activation = parseActivation(named);
+  if (activation === undefined) {
+    throw new VitrailError(
+      `${action}: activation_function is ${quoteValue(named)}${wantedActivations(named)}`,
+    );
+  }
   const config = {
     vocabularySize,
     contextLength: json.n_positions,
@@ -136,64 +172,29 @@ export function parseGpt2Config(
     layers: json.n_layer,
     heads: json.n_head,
     // A multiple of nonsense is nonsense too, but the check meets n_embd first and names that.
-    mlpChannels: (extra as Record<string, unknown>).attention_only === true
-      ? 0
-      : json.n_inner ?? 4 * (json.n_embd as number),
-    layerNormEpsilon: json.layer_norm_epsilon ?? 1e-5,
-    activation: parseActivation(json.activation_function ?? "gelu_new", action),
-    positions: (extra as Record<string, unknown>).positions ?? "learned",
-    tieWeights: json.tie_word_embeddings ?? true,
-    embeddingDropout: json.embd_pdrop ?? 0.1,
-    attentionDropout: json.attn_pdrop ?? 0.1,
-    residualDropout: json.resid_pdrop ?? 0.1,
-    initializerRange: json.initializer_range ?? 0.02,
+    mlpChannels: ours.attention_only === true ? 0 : json.n_inner ?? 4 * (json.n_embd as number),
+    layerNormEpsilon: value("layer_norm_epsilon", 1e-5),
+    activation,
+    scaleAttention: value("scale_attn_weights", true),
+    scaleAttentionByLayer: value("scale_attn_by_inverse_layer_idx", false),
+    positions: ours.positions ?? "learned",
+    tieWeights: value("tie_word_embeddings", true),
+    embeddingDropout: value("embd_pdrop", 0.1),
+    attentionDropout: value("attn_pdrop", 0.1),
+    residualDropout: value("resid_pdrop", 0.1),
+    initializerRange: value("initializer_range", 0.02),
     ...withinVocabulary("beginOfTextId", { id: json.bos_token_id, vocabularySize }),
     ...withinVocabulary("endOfTextId", { id: json.eos_token_id, vocabularySize }),
   } as GptConfig;
-  validateGptConfig(config, { action, fieldNames: keys });
+  if (json.n_inner === 0 && ours.attention_only !== true) {
+    // A width of 0 is ours for no MLP at all; theirs has its last bias left.
+    throw new VitrailError(`${action}: n_inner is 0, wanted a whole number from 1`);
+  }
+  const fieldNames = Object.fromEntries(
+    Object.entries(keys).map(([field, key]) => [field, nameOf(key)]),
+  );
+  validateGptConfig(config, { action, fieldNames });
   return config;
-}
-
-/** Keys that change the forward pass, the values that do not, and what the key does otherwise. */
-const variants: { key: string; plain: unknown; effect: string }[] = [
-  { key: "scale_attn_weights", plain: true, effect: "attention scores are not scaled" },
-  {
-    key: "scale_attn_by_inverse_layer_idx",
-    plain: false,
-    effect: "attention scores are divided by the layer's number",
-  },
-  { key: "add_cross_attention", plain: false, effect: "blocks attend to an encoder" },
-];
-
-/**
- * Refuses what would give other numbers than `transformers`. `reorder_and_upcast_attn` passes: it
- * asks for 32-bit attention scores, and Vitrail has no others.
- */
-function refuseVariants(json: Gpt2ConfigJson, action: string): void {
-  if (json.model_type !== "gpt2") {
-    throw new VitrailError(
-      `${action}: model_type is ${quoteValue(json.model_type)}, wanted "gpt2"`,
-    );
-  }
-  for (const { key, plain, effect } of variants) {
-    const value = json[key] ?? plain;
-    if (value === plain) continue;
-    // The first layer is divided by one, so a model of one layer is the same either way.
-    if (key === "scale_attn_by_inverse_layer_idx" && value === true && json.n_layer === 1) continue;
-    throw new VitrailError(
-      `${action}: ${key} is ${
-        quoteValue(value)
-      } (${effect}), which is not supported, wanted ${plain}`,
-    );
-  }
-  for (const key of ["quantization_config", "pruned_heads"]) {
-    const value = json[key];
-    const empty = typeof value === "object" && value !== null && Object.keys(value).length === 0;
-    if (value === undefined || value === null || empty || isOurs(key, value)) continue;
-    throw new VitrailError(
-      `${action}: it has ${key}, which is not supported; export the model without it`,
-    );
-  }
 }
 
 /** The method that quantized models of Vitrail name; the file of the weights says the rest. */
@@ -203,17 +204,12 @@ function quantizationConfig({ format, group }: Packing): Record<string, unknown>
   return { group_size: group, quant_method: METHOD, weights: format };
 }
 
-function isOurs(key: string, value: unknown): boolean {
-  return key === "quantization_config" &&
-    (value as Record<string, unknown>).quant_method === METHOD;
-}
-
-function parseActivation(value: unknown, action: string): GptActivation {
-  if (typeof value === "string" && Object.hasOwn(activations, value)) return activations[value];
-  const supported = Object.keys(activations).map((name) => `"${name}"`).join(", ");
-  throw new VitrailError(
-    `${action}: activation_function is ${quoteValue(value)}, wanted one of ${supported}`,
-  );
+/** The file without the integers that are Vitrail's own, which no family's check has to know. */
+function withoutOurs(json: Gpt2ConfigJson): Gpt2ConfigJson {
+  const { quantization_config: packing, ...rest } = json;
+  return (packing as Record<string, unknown> | null | undefined)?.quant_method === METHOD
+    ? rest
+    : json;
 }
 
 function withinVocabulary(
@@ -265,6 +261,8 @@ export function formatGpt2Config(config: GptConfig): Gpt2ConfigJson {
     n_layer: config.layers,
     n_positions: config.contextLength,
     resid_pdrop: config.residualDropout,
+    scale_attn_by_inverse_layer_idx: config.scaleAttentionByLayer,
+    scale_attn_weights: config.scaleAttention,
     tie_word_embeddings: config.tieWeights,
     vitrail: {
       ...config.mlpChannels === 0 && { attention_only: true },

@@ -23,8 +23,11 @@ export interface GptClassifierSettings {
   labelKind: LabelKind;
   /** Of a model that was trained on pairs of texts, the fields that held them. */
   pairFields?: PairFields;
-  /** The token behind the last one of short sequences: `transformers` finds the last one by it. */
-  padId: number;
+  /**
+   * The token behind the last one of short sequences: `transformers` finds the last one by it. Without one
+   * it takes sequences one by one.
+   */
+  padId?: number;
 }
 
 /** What the file says. */
@@ -53,21 +56,24 @@ export function readGptClassifierConfig(directory: string): GptClassifierDescrip
         "fine-tune it with `vitrail finetune classify` first",
     );
   }
-  const { pad_token_id: padId } = json;
   const config = parseGpt2Config(json, { source: path });
-  if (
-    !Number.isSafeInteger(padId) || !(padId as number >= 0) ||
-    !(padId as number < config.vocabularySize)
-  ) {
+  const padId = (json.pad_token_id ?? undefined) as number | undefined;
+  if (padId !== undefined && !(padId >= 0 && padId < config.vocabularySize)) {
     throw new VitrailError(
       `${action}: pad_token_id is ${quoteValue(padId)}, wanted the token that fills up short ` +
         `sequences, from 0 to ${config.vocabularySize - 1}`,
     );
   }
   const labels = parseLabels(json);
-  const labelKind = parseLabelKind(json, labels);
+  const labelKind = parseLabelKind(json, labels, action);
   const pairFields = parsePairFields(json);
-  return { config, labels, labelKind, padId: padId as number, ...pairFields && { pairFields } };
+  return {
+    config,
+    labels,
+    labelKind,
+    ...padId !== undefined && { padId },
+    ...pairFields && { pairFields },
+  };
 }
 
 /** Writes `config.json` into a classifier's directory, whole or not at all. */
@@ -79,7 +85,7 @@ export function writeGptClassifierConfig(
     ...formatGpt2Config(config),
     architectures: [ARCHITECTURE],
     ...formatLabels(labels, { kind, pairFields }),
-    pad_token_id: padId,
+    pad_token_id: padId ?? null,
   };
   const sorted = Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1));
   writeFileAtomic(`${directory}/config.json`, JSON.stringify(sorted, null, 2) + "\n");

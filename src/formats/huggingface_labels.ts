@@ -1,5 +1,8 @@
 /** Labels in Hugging Face's `config.json`: their names, and what they mean. @module */
 
+import { VitrailError } from "../errors.ts";
+import { quoteValue } from "./messages.ts";
+
 /** What labels mean: one of them holds, several may, or they are numbers. */
 export type LabelKind = "single" | "multiple" | "number";
 
@@ -35,16 +38,36 @@ export function parsePairFields(json: Record<string, unknown>): PairFields | und
   return Object.hasOwn(PAIR_TASKS, name) ? PAIR_TASKS[name] : undefined;
 }
 
-/** Labels in the order of their ids; `transformers` takes two where a file has none. */
+/**
+ * Labels in the order of their ids; `transformers` takes two where a file has none, and where it has
+ * another number of names than `num_labels`, it drops the names.
+ */
 export function parseLabels(json: Record<string, unknown>): string[] {
-  const byId = json.id2label as Record<string, string> | undefined;
-  const count = byId ? Object.keys(byId).length : (json.num_labels as number | undefined) ?? 2;
-  return Array.from({ length: count }, (_, i) => byId?.[i] ?? `LABEL_${i}`);
+  const byId = (json.id2label ?? undefined) as Record<string, unknown> | undefined;
+  const named = byId && Object.keys(byId).length;
+  const count = (json.num_labels as number | undefined) ?? named ?? 2;
+  const known = count === named ? byId : undefined;
+  return Array.from({ length: count }, (_, i) => `${known?.[i] ?? `LABEL_${i}`}`);
 }
 
-/** What the labels mean; where a file does not say, a single one is a number. */
-export function parseLabelKind(json: Record<string, unknown>, labels: string[]): LabelKind {
+/**
+ * What the labels mean; where a file does not say, a single one is a number.
+ *
+ * @throws {VitrailError} if a single label is to be one of several
+ */
+export function parseLabelKind(
+  json: Record<string, unknown>,
+  labels: string[],
+  action: string,
+): LabelKind {
   const known = Object.entries(problems).find(([, problem]) => problem === json.problem_type);
+  if (known?.[0] === "single" && labels.length === 1) {
+    throw new VitrailError(
+      `${action}: problem_type is ${
+        quoteValue(json.problem_type)
+      } with one label, wanted two or more`,
+    );
+  }
   return (known?.[0] ?? (labels.length === 1 ? "number" : "single")) as LabelKind;
 }
 

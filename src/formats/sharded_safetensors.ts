@@ -1,19 +1,35 @@
-/** The weights of a model directory, in one safetensors file or spread over several. @module */
+/**
+ * The weights of a model directory, in one safetensors file or spread over several, under the names that
+ * `transformers` has for them today.
+ *
+ * @module
+ */
 
 import { VitrailError } from "../errors.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteName, quoteValue, showPath } from "./messages.ts";
-import { ADAPTER_WEIGHTS } from "./peft.ts";
+import { otherWeights } from "./other_weights.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors_reader.ts";
 import type { TensorInfo } from "./safetensors_header.ts";
+
+/**
+ * Spellings of names, and what they are today: what `torch.compile` and `DistributedDataParallel` put
+ * before each, and the norms of TensorFlow's BERTs.
+ */
+const RENAMED: readonly [RegExp, string][] = [
+  [/^(?:_orig_mod\.|module\.)+/, ""],
+  [/LayerNorm\.gamma$/, "LayerNorm.weight"],
+  [/LayerNorm\.beta$/, "LayerNorm.bias"],
+];
 
 /**
  * Opens the weights of a Hugging Face model directory: `model.safetensors`, or else the files that
  * `model.safetensors.index.json` names.
  *
- * @returns all tensors as though they were in one file; `metadata` is that of the first file
- * @throws {VitrailError} when neither file is there, or only an adapter's is, when a shard is missing or damaged, or when a
- * shard lacks a tensor that the index places in it
+ * @returns all tensors as though they were in one file, under today's names: an old spelling is left where
+ * its tensor has another one too; `metadata` is that of the first file
+ * @throws {VitrailError} when neither file is there (the message names weights that are, and how to convert
+ * them), when a shard is missing or damaged, or when a shard lacks a tensor that the index places in it
  *
  * @example
  * ```ts
@@ -31,16 +47,12 @@ import type { TensorInfo } from "./safetensors_header.ts";
 export function openModelWeights(directory: string): SafetensorsFile {
   const single = `${directory}/model.safetensors`;
   const indexPath = `${directory}/model.safetensors.index.json`;
-  if (!exists(single) && exists(`${directory}/${ADAPTER_WEIGHTS}`)) {
-    throw new VitrailError(
-      `Cannot open ${
-        showPath(directory)
-      } as a model: it holds a LoRA adapter; give the model that it ` +
-        "is for as --model, and this directory as --adapter",
-    );
+  if (exists(single)) return renamed(openSafetensors(single));
+  if (!exists(indexPath)) {
+    const other = otherWeights(directory);
+    if (other === undefined) return openSafetensors(single);
+    throw new VitrailError(`Cannot open ${showPath(directory)} as a model: ${other}`);
   }
-  if (exists(single) || !exists(indexPath)) return openSafetensors(single);
-
   const fault = (reason: string): VitrailError =>
     new VitrailError(`Cannot read ${indexPath}: ${reason}`);
   const { weight_map: weightMap } = readJsonObject(indexPath);
@@ -48,7 +60,7 @@ export function openModelWeights(directory: string): SafetensorsFile {
     throw fault(`weight_map is ${quoteValue(weightMap)}, wanted file names by tensor name`);
   }
   const shards = new Map<string, SafetensorsFile>();
-  const placement = new Map<string, SafetensorsFile>();
+  const places = new Map<string, Place>();
   try {
     for (const [name, fileName] of Object.entries(weightMap)) {
       // Only plain names: an index must not lead out of its directory.
@@ -58,19 +70,36 @@ export function openModelWeights(directory: string): SafetensorsFile {
             "wanted the name of a .safetensors file beside the index",
         );
       }
-      let shard = shards.get(fileName);
-      if (shard === undefined) {
-        shard = openSafetensors(`${directory}/${fileName}`);
-        shards.set(fileName, shard);
+      let file = shards.get(fileName);
+      if (file === undefined) {
+        file = openSafetensors(`${directory}/${fileName}`);
+        shards.set(fileName, file);
       }
-      if (!shard.has(name)) throw fault(`no tensor ${quoteName(name)} in ${quoteName(fileName)}`);
-      placement.set(name, shard);
+      if (!file.has(name)) throw fault(`no tensor ${quoteName(name)} in ${quoteName(fileName)}`);
+      places.set(name, { file, name });
     }
   } catch (error) {
     for (const shard of shards.values()) shard.close();
     throw error;
   }
-  return new ShardedFile(placement, fault);
+  return new PlacedTensors(withNewNames(places), fault);
+}
+
+/** A file under today's names: itself, if it has no others. */
+function renamed(file: SafetensorsFile): SafetensorsFile {
+  const places = new Map(file.names.map((name) => [name, { file, name }]));
+  const now = withNewNames(places);
+  if ([...now.keys()].every((name) => places.has(name))) return file;
+  return new PlacedTensors(now, (reason) => new VitrailError(`Cannot read the model: ${reason}`));
+}
+
+function withNewNames(places: ReadonlyMap<string, Place>): Map<string, Place> {
+  return new Map(
+    Array.from(places, ([name, place]) => {
+      const now = RENAMED.reduce((n, [old, today]) => n.replace(old, today), name);
+      return [places.has(now) ? name : now, place];
+    }),
+  );
 }
 
 function exists(path: string): boolean {
@@ -84,51 +113,57 @@ function exists(path: string): boolean {
   }
 }
 
-class ShardedFile implements SafetensorsFile {
+/** Where a tensor is, and under which name. */
+interface Place {
+  file: SafetensorsFile;
+  name: string;
+}
+
+class PlacedTensors implements SafetensorsFile {
   readonly names: readonly string[];
   readonly metadata: Record<string, string>;
-  readonly #placement: ReadonlyMap<string, SafetensorsFile>;
+  readonly #places: ReadonlyMap<string, Place>;
   readonly #fault: (reason: string) => VitrailError;
 
-  constructor(
-    placement: ReadonlyMap<string, SafetensorsFile>,
-    fault: (reason: string) => VitrailError,
-  ) {
-    this.#placement = placement;
+  constructor(places: ReadonlyMap<string, Place>, fault: (reason: string) => VitrailError) {
+    this.#places = places;
     this.#fault = fault;
-    this.names = Object.freeze([...placement.keys()]);
-    this.metadata = placement.values().next().value?.metadata ?? {};
+    this.names = Object.freeze([...places.keys()]);
+    this.metadata = places.values().next().value?.file.metadata ?? {};
   }
 
   has(name: string): boolean {
-    return this.#placement.has(name);
+    return this.#places.has(name);
   }
 
   info(name: string): TensorInfo {
-    return this.#shard(name).info(name);
+    const place = this.#place(name);
+    return place.file.info(place.name);
   }
 
   read(name: string): Float32Array<ArrayBuffer> {
-    return this.#shard(name).read(name);
+    const place = this.#place(name);
+    return place.file.read(place.name);
   }
 
   readRaw(name: string): Uint8Array<ArrayBuffer> {
-    return this.#shard(name).readRaw(name);
+    const place = this.#place(name);
+    return place.file.readRaw(place.name);
   }
 
   close(): void {
-    for (const shard of this.#placement.values()) shard.close();
+    for (const file of new Set([...this.#places.values()].map((place) => place.file))) file.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #shard(name: string): SafetensorsFile {
-    const shard = this.#placement.get(name);
-    if (shard === undefined) {
+  #place(name: string): Place {
+    const place = this.#places.get(name);
+    if (place === undefined) {
       throw this.#fault(`no tensor ${quoteName(name)} among its ${this.names.length}`);
     }
-    return shard;
+    return place;
   }
 }

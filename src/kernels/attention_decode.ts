@@ -70,11 +70,14 @@ export function layersThatFit(device: Device, size: DecodeCacheSize): number {
   return Math.max(1, Math.min(layers, Math.floor(limit / layer)));
 }
 
-function uniformsOf(cache: DecodeCache, rest: Record<string, number>): Record<string, number> {
+function uniformsOf(
+  cache: DecodeCache,
+  rest: Record<string, number | undefined>,
+): Record<string, number> {
   const { batch, heads, headSize, capacity } = cache;
-  const scale = 1 / Math.sqrt(headSize);
+  const scale = rest.scale ?? 1 / Math.sqrt(headSize);
   const none = { sources: batch, time: 1, layer: 0, layers: 1, layer_stride: 0 };
-  return { batch, heads, head_size: headSize, capacity, scale, ...none, ...rest };
+  return { batch, heads, head_size: headSize, capacity, ...none, ...rest, scale };
 }
 
 /** Lanes of a workgroup: a head's channels, four to a lane, must find room in it. */
@@ -115,12 +118,12 @@ export function decodeAppend(
 
 /**
  * Attention of one query a sequence, in qkv (B, 1, 3·C), to `past` places of a layer of the cache and to its
- * own, which need not be in the cache: (B, 1, C).
+ * own, which need not be in the cache: (B, 1, C). `scale` is the factor on the scores; 1/√HS if absent.
  */
 export function attentionDecode(
   qkv: Tensor,
   cache: DecodeCache,
-  options: { past: number; layer: number; out?: Tensor },
+  options: { past: number; layer: number; scale?: number; out?: Tensor },
 ): Tensor {
   const { device } = qkv;
   const { batch, heads, headSize, capacity } = cache;
@@ -140,13 +143,13 @@ export function attentionDecode(
 function launch(
   qkv: Tensor,
   cache: DecodeCache,
-  options: { past: number; layer: number; out: Tensor; lanes: number },
+  options: { past: number; layer: number; scale?: number; out: Tensor; lanes: number },
 ): void {
-  const { past, layer, out, lanes } = options;
+  const { past, layer, scale, out, lanes } = options;
   const { batch, heads, headSize } = cache;
   qkv.device.dispatch(kernel, "forward", {
     bindings: { qkv, keys: cache.keys, values: cache.values, out },
-    uniforms: uniformsOf(cache, { past, layer }),
+    uniforms: uniformsOf(cache, { past, layer, scale }),
     overrides: { quads: quadsOf(headSize), lanes },
     workgroups: [heads, batch],
   });

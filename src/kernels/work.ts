@@ -62,6 +62,28 @@ function each(of: string, flops: number, again: readonly string[] = []): Count {
 /** x/√2, erf, 1 +, ½, x·; or x², x³, its factor, x +, the factor, tanh, 1 +, ½, x·. */
 const geluOf = ({ overrides: { exact } }: Dispatched): number => exact ? 5 : 9;
 
+/**
+ * Of each case of activation.wgsl, forward, and backward with the product: σ is a sign, exp, 1 + and 1/, Φ
+ * is 4, its density 4, and log(1 + exp) is 3.
+ */
+const ACTIVATION_FLOPS: readonly [number, number][] = [
+  [1, 2], // relu
+  [2, 3], // relu2
+  [2, 3], // relu6
+  [2, 2], // leaky_relu
+  [5, 9], // silu
+  [5, 5], // hardswish
+  [5, 13], // mish
+  [4, 7], // sigmoid
+  [1, 5], // tanh
+  [6, 8], // laplace
+  [6, 11], // quick_gelu
+  [4, 11], // sqrtsoftplus
+  [7, 13], // gelu_10
+];
+
+const activationFlops = ({ overrides: { kind } }: Dispatched) => ACTIVATION_FLOPS[+kind];
+
 /** 2·M·N·K, what is added to the product, and GELU of it. */
 const matmul: Count = (d) => {
   const { uniforms: { m, n, k }, overrides: { has_bias, accumulate, gelu, has_before } } = d;
@@ -257,6 +279,8 @@ const COUNTS: Record<string, Count> = {
   "gelu.forward": (d) => each("x", geluOf(d))(d),
   // Φ in 4, φ in 4, x·φ, +, ·d; or the tanh's argument in 5, and 13 more.
   "gelu.backward": (d) => each("d_x", d.overrides.exact ? 11 : 18)(d),
+  "activation.forward": (d) => each("x", activationFlops(d)[0])(d),
+  "activation.backward": (d) => each("d_x", activationFlops(d)[1])(d),
   "tanh.forward": each("x", 1),
   "tanh.backward": each("d_x", 3),
   "add.forward": each("a", 1),

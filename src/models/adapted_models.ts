@@ -45,6 +45,7 @@ const TASKS: Record<BertHeadsSettings["kind"], ModelTask | undefined> = {
   "none": undefined,
   "pretraining": "fill-mask",
   "masked-language": "fill-mask",
+  "next-sentence": undefined,
   "sequence-classification": "classify",
   "token-classification": "tag",
   "question-answering": "answer",
@@ -75,7 +76,9 @@ export function modelTask(directory: string, adapter?: string): ModelTask {
   const task = TASKS[heads.kind];
   if (task) return task;
   throw new VitrailError(
-    `Cannot use ${showPath(directory)}: this BERT has no head; wanted one that was pre-trained ` +
+    `Cannot use ${
+      showPath(directory)
+    }: this BERT has no head for a task; wanted one that was pre-trained ` +
       "with its head for tokens, or fine-tuned for a task",
   );
 }

@@ -17,6 +17,7 @@ import { Attention } from "../nn/attention.ts";
 import { embed } from "../nn/embedding.ts";
 import type { LayerNorm } from "../nn/layer_norm.ts";
 import type { Linear } from "../nn/linear.ts";
+import { kindOf } from "../kernels/activation.ts";
 import { Mlp } from "../nn/mlp.ts";
 import { PostNormBlock } from "../nn/post_norm_block.ts";
 import { type BertHeads, makeHeads } from "./bert_heads.ts";
@@ -89,7 +90,7 @@ export class Bert {
         mlp: new Mlp(
           layers.affine(`${name}.intermediate.dense`, [mlpChannels, C]),
           layers.affine(`${name}.output.dense`, [C, mlpChannels]),
-          { activation: config.activation === "gelu" ? "erf" : "tanh", residualDropout },
+          { activation: kindOf(config.activation), residualDropout },
         ),
         norm2: layers.norm(`${name}.output.LayerNorm`),
       });

@@ -13,7 +13,7 @@ import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
 import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { GeluKind } from "../kernels/gelu.ts";
+import { type ActivationKind, kindOf } from "../kernels/activation.ts";
 import type { LayerNorm } from "../nn/layer_norm.ts";
 import type { Linear } from "../nn/linear.ts";
 import type { BertLayers } from "./bert_layers.ts";
@@ -48,21 +48,21 @@ export class Pooler {
   }
 }
 
-/** Guesses tokens: dense, GELU, norm, and the token embedding as decoder, with a bias of its own. */
+/** Guesses tokens: dense, activation, norm, and the token embedding as decoder, with a bias of its own. */
 export class MaskedLanguageHead {
   readonly #dense: Linear;
   readonly #norm: LayerNorm;
   readonly #decoder: { weight: Parameter; bias: Parameter; transposed: true };
-  readonly #activation: GeluKind;
+  readonly #activation: ActivationKind;
 
   /** Takes its layers from the model that owns them. */
   constructor(
-    layers: { dense: Linear; norm: LayerNorm; token: Parameter; bias: Parameter },
-    activation: GeluKind,
+    layers: { dense: Linear; norm: LayerNorm; decoder: Parameter; bias: Parameter },
+    activation: ActivationKind,
   ) {
     this.#dense = layers.dense;
     this.#norm = layers.norm;
-    this.#decoder = { weight: layers.token, bias: layers.bias, transposed: true };
+    this.#decoder = { weight: layers.decoder, bias: layers.bias, transposed: true };
     this.#activation = activation;
   }
 
@@ -79,7 +79,7 @@ export class MaskedLanguageHead {
   }
 
   #transform(run: Run, hidden: Tensor): Tensor {
-    const transformed = this.#dense.forwardGelu(run, hidden, this.#activation);
+    const transformed = this.#dense.forwardActivated(run, hidden, this.#activation);
     return run.hook("unembed.hook_in", this.#norm.forward(run, transformed, "mlm_head.ln."));
   }
 
@@ -114,31 +114,26 @@ export function makeHeads(
   token: Parameter,
   settings: BertHeadsSettings,
 ): BertHeads {
-  const { channels: C, vocabularySize, classifierDropout, activation } = layers.config;
+  const { channels: C, vocabularySize: V, classifierDropout, ...config } = layers.config;
   const pooler = () => new Pooler(layers.affine("bert.pooler.dense", [C, C]));
   const masked = () => {
-    const bias = layers.bias("cls.predictions.bias", vocabularySize);
+    const bias = layers.bias("cls.predictions.bias", V);
     const dense = layers.affine("cls.predictions.transform.dense", [C, C]);
     const norm = layers.norm("cls.predictions.transform.LayerNorm");
-    const kind = activation === "gelu" ? "erf" : "tanh";
-    return new MaskedLanguageHead({ dense, norm, token, bias }, kind);
+    const decoder = config.tieWeights ? token : layers.table("cls.predictions.decoder", V);
+    return new MaskedLanguageHead({ dense, norm, decoder, bias }, kindOf(config.activation));
   };
   const classifier = (name: string, labels: number, dropout = 0) =>
     new Classifier(layers.affine(name, [labels, C]), dropout);
+  const nextSentence = () =>
+    new Classifier(layers.affine("cls.seq_relationship", [2, C]), 0, "nsp_head.hook_nsp_out");
   switch (settings.kind) {
     case "none":
-      return { settings, pooler: pooler() };
+      return settings.pooler === false ? { settings } : { settings, pooler: pooler() };
     case "pretraining":
-      return {
-        settings,
-        pooler: pooler(),
-        masked: masked(),
-        classifier: new Classifier(
-          layers.affine("cls.seq_relationship", [2, C]),
-          0,
-          "nsp_head.hook_nsp_out",
-        ),
-      };
+      return { settings, pooler: pooler(), masked: masked(), classifier: nextSentence() };
+    case "next-sentence":
+      return { settings, pooler: pooler(), classifier: nextSentence() };
     case "masked-language":
       return { settings, masked: masked() };
     case "sequence-classification":

@@ -18,7 +18,8 @@ import { Gpt } from "./gpt.ts";
 import { sinusoids } from "./initialize.ts";
 import { packedMetadata, packedTensors, packingOf } from "./packed_files.ts";
 import { quantizing } from "./quantize.ts";
-import { freshWeights, storedWeights, type WeightSource } from "./weights.ts";
+import { bertHead, gptHead } from "./tied_weights.ts";
+import { freshWeights, storedName, storedWeights, type WeightSource } from "./weights.ts";
 
 /** Bytes that are read back with one wait: every wait costs 11 ms under Deno. */
 const READ_TOGETHER = 1 << 25;
@@ -27,18 +28,28 @@ const READ_TOGETHER = 1 << 25;
  * Opens a GPT-2 directory of ours or of Hugging Face, with weights as its file has them: in f32, or in
  * integers if it was quantized. With `weights` they are quantized while they are read.
  *
+ * Where config.json ties the head to the embedding and the file has another head, the file's is taken, as
+ * `transformers` does, and `warn` is called; it prints to the console unless it is given.
+ *
  * @throws {VitrailError} if a file is missing or damaged, or if what was quantized is to be so again
  */
 export function loadGpt(
   device: Device,
   directory: string,
-  options: { weights?: PackedFormat; group?: number } = {},
+  options: { weights?: PackedFormat; group?: number; warn?: (message: string) => void } = {},
 ): Gpt {
-  const { weights, group } = options;
-  const config = readConfig(directory);
+  const { weights, group, warn = warnOnConsole } = options;
+  const given = readConfig(directory);
   using file = openModelWeights(directory);
-  const stored = storedWeights(file, "transformer.");
+  const { tieWeights, names } = gptHead(file, given.tieWeights, warn);
+  const config = { ...given, tieWeights };
+  const stored = storedWeights(file, names.prefix, names);
   return new Gpt(device, config, weights ? quantizing(stored, { weights, group }) : stored);
+}
+
+/** Where a library says what its caller may want to know: the caller may give something else. */
+export function warnOnConsole(message: string): void {
+  console.warn(`warning: ${message}`);
 }
 
 /**
@@ -97,7 +108,8 @@ function silentMlps({ mlpChannels, layers, channels: C }: GptConfig): TensorToWr
  * may be asked for: what the file lacks begins afresh from `seed`. A `contextLength` beyond the
  * directory's repeats its positions, from where training goes on faster than from fresh ones (Beltagy
  * et al. 2020, arXiv:2004.05150, section 5). `dropout` takes the place of the directory's, everywhere:
- * what learns long from much text needs none, and what learns a task from little does.
+ * what learns long from much text needs none, and what learns a task from little does. `warn` is called
+ * as {@linkcode loadGpt} does.
  */
 export function loadBert(
   device: Device,
@@ -107,33 +119,40 @@ export function loadBert(
     seed?: number;
     contextLength?: number;
     dropout?: number;
+    warn?: (message: string) => void;
   } = {},
 ): Bert {
   const { config: own, heads } = readBertConfig(directory);
+  const { warn = warnOnConsole } = options;
   const contextLength = Math.max(own.contextLength, options.contextLength ?? 0);
   const { dropout } = options;
+  using file = openModelWeights(directory);
+  const { tieWeights, names } = bertHead(file, own.tieWeights, warn);
   const config = {
     ...own,
     contextLength,
+    tieWeights,
     ...(dropout === undefined ? {} : { hiddenDropout: dropout, attentionDropout: dropout }),
   };
-  using file = openModelWeights(directory);
-  const weights = storedWeights(file, "bert.");
+  const weights = storedWeights(file, names.prefix, names);
   const stored: WeightSource = (name, shape, initial) => {
     if (!name.endsWith(".position_embeddings.weight")) return weights(name, shape, initial);
     const known = weights(name, [own.contextLength, own.channels], initial);
     return Float32Array.from({ length: sizeOf(shape) }, (_, i) => known[i % known.length]);
   };
-  if (!options.heads) return new Bert(device, config, { heads, source: stored });
+  if (!options.heads) {
+    // Masked language modelling does without a pooler: what is left of such a model has none.
+    const pooler = storedName(file, "bert.pooler.dense.weight", names) !== undefined;
+    const found = heads.kind === "none" ? { ...heads, pooler } : heads;
+    return new Bert(device, config, { heads: found, source: stored });
+  }
   const fresh = freshWeights(options.seed ?? 0);
   return new Bert(device, config, {
     heads: options.heads,
     source: (name, shape, initial) => {
       const inEncoder = name.startsWith("bert.embeddings.") || name.startsWith("bert.encoder.");
-      // A file of the encoder alone names its pooler without the prefix.
-      const known = [name, name.replace(/^bert\./, "")].some((n) =>
-        file.has(n) && file.info(n).shape.join() === shape.join()
-      );
+      const found = storedName(file, name, names);
+      const known = found !== undefined && file.info(found).shape.join() === shape.join();
       return (inEncoder || known ? stored : fresh)(name, shape, initial);
     },
   });
@@ -142,7 +161,13 @@ export function loadBert(
 /** Writes config.json and model.safetensors, each whole or not at all. */
 export async function saveBert(model: Bert, directory: string): Promise<void> {
   writeBertConfig(directory, { config: model.config, heads: model.heads.settings });
-  const tensors = tensorsToWrite(model.device, model.parameters.flatMap(inFile));
+  const named = model.parameters.flatMap(inFile);
+  // `transformers` has the head's bias twice, and takes the decoder's where the two are not tied.
+  const bias = named.find(({ name }) => name === "cls.predictions.bias");
+  if (bias && !model.config.tieWeights) {
+    named.push({ ...bias, name: "cls.predictions.decoder.bias" });
+  }
+  const tensors = tensorsToWrite(model.device, named);
   await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
 }
 

@@ -20,6 +20,7 @@ import { type AttentionCache, LayerCache } from "../nn/cache.ts";
 import { embed } from "../nn/embedding.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
+import { kindOf } from "../kernels/activation.ts";
 import { Mlp } from "../nn/mlp.ts";
 import { type Decoder, type DecoderSize, GptDecoder } from "./gpt_decoder.ts";
 import { checkIds, checkLength } from "./ids.ts";
@@ -96,14 +97,14 @@ export class Gpt {
         attention: new Attention(
           affine(`${h}.attn.c_attn`, [C, 3 * C]),
           affine(`${h}.attn.c_proj`, [C, C], residual),
-          { ...config, heads, causal: true },
+          { ...config, heads, causal: true, scale: attentionScale(config, i) },
         ),
         ...mlpChannels > 0 && {
           norm2: norm(`${h}.ln_2`),
           mlp: new Mlp(
             affine(`${h}.mlp.c_fc`, [C, mlpChannels]),
             affine(`${h}.mlp.c_proj`, [mlpChannels, C], residual),
-            { ...config, activation: config.activation === "gelu" ? "erf" : "tanh" },
+            { ...config, activation: kindOf(config.activation) },
           ),
         },
       });
@@ -215,6 +216,14 @@ export class Gpt {
       ),
     );
   }
+}
+
+/** Factor on the scores of a layer, counted from 0; undefined if it is the usual one. */
+function attentionScale(config: GptConfig, layer: number): number | undefined {
+  const { channels, heads, scaleAttention, scaleAttentionByLayer } = config;
+  if (scaleAttention && !scaleAttentionByLayer) return undefined;
+  return (scaleAttention ? 1 / Math.sqrt(channels / heads) : 1) /
+    (scaleAttentionByLayer ? layer + 1 : 1);
 }
 
 /** Keys and values of every layer. */

@@ -20,6 +20,7 @@ import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { neutralTensors, tensorsToWrite } from "./files.ts";
 import { Gpt } from "./gpt.ts";
+import { gptHead } from "./tied_weights.ts";
 import { freshWeights, ParameterList, storedWeights, type WeightSource } from "./weights.ts";
 
 /** Hugging Face's `GPT2ForSequenceClassification`. */
@@ -78,7 +79,9 @@ export function loadGptClassifier(
   options: { settings?: GptClassifierSettings; seed?: number; dropout?: number } = {},
 ): GptClassifier {
   using file = openModelWeights(directory);
-  const stored = storedWeights(file, "transformer.");
+  // A classifier has no head for tokens, so that another one in its file is no matter.
+  const { names } = gptHead(file, true, () => {});
+  const stored = storedWeights(file, names.prefix, names);
   if (!options.settings) {
     const { config, ...settings } = readGptClassifierConfig(directory);
     return new GptClassifier(device, config, { ...settings, source: stored });

@@ -10,6 +10,7 @@ import { VitrailError } from "../errors.ts";
 import type { GptConfig } from "../formats/gpt_config.ts";
 import type { Device } from "../gpu/device.ts";
 import { Tensor } from "../gpu/tensor.ts";
+import { activation, type ActivationKind } from "../kernels/activation.ts";
 import { attention } from "../kernels/attention.ts";
 import {
   attentionDecode,
@@ -80,6 +81,8 @@ interface RowBlock {
   norm: RowNorm;
   layers: Record<"qkv" | "projection", RowLinear>;
   mlp: RowMlp | undefined;
+  /** Factor on the scores; 1/√HS if absent. */
+  scale: number | undefined;
   /** (B, 1, 3·C), part of the cache's `fresh`. */
   qkv: Tensor;
   /** Where its keys and values are, and as which layer. */
@@ -91,7 +94,7 @@ interface RowBlock {
 interface RowMlp {
   norm: RowNorm;
   layers: Record<"up" | "down", RowLinear>;
-  gelu: "erf" | "tanh";
+  activation: ActivationKind;
 }
 
 /** Layers whose keys and values lie in one pair of textures. */
@@ -137,6 +140,7 @@ export class GptDecoder implements Decoder {
   readonly #head: RowWeight | QuantizedMatrix;
   readonly #z: Tensor; // (B, 1, C)
   readonly #thought: Tensor; // (B, 1, 4C)
+  readonly #activated: Tensor | undefined; // (B, 1, 4C), of what is no GELU
   readonly #logits: Tensor; // (B, 1, V)
 
   /** `Gpt.decoder` is the usual way in. */
@@ -163,7 +167,10 @@ export class GptDecoder implements Decoder {
     this.#norm = rowNorm(parts.norm);
     this.#head = weightOf(parts.head, { transposed: true });
     this.#z = device.tensor([batch, 1, C]);
-    this.#thought = device.tensor([batch, 1, Math.max(mlpChannels, 1)]);
+    const hidden = [batch, 1, Math.max(mlpChannels, 1)];
+    this.#thought = device.tensor(hidden);
+    const isFused = this.#blocks.every(({ mlp }) => !mlp || "gelu" in mlp.activation);
+    this.#activated = isFused ? undefined : device.tensor(hidden);
     this.#logits = device.tensor([batch, 1, vocabularySize]);
   }
 
@@ -176,9 +183,9 @@ export class GptDecoder implements Decoder {
     }
     const [sources, time] = ids.shape;
     const layers = this.#blocks.map(({ cache: { cache }, layer }): AttentionCache => ({
-      attend: (qkv, { heads }) => {
+      attend: (qkv, { heads, scale }) => {
         decodeAppend(qkv, cache, { past: 0, sources, time, layer });
-        return attention(qkv, { heads, causal: true }).out;
+        return attention(qkv, { heads, scale, causal: true }).out;
       },
     }));
     const hidden = this.#parts.hidden(run, ids, { cache: { length: 0, layers } });
@@ -193,19 +200,17 @@ export class GptDecoder implements Decoder {
     const x = token instanceof QuantizedWeight // (B, 1, C)
       ? quantizedEmbedding(ids, { token: token.matrix, position, offset: past })
       : embedding(ids, { token, position, offset: past });
-    for (const { norm, layers, mlp, qkv, cache, layer } of this.#blocks) {
+    for (const { norm, layers, mlp, scale, qkv, cache, layer } of this.#blocks) {
       apply(x, layers.qkv.weight, { norm, bias: layers.qkv.bias, out: qkv });
-      attentionDecode(qkv, cache.cache, { past, layer, out: this.#z });
+      attentionDecode(qkv, cache.cache, { past, layer, scale, out: this.#z });
       const { projection } = layers;
       apply(this.#z, projection.weight, { bias: projection.bias, out: x, accumulate: true });
       if (!mlp) continue;
       const { up, down } = mlp.layers;
-      const thought = apply(x, up.weight, {
-        norm: mlp.norm,
-        bias: up.bias,
-        gelu: mlp.gelu,
-        out: this.#thought,
-      });
+      const { activation: kind } = mlp;
+      const gelu = "gelu" in kind ? kind.gelu : undefined;
+      const sum = apply(x, up.weight, { norm: mlp.norm, bias: up.bias, gelu, out: this.#thought });
+      const thought = gelu ? sum : activation(sum, kind, { out: this.#activated });
       apply(thought, down.weight, { bias: down.bias, out: x, accumulate: true });
     }
     for (const { cache, fresh } of this.#groups) decodeAppend(fresh, cache, { past });
@@ -247,8 +252,9 @@ function rowBlock(block: Block, cache: LayerGroup, layer: number): RowBlock {
     mlp: mlp && norm2 && {
       norm: rowNorm(norm2),
       layers: { up: rowLinear(mlp.up), down: rowLinear(mlp.down) },
-      gelu: mlp.config.activation,
+      activation: mlp.config.activation,
     },
+    scale: attention.config.scale,
     qkv: new Tensor(device, slice, shape, "f32"),
     cache,
     layer,

@@ -13,7 +13,7 @@ const NORM = ["hook_scale", "hook_normalized"];
 /** q, k, v (B, T, NH, HS); masked scores and their softmax (B, NH, T, T); z (B, T, NH, HS). */
 const ATTENTION = ["q", "k", "v", "attn_scores", "pattern", "z"].map((part) => `attn.hook_${part}`);
 
-/** Before and after GELU (B, T, 4C). */
+/** Before and after the activation (B, T, 4C). */
 const MLP = ["mlp.hook_pre", "mlp.hook_post"];
 
 /** Of the head over the vocabulary (B, T, C) and its logits (B, T, V). */
@@ -64,7 +64,7 @@ const POST_NORM = [
  *   in f32; a masked score is -3e38. They are not to be had in a pass with a cache.
  * - `hook_attn_out`, `hook_mlp_out`: what is added to the stream. A GPT without MLPs has no `hook_mlp_out`,
  *   `mlp`, `ln2` nor `hook_resid_mid`.
- * - `mlp.hook_pre`, `mlp.hook_post`: (B, T, 4C), before and after GELU.
+ * - `mlp.hook_pre`, `mlp.hook_post`: (B, T, 4C), before and after GELU or another activation.
  * - `ln1.hook_scale`: (B, T, 1), in f32, what a centred row is divided by, √(variance + ε);
  *   `ln1.hook_normalized`: the quotient, before weight and bias.
  * - `unembed.hook_in`, `unembed.hook_out`: what the head reads, and logits (B, T, V).
@@ -93,7 +93,7 @@ export function hookPoints(model: Gpt | Bert): string[] {
     "hook_full_embed",
     ...layers(POST_NORM),
     ...(pooler ? ["pooler.hook_pooler_out"] : []),
-    ...(settings.kind === "pretraining" ? ["nsp_head.hook_nsp_out"] : []),
+    ...(["pretraining", "next-sentence"].includes(settings.kind) ? ["nsp_head.hook_nsp_out"] : []),
     ...(masked ? [...within("mlm_head.ln.", NORM), ...UNEMBED] : []),
   ];
 }

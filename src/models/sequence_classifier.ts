@@ -118,6 +118,7 @@ export function gptSequenceClassifier(model: GptClassifier): SequenceClassifier 
     linears: gpt.linears,
     config: gpt.config,
     ...settings,
+    padId: settings.padId ?? 0,
     contextLength: gpt.config.contextLength,
     logits(run, { ids, lengths, time }) {
       const seen = Array.from(

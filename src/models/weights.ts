@@ -6,6 +6,7 @@
 import { Parameter } from "../autograd/parameter.ts";
 import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import { VitrailError } from "../errors.ts";
+import { quoteName } from "../formats/messages.ts";
 import type { PackedMatrix } from "../formats/quantized_matrix.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
@@ -37,18 +38,44 @@ export function freshWeights(seed: number): WeightSource {
       : normals(sizeOf(shape), { deviation: initial.deviation, seed, name });
 }
 
+/** How a file may name a model's tensors otherwise than the model does. */
+export interface StoredNames {
+  /** Tried before each name, and left out where the file has none, as the original GPT-2 files do. */
+  prefix: string;
+  /** Names under which a tensor may lie too, the first of them first, before its own. */
+  instead?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The name under which a file has a tensor; undefined if it has none. */
+export function storedName(
+  file: SafetensorsFile,
+  name: string,
+  { prefix, instead = {} }: StoredNames,
+): string | undefined {
+  return [...instead[name] ?? [], name]
+    .flatMap((n) => n.startsWith(prefix) ? [n, n.slice(prefix.length)] : [n])
+    .find((n) => file.has(n) || file.has(`${n}.packed`));
+}
+
 /**
  * Weights from a file. `prefix` is tried before each name and left out where the file has none, as
  * the original GPT-2 files do.
+ *
+ * @param options.instead other names under which a tensor may lie, which are tried before its own
  */
-export function storedWeights(file: SafetensorsFile, prefix = ""): WeightSource {
-  const spellings = (name: string): string[] =>
-    name.startsWith(prefix) ? [name, name.slice(prefix.length)] : [name];
+export function storedWeights(
+  file: SafetensorsFile,
+  prefix: string = "",
+  options: { instead?: Readonly<Record<string, readonly string[]>> } = {},
+): WeightSource {
+  const names: StoredNames = { prefix, instead: options.instead };
   const source: WeightSource = (name, shape) => {
-    const found = spellings(name).find((n) => file.has(n));
+    const found = storedName(file, name, names);
     if (!found) {
+      const first = file.names.find((n) => n.endsWith(".weight")) ?? file.names[0];
+      const others = first === undefined ? "no tensors" : `tensors such as ${quoteName(first)}`;
       throw new VitrailError(
-        `Cannot load the model: its file has no tensor ${name}; ` +
+        `Cannot load the model: its file has no tensor ${name}, but ${others}; ` +
           "config.json and model.safetensors must belong together",
       );
     }
@@ -62,10 +89,8 @@ export function storedWeights(file: SafetensorsFile, prefix = ""): WeightSource 
     return file.read(found);
   };
   source.packed = (name, shape, { transposed }) => {
-    for (const spelling of spellings(name)) {
-      const packed = readPackedWeight(file, spelling, { shape, transposed });
-      if (packed) return packed;
-    }
+    const found = storedName(file, name, names);
+    return found === undefined ? undefined : readPackedWeight(file, found, { shape, transposed });
   };
   return source;
 }

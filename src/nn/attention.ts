@@ -18,6 +18,8 @@ export interface AttentionConfig {
   heads: number;
   /** Whether a place may look ahead. */
   causal: boolean;
+  /** Factor on the scores; 1/√HS if absent. */
+  scale?: number;
   /** Dropout on the pattern. */
   attentionDropout: number;
   /** Dropout on the output. */
@@ -51,16 +53,16 @@ export class Attention {
     options: { name: string; mask?: Tensor; cache?: AttentionCache },
   ): Tensor {
     const { name, mask, cache } = options;
-    const { heads, causal, attentionDropout, residualDropout } = this.config;
+    const { heads, causal, scale, attentionDropout, residualDropout } = this.config;
     const hooks = { scores: `${name}attn.hook_attn_scores`, pattern: `${name}attn.hook_pattern` };
     const perHead = [x.shape[0], x.shape[1], heads, x.shape[2] / heads]; // (B, T, NH, HS)
     const qkv = this.#hookParts(run, this.qkv.forward(run, x), { name, perHead }); // (B, T, 3C)
-    const settings = { heads, causal, mask, dropoutProbability: attentionDropout };
+    const settings = { heads, causal, scale, mask, dropoutProbability: attentionDropout };
     let z: Tensor; // (B, T, C)
     const unfused = run.hooked(hooks.scores, hooks.pattern);
     if (cache) {
       if (unfused) throw withCache(hooks);
-      z = cache.attend(qkv, { heads });
+      z = cache.attend(qkv, { heads, scale });
     } else if (unfused) {
       z = attentionWithPattern(run, qkv, { ...settings, hooks });
     } else {

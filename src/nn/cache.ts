@@ -13,7 +13,7 @@ import { softmax } from "../kernels/softmax.ts";
 /** What keeps the keys and values of one layer. */
 export interface AttentionCache {
   /** Appends the keys and values of qkv (B, T, 3·C) and attends causally over all: (B, T, C). */
-  attend(qkv: Tensor, options: { heads: number }): Tensor;
+  attend(qkv: Tensor, options: { heads: number; scale?: number }): Tensor;
 }
 
 /** Keys and values of the places seen so far, so that a new place costs one row. */
@@ -33,7 +33,7 @@ export class LayerCache implements AttentionCache {
   }
 
   /** Appends the keys and values of qkv (B, T, 3·C) and attends causally over all: (B, T, C). */
-  attend(qkv: Tensor, { heads }: { heads: number }): Tensor {
+  attend(qkv: Tensor, { heads, scale }: { heads: number; scale?: number }): Tensor {
     const { device } = qkv;
     const [batch, time, tripled] = qkv.shape;
     const channels = tripled / 3;
@@ -42,7 +42,7 @@ export class LayerCache implements AttentionCache {
     cacheAppend(qkv, this.values, { offset: 2 * channels, past });
     this.length += time;
     // A prompt needs no cache to see itself, and the fused kernel stores no T×T.
-    if (past === 0 && time > 1) return attention(qkv, { heads, causal: true }).out;
+    if (past === 0 && time > 1) return attention(qkv, { heads, scale, causal: true }).out;
     const headSize = channels / heads;
     const shape = {
       batch,
@@ -50,7 +50,7 @@ export class LayerCache implements AttentionCache {
       queries: time,
       keys: this.length,
       headSize,
-      scale: 1 / Math.sqrt(headSize),
+      scale: scale ?? 1 / Math.sqrt(headSize),
       causal: time > 1,
       past,
     };

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { gelu } from "../autograd/ops/gelu.ts";
+import { activation } from "../autograd/ops/activation.ts";
 import { linear, linearGelu } from "../autograd/ops/linear.ts";
 import type { Parameter } from "../autograd/parameter.ts";
 import type { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import type { Run } from "../autograd/run.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { GeluKind } from "../kernels/gelu.ts";
+import type { ActivationKind } from "../kernels/activation.ts";
 import type { Lora } from "./lora.ts";
 
 /** `x·W + b` with W (in, out), as GPT-2's files have it, or (out, in) if `transposed`, as BERT's do. */
@@ -40,10 +40,15 @@ export class Linear {
     return this.adaptations.reduce((sum, lora) => lora.forward(run, x, sum), out);
   }
 
-  /** GELU of what `forward` gives: (…, in) to (…, out), of a layer without adaptations in one kernel. */
-  forwardGelu(run: Run, x: Tensor, kind: GeluKind): Tensor {
-    if (this.adaptations.length > 0) return gelu(run, this.forward(run, x), kind);
+  /**
+   * A nonlinearity of what `forward` gives: (…, in) to (…, out). GELU of a layer without adaptations is in
+   * the kernel of its product.
+   */
+  forwardActivated(run: Run, x: Tensor, kind: ActivationKind): Tensor {
+    if (this.adaptations.length > 0 || !("gelu" in kind)) {
+      return activation(run, this.forward(run, x), kind);
+    }
     const { weight, bias, transposed } = this;
-    return linearGelu(run, x, { weight, bias, transposed, kind });
+    return linearGelu(run, x, { weight, bias, transposed, kind: kind.gelu });
   }
 }

@@ -31,6 +31,7 @@ export function modelLogits(run: Run, model: ProbedModel, input: ProbeInput): Te
     case "masked-language":
       return heads.masked!.forward(run, model.hidden(run, input));
     case "sequence-classification":
+    case "next-sentence":
       return classLogits(run, model, input);
     case "token-classification":
       return tagLogits(run, model, input);

@@ -20,6 +20,8 @@ const changed: GptConfig = {
   mlpChannels: 50,
   layerNormEpsilon: 1e-6,
   activation: "gelu",
+  scaleAttention: true,
+  scaleAttentionByLayer: false,
   positions: "learned",
   tieWeights: false,
   embeddingDropout: 0,
@@ -83,11 +85,12 @@ Deno.test("the names of activations, and what does not change the numbers", () =
   assert.equal(activation("gelu_new"), "gelu_new");
   assert.equal(activation("gelu_pytorch_tanh"), "gelu_new");
   assert.equal(activation("gelu"), "gelu");
+  assert.equal(activation("swish"), "silu");
   const expected = parseGpt2Config(plain);
   for (
     const extra of [
       { reorder_and_upcast_attn: true },
-      { scale_attn_by_inverse_layer_idx: true },
+      { quantization_config: null, use_cache: false, per_layer_config: {} },
       { scale_attn_weights: true, add_cross_attention: false, pruned_heads: {} },
       { n_ctx: 13, summary_type: "cls_index", torch_dtype: "float16", n_inner: null },
       { vitrail: {}, eos_token_id: [50256], bos_token_id: null },
@@ -159,20 +162,27 @@ const faults: [Record<string, unknown>, string][] = [
     "eos_token_id is [1,-2], wanted a token id from 0 to below vocab_size, 29, or a list of such ids",
   ],
   [{ eos_token_id: "end" }, 'eos_token_id is "end", wanted a token id'],
+  [{ bos_token_id: [1] }, "bos_token_id is [1], wanted a whole number"],
   [{ vitrail: [] }, "vitrail is [], wanted an object"],
   [{ vitrail: { positions: 3 } }, 'vitrail.positions is 3, wanted "learned"'],
+  [{ activation_function: "banana" }, 'activation_function is "banana", wanted one of "gelu",'],
   [
-    { activation_function: "relu" },
-    'activation_function is "relu", wanted one of "gelu_new", "gelu_pytorch_tanh", "gelu"',
+    { activation_function: "prelu" },
+    'activation_function is "prelu" (it learns weights of its own), wanted one of "gelu",',
   ],
   [{ activation_function: "constructor" }, 'activation_function is "constructor"'],
-  [{ scale_attn_weights: false }, "scale_attn_weights is false (attention scores are not scaled)"],
-  [
-    { n_layer: 2, scale_attn_by_inverse_layer_idx: true },
-    "scale_attn_by_inverse_layer_idx is true (attention scores are divided by the layer's number)",
-  ],
+  [{ scale_attn_weights: null }, "scale_attn_weights is null, wanted true or false"],
+  [{ n_inner: 0 }, "n_inner is 0, wanted a whole number from 1"],
+  [{ hidden_size: 8 }, "hidden_size is 8, wanted a multiple of n_head, 3"],
+  [{ architectures: ["GPT2ForTokenClassification"] }, 'architectures names "GPT2ForToken'],
+  [{ architectures: "GPT2LMHeadModel" }, 'architectures is "GPT2LMHeadModel", wanted a list'],
+  [{ is_causal: false }, "is_causal is false (tokens see those behind them)"],
+  [{ per_layer_config: { "0": { n_inner: 5 } } }, "it has per_layer_config (its layers differ)"],
+  [{ summary_type: "attn" }, 'summary_type is "attn", wanted "cls_index" or'],
+  [{ use_cache: "yes" }, 'use_cache is "yes", wanted true or false'],
+  [{ id2label: ["a"] }, 'id2label is ["a"], wanted an object of labels by id'],
   [{ add_cross_attention: true }, "add_cross_attention is true"],
-  [{ quantization_config: { bits: 4 } }, "it has quantization_config, which is not supported"],
+  [{ quantization_config: { bits: 4 } }, "it has quantization_config (its weights are quantized)"],
   [{ pruned_heads: { "0": [1] } }, "it has pruned_heads"],
 ];
 

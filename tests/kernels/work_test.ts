@@ -18,6 +18,7 @@ import {
   crossEntropyBackward,
 } from "../../src/kernels/cross_entropy.ts";
 import { klDivergence, klDivergenceBackward } from "../../src/kernels/kl_divergence.ts";
+import { activation, activationBackward } from "../../src/kernels/activation.ts";
 import { gelu, geluBackward } from "../../src/kernels/gelu.ts";
 import { layerNorm, layerNormBackward } from "../../src/kernels/layer_norm.ts";
 import { linearRow, rowNorm, rowWeight } from "../../src/kernels/linear_row.ts";
@@ -323,6 +324,15 @@ Deno.test("GELU: by its form, five or nine forward, eleven or eighteen backward"
     });
     assert.deepEqual(found["gelu.forward"], { flops: forward * 21, bytes: 4 * 42 });
     assert.deepEqual(found["gelu.backward"], { flops: backward * 21, bytes: 4 * 63 });
+  }
+  const others = [["relu", 1, 2], ["silu", 5, 9], ["gelu_10", 7, 13]] as const;
+  for (const [other, forward, backward] of others) {
+    const found = await works(() => {
+      activation(x, { other });
+      activationBackward(x, d, { kind: { other }, dX, accumulate: false });
+    });
+    assert.deepEqual(found["activation.forward"], { flops: forward * 21, bytes: 4 * 42 });
+    assert.deepEqual(found["activation.backward"], { flops: backward * 21, bytes: 4 * 63 });
   }
 });
 

@@ -215,7 +215,7 @@ Deno.test("what does not fit is said", async () => {
   );
   Deno.writeTextFileSync(path, JSON.stringify({ ...json, quantization_config: { bits: 4 } }));
   says(
-    `Cannot use ${path}: it has quantization_config, which is not supported; ` +
+    `Cannot use ${path}: it has quantization_config (its weights are quantized), which is not supported; ` +
       "export the model without it",
   );
 });

@@ -28,7 +28,7 @@ const parameter = (name: string, seed: number, shape: number[]) => {
 const up = () => new Linear(parameter("up", 1, [C, 4 * C]), parameter("bias", 2, [4 * C]));
 const mlp = (first = up()) =>
   new Mlp(first, new Linear(parameter("down", 3, [4 * C, C])), {
-    activation: "tanh",
+    activation: { gelu: "tanh" },
     residualDropout: 0,
   });
 const x = numbers(ROWS * C, 4);

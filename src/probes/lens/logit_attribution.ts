@@ -11,7 +11,7 @@
  * So a logit u·norm(Σ_i c_i) is Σ_i d·c_i + u·b, with the direction d = (w⊙u - mean(w⊙u))/s. All layers of
  * a GPT write into one stream: d is the same for each, and the sum is exact. In a BERT every sum is
  * normalized in its turn, and d is carried back through one norm after another: exact as well, with every
- * scale held. Its head then has a GELU between (for whole sequences a tanh), of which the ratio g(a)/a
+ * scale held. Its head then has an activation between (for whole sequences a tanh), of which the ratio g(a)/a
  * is held in the same way: the parts still add up to the logit, but to hold the ratio is a choice (the
  * identity rule of Achtibat et al. 2024, arXiv:2402.05602).
  *

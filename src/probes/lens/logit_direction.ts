@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { gelu } from "../../autograd/ops/gelu.ts";
+import { activation } from "../../autograd/ops/activation.ts";
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
+import { kindOf } from "../../kernels/activation.ts";
 import type { Bert } from "../../models/bert.ts";
 import { Gpt } from "../../models/gpt.ts";
 import type { PlainWeights } from "../plain_weights.ts";
@@ -75,7 +76,9 @@ export async function logitDirection(
     case "question-answering":
       return await linearHead(weights, "qa_outputs", answers);
     case "sequence-classification":
-      return await throughPooler(weights, { hidden, answers });
+      return await throughPooler(weights, "classifier", { hidden, answers });
+    case "next-sentence":
+      return await throughPooler(weights, "cls.seq_relationship", { hidden, answers });
     case "none":
       throw new VitrailError(
         "Cannot attribute a logit of this BERT: it has no head; wanted one that was pre-trained or " +
@@ -94,7 +97,7 @@ async function linearHead(
   return { direction, biases: [{ component: "head bias", value: ofBias(bias, answers) }] };
 }
 
-/** Decoder, norm, GELU and dense, from the logit back to the hidden row. */
+/** Decoder, norm, activation and dense, from the logit back to the hidden row. */
 async function throughMaskedHead(
   model: Bert,
   weights: PlainWeights,
@@ -105,7 +108,9 @@ async function throughMaskedHead(
   },
 ): Promise<LogitDirection> {
   const head = "cls.predictions.transform";
-  const u = await difference(weights, "bert.embeddings.word_embeddings", answers);
+  const { tieWeights, activation: named } = model.config;
+  const decoder = tieWeights ? "bert.embeddings.word_embeddings" : "cls.predictions.decoder";
+  const u = await difference(weights, decoder, answers);
   const [decoderBias, w, b, dense, denseBias] = await weights.read(
     "cls.predictions.bias",
     `${head}.LayerNorm.weight`,
@@ -114,9 +119,9 @@ async function throughMaskedHead(
     `${head}.dense.bias`,
   );
   const before = affine(dense, hidden, denseBias);
-  const kind = model.config.activation === "gelu" ? "erf" : "tanh";
   const { device } = model;
-  const after = await gelu(new Run(device), device.upload(Float32Array.from(before)), kind).read();
+  const sums = device.upload(Float32Array.from(before));
+  const after = await activation(new Run(device), sums, kindOf(named)).read();
   const overNorm = throughNorm(u, w, row("mlm_head.ln.hook_scale")[0]);
   const gated = overNorm.map((d, i) => d * ratio(after[i], before[i], 0.5));
   return {
@@ -132,9 +137,10 @@ async function throughMaskedHead(
 /** Classifier, tanh and dense, from the logit back to the hidden row of the first place. */
 async function throughPooler(
   weights: PlainWeights,
+  head: string,
   { hidden, answers }: { hidden: Float64Array; answers: Answers },
 ): Promise<LogitDirection> {
-  const { direction: u, biases } = await linearHead(weights, "classifier", answers);
+  const { direction: u, biases } = await linearHead(weights, head, answers);
   const [dense, bias] = await weights.read("bert.pooler.dense.weight", "bert.pooler.dense.bias");
   const before = affine(dense, hidden, bias);
   const gated = u.map((d, i) => d * ratio(Math.tanh(before[i]), before[i], 1));

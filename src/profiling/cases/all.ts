@@ -10,6 +10,7 @@ import * as columnSum from "./column_sum.ts";
 import * as decode from "./decode.ts";
 import * as elementwise from "./elementwise.ts";
 import * as embedding from "./embedding.ts";
+import * as activation from "./activation.ts";
 import * as gelu from "./gelu.ts";
 import * as layerNorm from "./layer_norm.ts";
 import * as matmul from "./matmul.ts";
@@ -29,6 +30,7 @@ const FILES = [
   layerNorm,
   normParts,
   gelu,
+  activation,
   softmax,
   pointwiseLoss,
   embedding,
