@@ -142,7 +142,7 @@ export function gptSequenceClassifier(model: GptClassifier): SequenceClassifier 
  */
 function endOfText(
   ids: ArrayLike<number>,
-  { begin, length, padId }: { begin: number; length: number; padId: number },
+  { begin, length, padId }: { begin: number; length: number; padId?: number },
 ): number {
   for (let end = length; end > 0; end--) if (ids[begin + end - 1] !== padId) return end;
   return Math.min(1, length);
