@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { readText } from "../data/sources/text_stream.ts";
 import {
   type Question,
+  type QuestionFields,
   readQuestionAnswers,
   readQuestions,
 } from "../data/answers/question_answers.ts";
@@ -18,13 +19,13 @@ import {
   loadQuestionAnswerer,
   type QuestionAnswerer,
 } from "../inference/answer.ts";
-import { scoresText, tellCutQuestions } from "./finetune_answer.ts";
+import { addQuestionFields, scoresText, tellCutQuestions } from "./finetune_answer.ts";
 import { real, whole } from "./numbers.ts";
 import { print } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
-interface Flags {
+interface Flags extends QuestionFields {
   /** Use the winners of a tuner. */
   tune: boolean;
   model: string;
@@ -43,7 +44,7 @@ interface Flags {
 
 /** Adds the command to the program. */
 export function addAnswer(program: Command): void {
-  addTuneFlag(program.command("answer"))
+  addQuestionFields(addTuneFlag(program.command("answer")))
     .description(
       "find the answers to questions in a text, with a model that `finetune answer` made",
     )
@@ -52,7 +53,10 @@ export function addAnswer(program: Command): void {
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--context <text>", "the text")
     .option("--context-file <file>", "a file with the text, or - for standard input")
-    .option("--data <file>", ".jsonl with question and context, or SQuAD's JSON; - for either")
+    .option(
+      "--data <file>",
+      "records with question and context, a list or one a line, or SQuAD's JSON; - for either",
+    )
     .option("--score", "tell how many of the answers in --data are found", false)
     .option("--threshold <x>", "give no answer where it is likelier by this logit", real(-Infinity))
     .option("--top-k <n>", "answers to each question, the likeliest first", whole(1), 1)
@@ -119,7 +123,7 @@ function checkAsked(given: string[], { data, score }: Flags, sources: number): v
 /** Questions of the command line on its text, or those of a file. */
 async function questionsOf(given: string[], flags: Flags): Promise<Question[]> {
   const { data, context, contextFile } = flags;
-  if (data !== undefined) return await readQuestions(data);
+  if (data !== undefined) return await readQuestions(data, flags);
   const text = context ?? await readText(contextFile!);
   if (text.trim() === "") throw new VitrailError("Cannot answer from an empty text: give words");
   return given.map((question, i) => ({ id: String(i + 1), question, context: text }));
@@ -148,7 +152,7 @@ function line({ question }: Question, { answers }: Answered): string {
 
 /** Answers questions whose answers are known, and prints how many are right. */
 async function score(answerer: QuestionAnswerer, flags: Flags): Promise<void> {
-  const questions = await readQuestionAnswers(flags.data!);
+  const questions = await readQuestionAnswers(flags.data!, flags);
   const scores = await answerer.evaluate(questions, options(flags));
   print(
     flags.json ? JSON.stringify(scores) : `${scoresText(scores)} (${scores.questions} questions)`,

@@ -14,6 +14,7 @@ import { oneOf } from "./choices.ts";
 import type { EvaluateFlags, Found } from "./evaluate_flags.ts";
 import { evaluateMasked, evaluateText } from "./evaluate_language.ts";
 import { evaluateAnswerer, evaluateClassifier, evaluateTagger } from "./evaluate_task.ts";
+import { addQuestionFields } from "./finetune_answer.ts";
 import { column } from "./finetune_tag.ts";
 import { addLongTextsFlag } from "./given_texts.ts";
 import { real, whole } from "./numbers.ts";
@@ -32,7 +33,7 @@ const EVALUATIONS: Record<ModelTask, (device: Device, flags: EvaluateFlags) => P
 
 /** Adds the command to the program. */
 export function addEvaluate(program: Command): void {
-  addLongTextsFlag(addTuneFlag(program.command("evaluate")))
+  addQuestionFields(addLongTextsFlag(addTuneFlag(program.command("evaluate"))), "answerer: ")
     .description(
       "how good a model is: a GPT at predicting a text (loss, perplexity, bits per byte) or completions, a BERT at " +
         "guessing masked tokens, a classifier (accuracy, macro F1, confusion), a tagger (accuracy, " +

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { QuestionFields } from "../data/answers/question_answers.ts";
 import type { LongTexts } from "../data/padded_sequences.ts";
 import type { SentenceRule } from "../data/sources/sentences.ts";
 
 /** Values of the flags. */
-export interface EvaluateFlags {
+export interface EvaluateFlags extends QuestionFields {
   /** The model. */
   model: string;
   /** A LoRA adapter of it. */

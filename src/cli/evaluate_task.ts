@@ -66,7 +66,7 @@ export async function evaluateTagger(device: Device, flags: EvaluateFlags): Prom
 /** Exact match and F1. */
 export async function evaluateAnswerer(device: Device, flags: EvaluateFlags): Promise<Found> {
   const answerer = await loadQuestionAnswerer(device, flags.model, flags);
-  const questions = await readQuestionAnswers(flags.data);
+  const questions = await readQuestionAnswers(flags.data, flags);
   const { batch, stride, longest, threshold, sequence: contextLength } = flags;
   const options = { batch, stride, longest, threshold, contextLength, onCut: tellCutQuestions };
   const figures = await measured(

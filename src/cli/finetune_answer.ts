@@ -14,7 +14,11 @@ import {
 } from "../data/answers/answer_windows.ts";
 import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
-import { type QuestionAnswers, readQuestionAnswers } from "../data/answers/question_answers.ts";
+import {
+  type QuestionAnswers,
+  type QuestionFields,
+  readQuestionAnswers,
+} from "../data/answers/question_answers.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Answered, QuestionAnswerer } from "../inference/answer.ts";
 import { loadAdaptedBert } from "../models/adapted_models.ts";
@@ -35,8 +39,16 @@ import { print, printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
 import { runTask } from "./run_task.ts";
 
+/** Adds the flags that name the fields of questions. */
+export function addQuestionFields(command: Command, prefix = ""): Command {
+  return command
+    .option("--context-field <name>", `${prefix}field of the text that is asked about`, "context")
+    .option("--question-field <name>", `${prefix}field of the question`, "question")
+    .option("--answers-field <name>", `${prefix}field of the answers`, "answers");
+}
+
 /** Everything that decides a run; kept in its directory as `training.json`. */
-export interface AnswerFlags extends BaseFlags {
+export interface AnswerFlags extends BaseFlags, QuestionFields {
   /** Tokens of the context from one window to the next. */
   stride?: number;
   /** Tokens of an answer, at most. */
@@ -49,10 +61,12 @@ export function addFinetuneAnswer(finetune: Command): void {
     .description("teach a BERT to find the answer to a question in a text")
     .option(
       "--data <file>",
-      "questions with answers, as SQuAD's JSON has them; - for standard input",
+      "questions with answers: SQuAD's JSON, or the rows that datasets writes of it, a list or one a " +
+        "line; - for standard input",
     )
     .option("--stride <n>", "tokens from one window over a long text to the next", whole(1))
     .option("--longest <n>", "tokens of an answer at most", whole(1), 30);
+  addQuestionFields(command);
   addDryRunFlags(addRunFlags(addBaseFlags(command), { steps: 2000, patience: 4 })).action(
     async (_flags: AnswerFlags, command: Command) => {
       await runFinetuneAnswer(settle<AnswerFlags>(command));
@@ -85,10 +99,10 @@ export async function runFinetuneAnswer(asked: AnswerFlags): Promise<AnswerScore
 /** What a run is about; a run that is only looked at needs no questions. */
 async function readSides(flags: AnswerFlags): Promise<Sides> {
   if (flags.dryRun) return { train: [], validation: [] };
-  const all = await readQuestionAnswers(flags.data);
+  const all = await readQuestionAnswers(flags.data, flags);
   return flags.validation === undefined
     ? await holdOut(all, flags.validationFraction)
-    : { train: all, validation: await readQuestionAnswers(flags.validation) };
+    : { train: all, validation: await readQuestionAnswers(flags.validation, flags) };
 }
 
 /** These ids as a window without an answer. */

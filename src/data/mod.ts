@@ -73,6 +73,8 @@ export {
   parseQuestionAnswers,
   type Question,
   type QuestionAnswers,
+  type QuestionAnswersOptions,
+  type QuestionFields,
   readQuestionAnswers,
   readQuestions,
 } from "./answers/question_answers.ts";

@@ -1,20 +1,15 @@
 /**
- * Questions on texts with the spans that answer them: SQuAD's JSON.
+ * Questions on texts with the spans that answer them: SQuAD's JSON, and the rows that `datasets` makes of it.
  *
  * @module
  */
 import { VitrailError } from "../../errors.ts";
-import { parseJsonObject } from "../../formats/json_file.ts";
 import { quoteName, quoteValue, showPath } from "../../formats/messages.ts";
+import { type JsonRecord, jsonRecords, recordsOf } from "../sources/json_records.ts";
 import { readText, sourceName } from "../sources/text_stream.ts";
+import { type AnswerText, parseAnswers, type Refuse } from "./answer_texts.ts";
 
-/** A part of a context that answers a question. */
-export interface AnswerText {
-  /** The part. */
-  text: string;
-  /** Place of its first character in the context, in JavaScript's (UTF-16) units. */
-  begin: number;
-}
+export type { AnswerText };
 
 /** A question on a context. */
 export interface Question {
@@ -34,57 +29,157 @@ export interface QuestionAnswers extends Question {
   group: string;
 }
 
-/**
- * Reads a file, or `-`, standard input, as SQuAD 1.1 and 2.0 have it (Rajpurkar et al. 2016, arXiv:1606.05250; 2018,
- * arXiv:1806.03822): `{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question",
- * "answers": [{"text", "answer_start"}], "is_impossible"}]}]}]}`. Its `answer_start` counts Unicode's
- * characters, as Python does.
- *
- * @throws {VitrailError} if the file is no such JSON or has no question, if an answer is not in its
- * context at its place, or a question has none and is not said to be impossible; the message names it
- */
-export async function readQuestionAnswers(source: string): Promise<QuestionAnswers[]> {
-  const name = sourceName(source);
-  return parseQuestionAnswers(parseJsonObject(await readText(source), name), { source: name });
+/** What fields are called, where they are not called as SQuAD calls them. */
+export interface QuestionFields {
+  /** Field of the text that is asked about; default `context`. */
+  contextField?: string;
+  /** Field of the question; default `question`. */
+  questionField?: string;
+  /** Field of the answers; default `answers`. */
+  answersField?: string;
+}
+
+/** How questions are read. */
+export interface QuestionAnswersOptions extends QuestionFields {
+  /** What to call the source in errors. */
+  source?: string;
+  /** Whether questions may come without answers. */
+  unanswered?: boolean;
 }
 
 /**
- * Reads questions whose answers nobody need know: a record `{"question", "context"}` a line, with an
- * optional `"id"`, or SQuAD's JSON with or without answers; from a file, or `-`, standard input.
+ * Reads questions with their answers from a file, or `-`, standard input. It holds
+ *
+ * - SQuAD 1.1 or 2.0 (Rajpurkar et al. 2016, arXiv:1606.05250; 2018, arXiv:1806.03822): `{"data": [{"title",
+ *   "paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text", "answer_start"}],
+ *   "is_impossible"}]}]}]}`, or a list of such articles or paragraphs; or
+ * - records as `datasets` writes them, one a line, or a list: `{"id", "title", "context", "question",
+ *   "answers": {"text": [...], "answer_start": [...]}}`, where empty lists say that there is no answer, or a
+ *   list of answers as SQuAD has them. `id` and `title` may be absent.
+ *
+ * `answer_start` counts Unicode's characters, as Python does.
+ *
+ * @throws {VitrailError} if the file is no such JSON or has no question, if an answer is not in its
+ * context at its place, if two questions have one id, or a question has no answer and is not said to be
+ * impossible; the message names it
+ */
+export async function readQuestionAnswers(
+  source: string,
+  fields: QuestionFields = {},
+): Promise<QuestionAnswers[]> {
+  return await read(source, fields);
+}
+
+/**
+ * Reads questions whose answers nobody need know: as `readQuestionAnswers`, with or without answers.
  *
  * @throws {VitrailError} if it cannot be read, holds no question, or lacks one's text or context
  */
-export async function readQuestions(source: string): Promise<Question[]> {
-  const name = sourceName(source);
-  const content = await readText(source);
-  const lines = content.split("\n").map((line, i) => ({ line, place: `line ${i + 1}` }))
-    .filter(({ line }) => line.trim() !== "");
-  if (!/\.(jsonl|ndjson)$/i.test(source) && !isQuestion(lines[0]?.line)) {
-    const json = parseJsonObject(content, name);
-    return parseQuestionAnswers(json, { source: name, unanswered: true });
-  }
-  return lines.map(({ line, place }, i) => {
-    const refuse: Refuse = (reason) => new VitrailError(`Cannot read ${name}: ${place}, ${reason}`);
-    const record = parseJsonObject(line, `${name}, ${place}`);
-    return {
-      id: String(record.id ?? i + 1),
-      question: text(record, "question", refuse),
-      context: text(record, "context", refuse),
-    };
-  });
+export async function readQuestions(
+  source: string,
+  fields: QuestionFields = {},
+): Promise<Question[]> {
+  const questions = await read(source, { ...fields, unanswered: true });
+  return questions.map(({ id, question, context }) => ({ id, question, context }));
 }
 
-/** Whether a line alone is a record with a question. */
-function isQuestion(line = ""): boolean {
-  try {
-    return typeof JSON.parse(line).question === "string";
-  } catch {
-    return false;
-  }
+async function read(path: string, options: QuestionAnswersOptions): Promise<QuestionAnswers[]> {
+  const source = sourceName(path);
+  const refuse: Refuse = (reason) => new VitrailError(`Cannot read ${source}: ${reason}`);
+  return questionsOf(jsonRecords(await readText(path), refuse), { ...options, refuse });
 }
 
-/** What is wrong, and with what. */
-type Refuse = (reason: string) => VitrailError;
+/**
+ * The questions of parsed JSON, as `readQuestionAnswers` reads them from a file.
+ *
+ * @param json an object with a list under `data`, that list, or one of its items
+ */
+export function parseQuestionAnswers(
+  json: Record<string, unknown> | readonly Record<string, unknown>[],
+  options: QuestionAnswersOptions = {},
+): QuestionAnswers[] {
+  const source = showPath(options.source ?? "these questions");
+  const refuse: Refuse = (reason) => new VitrailError(`Cannot read ${source}: ${reason}`);
+  return questionsOf(recordsOf(json, refuse), { ...options, refuse });
+}
+
+/** A question with its text, and where it is. */
+interface Found {
+  qa: Record<string, unknown>;
+  context: string;
+  /** The name of its article, if it has one. */
+  group: string;
+  refuse: Refuse;
+  /** Whether empty answers say that there is none; SQuAD says so by `is_impossible`. */
+  flat: boolean;
+}
+
+function questionsOf(
+  records: readonly JsonRecord[],
+  options: QuestionAnswersOptions & { refuse: Refuse },
+): QuestionAnswers[] {
+  const { unanswered, refuse, questionField = "question", answersField = "answers" } = options;
+  const questions: QuestionAnswers[] = [];
+  const known = new Map<string, Question>();
+  for (const { qa, context, group, refuse: refuseHere, flat } of foundIn(records, options)) {
+    const id = String(qa.id ?? questions.length + 1);
+    const inQuestion: Refuse = flat
+      ? refuseHere
+      : (reason) => refuse(`in question ${quoteName(id)}, ${reason}`);
+    const question = text(qa, questionField, inQuestion);
+    const same = known.get(id);
+    if (same && (same.question !== question || same.context !== context)) {
+      throw inQuestion(`the id ${quoteName(id)} is another question's too; wanted one for each`);
+    }
+    // Impossible questions of SQuAD 2.0 have plausible answers, under another name.
+    const none = qa.is_impossible === true ||
+      unanswered && (qa[answersField] === undefined || qa[answersField] === null);
+    const answers = none ? [] : parseAnswers(qa, { answersField, context, refuse: inQuestion });
+    if (answers.length === 0 && !none && !unanswered && (!flat || qa.is_impossible === false)) {
+      throw inQuestion("there is no answer; wanted one, or is_impossible: true");
+    }
+    questions.push({ id, question, context, group, answers });
+    known.set(id, questions.at(-1)!);
+  }
+  if (questions.length > 0) return questions;
+  throw refuse("it holds no question; wanted SQuAD's JSON with questions in it, or rows of it");
+}
+
+/** The questions of articles, of paragraphs, and of rows that are a question each. */
+function* foundIn(
+  records: readonly JsonRecord[],
+  { contextField = "context", questionField = "question", refuse }: QuestionFields & {
+    refuse: Refuse;
+  },
+): Generator<Found> {
+  for (const [a, { record, place }] of records.entries()) {
+    const group = typeof record.title === "string" ? record.title : undefined;
+    if (!("paragraphs" in record || "qas" in record)) {
+      const here: Refuse = (reason) => refuse(`${place}, ${reason}`);
+      const missing = [contextField, questionField].filter((field) =>
+        !Object.hasOwn(record, field)
+      );
+      if (missing.length === 2 && records.length === 1) list(record, "data", refuse);
+      if (missing.length > 0) {
+        const flag = missing[0] === contextField ? "--context-field" : "--question-field";
+        const there = Object.keys(record).slice(0, 9).map(quoteName).join(", ") || "no field";
+        throw here(`${missing[0]} is absent; the record has ${there}, choose with ${flag}`);
+      }
+      const context = text(record, contextField, here);
+      yield { qa: record, context, group: group ?? context, refuse: here, flat: true };
+      continue;
+    }
+    const paragraphs = "qas" in record ? [record] : list(record, "paragraphs", refuse);
+    for (const [p, paragraph] of paragraphs.entries()) {
+      const here: Refuse = (reason) =>
+        refuse(`in paragraph ${p + 1} of article ${a + 1}, ${reason}`);
+      const context = text(paragraph, contextField, here);
+      for (const qa of list(paragraph, "qas", here)) {
+        yield { qa, context, group: group ?? `article ${a + 1}`, refuse: here, flat: false };
+      }
+    }
+  }
+}
 
 /** A list of objects in an object. */
 function list(from: Record<string, unknown>, key: string, refuse: Refuse) {
@@ -98,87 +193,4 @@ function text(from: Record<string, unknown>, key: string, refuse: Refuse): strin
   const value = from[key];
   if (typeof value === "string" && value.trim() !== "") return value;
   throw refuse(`${key} is ${quoteValue(value)}, wanted a text`);
-}
-
-/**
- * The questions of SQuAD's JSON, as `readQuestionAnswers` reads them from a file.
- *
- * @param options.unanswered whether questions may come without answers
- */
-export function parseQuestionAnswers(
-  json: Record<string, unknown>,
-  options: { source?: string; unanswered?: boolean } = {},
-): QuestionAnswers[] {
-  const source = showPath(options.source ?? "these questions");
-  const refuse: Refuse = (reason) => new VitrailError(`Cannot read ${source}: ${reason}`);
-  const found: QuestionAnswers[] = [];
-  list(json, "data", refuse).forEach((article, a) => {
-    list(article, "paragraphs", refuse).forEach((paragraph, p) => {
-      const inParagraph: Refuse = (reason) =>
-        refuse(`in paragraph ${p + 1} of article ${a + 1}, ${reason}`);
-      const context = text(paragraph, "context", inParagraph);
-      const place = placesOf(context);
-      const group = typeof article.title === "string" ? article.title : `article ${a + 1}`;
-      for (const qa of list(paragraph, "qas", inParagraph)) {
-        const id = String(qa.id ?? found.length + 1);
-        const inQuestion: Refuse = (reason) => refuse(`in question ${quoteName(id)}, ${reason}`);
-        const question = text(qa, "question", inQuestion);
-        // Impossible questions of SQuAD 2.0 have plausible answers, under another name.
-        const silent = qa.is_impossible === true || (options.unanswered && !qa.answers);
-        const answers = silent ? [] : list(qa, "answers", inQuestion);
-        if (answers.length === 0 && !silent && !options.unanswered) {
-          throw inQuestion("there is no answer; wanted one, or is_impossible: true");
-        }
-        found.push({
-          id,
-          question,
-          context,
-          group,
-          answers: answers.map((answer) => parseAnswer(answer, { context, place, inQuestion })),
-        });
-      }
-    });
-  });
-  if (found.length > 0) return found;
-  throw refuse("it holds no question; wanted SQuAD's JSON with questions in it");
-}
-
-function parseAnswer(
-  answer: Record<string, unknown>,
-  { context, place, inQuestion }: {
-    context: string;
-    place: (characters: number) => number | undefined;
-    inQuestion: Refuse;
-  },
-): AnswerText {
-  const wanted = text(answer, "text", inQuestion);
-  const start = answer.answer_start;
-  const begin = Number.isSafeInteger(start) ? place(start as number) : undefined;
-  if (begin === undefined || begin + wanted.length > context.length) {
-    throw inQuestion(
-      `the answer ${quoteName(wanted)} at ${quoteValue(start)} is outside its context of ` +
-        `${[...context].length} characters`,
-    );
-  }
-  const there = context.slice(begin, begin + wanted.length);
-  if (there === wanted) return { text: wanted, begin };
-  throw inQuestion(
-    `the answer ${quoteName(wanted)} should be at ${start}, where the context has ` +
-      `${quoteName(there)}`,
-  );
-}
-
-/** From places in Unicode's characters to places in UTF-16; they differ behind an emoji. */
-function placesOf(context: string): (characters: number) => number | undefined {
-  let places: number[] | undefined;
-  if (/[\u{10000}-\u{10ffff}]/u.test(context)) {
-    places = [];
-    let at = 0;
-    for (const character of context) {
-      places.push(at);
-      at += character.length;
-    }
-  }
-  const length = places?.length ?? context.length;
-  return (n) => n >= 0 && n < length ? places?.[n] ?? n : undefined;
 }

@@ -40,14 +40,19 @@ export function jsonRecords(
     return list ? recordsOf(list, refuse) : records;
   }
   if (first === "") return [];
-  const whole = parseJson(text, anything, { fault: refuse });
-  return recordsOf(dataOf(whole) ?? (Array.isArray(whole) ? whole : [whole]), refuse);
+  return recordsOf(parseJson(text, anything, { fault: refuse }), refuse);
 }
 
-function recordsOf(
-  list: readonly unknown[],
+/**
+ * The records of parsed JSON: the items of a list, also under `data`, or an object itself.
+ *
+ * @throws {VitrailError} at an item that is no record; the message names it
+ */
+export function recordsOf(
+  value: unknown,
   refuse: (reason: string) => VitrailError,
 ): JsonRecord[] {
+  const list = dataOf(value) ?? (Array.isArray(value) ? value : [value]);
   return list.map((record, i) => {
     const place = `record ${i + 1}`;
     if (isObject(record)) return { record, place };

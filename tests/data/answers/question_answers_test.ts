@@ -110,3 +110,98 @@ Deno.test("questions that only are asked need no answers, in SQuAD's JSON or a r
   ]);
   await rejects(readQuestions(made.at("broken.jsonl")), /broken\.jsonl: line 2, context is absent/);
 });
+
+/** A question on one context, as `datasets` has it in each row. */
+const row = (id: string, fields: Record<string, unknown> = {}) => ({
+  id,
+  title: "Birds",
+  context: "🐦 birds 𝄞 sing in the morning.",
+  question: "What do they do?",
+  answers: { text: ["sing", "sing in the morning"], answer_start: [10, 10] },
+  ...fields,
+});
+
+Deno.test("rows of datasets: a line each, a list, under data, with lists of answers or none", async () => {
+  const rows = [
+    row("a"),
+    row("b", { answers: { text: [], answer_start: [] } }),
+    row("c", { answers: [{ text: "birds", answer_start: 2 }] }),
+    row("d", { answers: { text: "morning", answer_start: 22 }, title: undefined }),
+    row("e", { answers: undefined, "answers.text": ["birds"], "answers.answer_start": [2] }),
+    row("f", { answers: [], is_impossible: true }),
+  ];
+  const lines = rows.map((one) => JSON.stringify(one)).join("\n");
+  using made = folder({
+    "lines.json": lines,
+    "lines.jsonl": "\ufeff" + lines.replaceAll("\n", "\r\n\r\n"),
+    "list.json": JSON.stringify(rows),
+    "pretty.json": JSON.stringify(rows, null, 2),
+    "data.json": JSON.stringify({ version: "2.0", data: rows }),
+  });
+  for (const name of ["lines.json", "lines.jsonl", "list.json", "pretty.json", "data.json"]) {
+    const found = await readQuestionAnswers(made.at(name));
+    assert.deepEqual(found.map(({ answers }) => answers.map(({ text }) => text).join("|")), [
+      "sing|sing in the morning",
+      "",
+      "birds",
+      "morning",
+      "birds",
+      "",
+    ], name);
+    for (const { context, answers } of found) {
+      for (const { text, begin } of answers) assert.ok(context.startsWith(text, begin));
+    }
+    assert.deepEqual(found.map(({ id }) => id).join(""), "abcdef");
+    assert.equal(found[3].group, found[3].context, "without a title, its context is a document");
+    assert.equal((await readQuestions(made.at(name))).length, 6);
+  }
+});
+
+Deno.test("rows with other names, without ids, of one paragraph; and SQuAD without articles", async () => {
+  using made = folder({
+    "names.jsonl": '{"passage": "Birds sing.", "query": "Who?", "span": {"text": ["Birds"], ' +
+      '"answer_start": [0]}}\n{"passage": "Birds sing.", "query": "What?", "span": []}\n',
+    "paragraphs.json": JSON.stringify(
+      squad("Birds sing.", { is_impossible: true }).data[0].paragraphs,
+    ),
+    "one.json": JSON.stringify(row("a")),
+  });
+  const found = await readQuestionAnswers(made.at("names.jsonl"), {
+    contextField: "passage",
+    questionField: "query",
+    answersField: "span",
+  });
+  assert.deepEqual(found.map(({ id, answers }) => [id, answers.length]), [["1", 1], ["2", 0]]);
+  await rejects(
+    readQuestionAnswers(made.at("names.jsonl")),
+    /line 1, context is absent; the record has "passage", "query", "span", choose with --context-field/,
+  );
+  assert.deepEqual((await readQuestionAnswers(made.at("paragraphs.json")))[0].answers, []);
+  assert.equal((await readQuestionAnswers(made.at("one.json")))[0].answers.length, 2);
+});
+
+Deno.test("what is broken in a row is told with its line, and how a place was counted", () => {
+  const refuse = (fields: Record<string, unknown>, message: RegExp) =>
+    refused({ data: [row("a"), row("b", fields)] }, message);
+  refuse(
+    { answers: { text: ["sing"], answer_start: [] } },
+    /record 2, answers has 1 text and 0 ans/,
+  );
+  refuse(
+    { answers: { text: ["sing"], answer_start: [12] } },
+    /it was counted in UTF-16 units; wanted/,
+  );
+  refuse(
+    { answers: { text: ["sing"], answer_start: [16] } },
+    /it was counted in bytes; wanted a count/,
+  );
+  refuse({ answers: { text: [""], answer_start: [0] } }, /a question without answer has none/);
+  refuse(
+    { answers: "sing" },
+    /answers is "sing", wanted a list of objects with text and answer_start/,
+  );
+  refuse({ answers: undefined }, /record 2, answers is absent, wanted a list of objects/);
+  refuse({ answers: [], is_impossible: false }, /record 2, there is no answer; wanted one/);
+  refuse({ question: 3 }, /record 2, question is 3, wanted a text/);
+  refuse({ id: "a", question: "Who?" }, /the id "a" is another question's too/);
+});
