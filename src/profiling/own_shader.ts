@@ -6,6 +6,7 @@
  */
 import { WgslReflect } from "npm:wgsl_reflect@1.6.0/wgsl_reflect.module.js";
 import { VitrailError } from "../errors.ts";
+import { quoteName } from "../formats/messages.ts";
 import { PooledBuffer } from "../gpu/pooled_buffer.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Kernel } from "../gpu/kernel.ts";
@@ -41,11 +42,30 @@ export interface OwnResource {
   type: WgslType;
 }
 
-/** The entry points of a source, each with what it binds. */
+/**
+ * The entry points of a source, each with what it binds.
+ *
+ * @throws {VitrailError} if the source cannot be parsed
+ */
 export function resourcesOf(source: string): Map<string, OwnResource[]> {
-  const { entry } = new WgslReflect(source);
+  const { entry } = reflected(source);
   const points = entry.compute as { name: string; resources: OwnResource[] }[];
   return new Map(points.map(({ name, resources }) => [name, resources]));
+}
+
+/** The parser knows less of WGSL than compilers do, and throws what it likes. */
+function reflected(source: string): WgslReflect {
+  try {
+    return new WgslReflect(source);
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new VitrailError(
+      `Cannot read the shader: ${
+        quoteName(words).slice(1, -1)
+      }; write it with simpler words of WGSL`,
+      { cause: error },
+    );
+  }
 }
 
 type Scalar = "f32" | "f16" | "u32" | "i32";

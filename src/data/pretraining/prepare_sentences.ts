@@ -8,7 +8,7 @@ import { openSafetensors, writeSafetensors } from "../../formats/safetensors.ts"
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
 import { type DocumentOptions, readDocuments } from "../sources/documents.ts";
 import { hash, sourceState } from "../sources/fingerprint.ts";
-import { encodeSentences, type SentenceCorpora } from "./sentence_corpus.ts";
+import { encodeSentences, type SentenceCorpora, type SentenceCorpus } from "./sentence_corpus.ts";
 import type { SentenceRule } from "../sources/sentences.ts";
 
 /** How to prepare a source. */
@@ -53,7 +53,7 @@ export async function prepareSentences(
 ): Promise<PreparedSentences> {
   const { directory, rule, validationFraction = 0.1, textField = "text", resume } = options;
   const path = `${directory}/${FILE}`;
-  const there = stored(path);
+  const there = stored(path, tokenizer.vocabularySize);
   let found: Awaited<ReturnType<typeof sourceState>>;
   try {
     found = await sourceState(source);
@@ -91,17 +91,34 @@ export async function prepareSentences(
 }
 
 /** What is on disk; nothing if there is nothing, or it is damaged. */
-function stored(path: string): { corpora: SentenceCorpora; from: string } | undefined {
+function stored(
+  path: string,
+  vocabularySize: number,
+): { corpora: SentenceCorpora; from: string } | undefined {
   try {
     using file = openSafetensors(path);
-    const side = (name: string) =>
-      Object.fromEntries(
-        PARTS.map((part) => [part, new Uint32Array(file.readRaw(`${name}.${part}`).buffer)]),
-      );
-    const corpora = Object.fromEntries(SIDES.map((name) => [name, side(name)]));
-    return { corpora: corpora as unknown as SentenceCorpora, from: file.metadata.from };
+    const side = (name: string): SentenceCorpus => {
+      const [ids, sentences, documents] = PARTS.map((part) => {
+        const tensor = `${name}.${part}`;
+        if (file.info(tensor).dtype !== "U32") throw new VitrailError(`${tensor} is damaged`);
+        return new Uint32Array(file.readRaw(tensor).buffer);
+      });
+      return { ids, sentences, documents };
+    };
+    const corpora = { train: side("train"), validation: side("validation") };
+    const whole = SIDES.every((name) => isWhole(corpora[name], vocabularySize));
+    return whole ? { corpora, from: file.metadata.from } : undefined;
   } catch (error) {
     if (error instanceof VitrailError) return undefined;
     throw error;
   }
+}
+
+/** Whether sentences and documents follow one another up to the end, and all ids are known. */
+function isWhole({ ids, sentences, documents }: SentenceCorpus, vocabularySize: number): boolean {
+  const covers = (begins: Uint32Array, length: number): boolean =>
+    begins[0] === 0 && begins.at(-1) === length &&
+    begins.every((begin, i) => i === 0 || begin >= begins[i - 1]);
+  return covers(sentences, ids.length) && covers(documents, sentences.length - 1) &&
+    ids.every((id) => id < vocabularySize);
 }

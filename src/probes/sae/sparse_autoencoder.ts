@@ -15,6 +15,7 @@ import { topK } from "../../autograd/ops/top_k.ts";
 import type { Parameter } from "../../autograd/parameter.ts";
 import type { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
+import { quoteName, quoteValue, showPath } from "../../formats/messages.ts";
 import { openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
@@ -140,14 +141,22 @@ export class SparseAutoencoder {
     const { k, hook_name: hook = "", architecture } = file.metadata;
     if (architecture !== "topk" || !file.has("W_enc")) {
       throw new VitrailError(
-        `Cannot read a sparse autoencoder from ${path}: it holds ${
-          file.names.slice(0, 4).join(", ") || "nothing"
+        `Cannot read a sparse autoencoder from ${showPath(path)}: it holds ${
+          file.names.slice(0, 4).map(quoteName).join(", ") || "nothing"
         } of architecture ${
-          architecture ?? "unknown"
+          quoteValue(architecture)
         }; wanted a file of \`vitrail probe sae --out\``,
       );
     }
-    const [channels, features] = file.info("W_enc").shape;
+    const { shape } = file.info("W_enc");
+    const [channels, features] = shape;
+    // A scalar has no size at all, which the constructor would have to guess.
+    if (shape.length !== 2) {
+      throw new VitrailError(
+        `Cannot read a sparse autoencoder from ${showPath(path)}: W_enc has shape ` +
+          `(${shape.join(", ")}), wanted (channels, features)`,
+      );
+    }
     return new SparseAutoencoder(
       device,
       { channels, features, k: Number(k), hook },
