@@ -4,11 +4,12 @@ import { type ActivationName, activationRule } from "./activations.ts";
 import {
   boolean,
   checkRules,
-  count,
+  depth,
   notNegative,
   positive,
   probability,
   type Rules,
+  size,
 } from "./config_rules.ts";
 
 /** The nonlinearity of the MLP. */
@@ -95,13 +96,13 @@ export function createBertConfig(
 }
 
 const rules: Rules<keyof BertConfig> = {
-  vocabularySize: count,
-  contextLength: count,
-  channels: count,
-  layers: count,
-  heads: count,
-  mlpChannels: count,
-  segments: count,
+  vocabularySize: size,
+  contextLength: size,
+  channels: size,
+  layers: depth,
+  heads: size,
+  mlpChannels: size,
+  segments: size,
   layerNormEpsilon: positive,
   activation: activationRule,
   tieWeights: boolean,

@@ -1,10 +1,19 @@
 /** What the fields of a model's configuration may be, and the error when one is not. @module */
 
 import { VitrailError } from "../errors.ts";
-import type { Rule } from "./json_rules.ts";
+import { type Rule, whole } from "./json_rules.ts";
 import { quoteValue } from "./messages.ts";
 
 export { boolean, count, countOrNone, oneOf, type Rule } from "./json_rules.ts";
+
+/** A width, a length or a number of ids: shaders index with 32 bits. */
+export const size: Rule<number> = whole(1, 2 ** 31 - 1);
+
+/** The same, or 0 if there may be none. */
+export const sizeOrNone: Rule<number> = whole(0, 2 ** 31 - 1);
+
+/** Blocks: ten times what the deepest published Transformer has (arXiv:2203.00555, 1,000 layers). */
+export const depth: Rule<number> = whole(1, 10_000);
 
 /** A rule for each field. */
 export type Rules<Field extends string> = Record<Field, Rule>;

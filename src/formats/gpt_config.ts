@@ -4,13 +4,14 @@ import { type ActivationName, activationRule } from "./activations.ts";
 import {
   boolean,
   checkRules,
-  count,
-  countOrNone,
+  depth,
   notNegative,
   oneOf,
   positive,
   probability,
   type Rules,
+  size,
+  sizeOrNone,
 } from "./config_rules.ts";
 
 /** The nonlinearity of the MLP. */
@@ -114,12 +115,12 @@ export function createGptConfig(
 }
 
 const rules: Rules<Exclude<keyof GptConfig, "beginOfTextId" | "endOfTextId">> = {
-  vocabularySize: count,
-  contextLength: count,
-  channels: count,
-  layers: count,
-  heads: count,
-  mlpChannels: countOrNone,
+  vocabularySize: size,
+  contextLength: size,
+  channels: size,
+  layers: depth,
+  heads: size,
+  mlpChannels: sizeOrNone,
   layerNormEpsilon: positive,
   activation: activationRule,
   scaleAttention: boolean,

@@ -9,7 +9,6 @@ import { VitrailError } from "../errors.ts";
 import {
   boolean,
   checkValue,
-  count,
   listOf,
   object,
   oneOf,
@@ -17,6 +16,7 @@ import {
   type Rule,
   text,
 } from "./json_rules.ts";
+import { labelRules } from "./huggingface_labels.ts";
 import { quoteValue } from "./messages.ts";
 
 /** The object that `config.json` holds. */
@@ -49,14 +49,6 @@ export interface Family {
 /** Names of types, as PyTorch has them: of a key, of which the file of the weights says the truth. */
 const DTYPES = ["float64", "float32", "float16", "bfloat16", "float", "half", "double", "auto"];
 
-/** Labels by their ids. */
-const labels: Rule = {
-  wanted: "an object of labels by id",
-  holds: (value) =>
-    typeof value === "object" && value !== null && !Array.isArray(value) &&
-    Object.keys(value).length > 0 && Object.keys(value).every((id) => /^\d+$/.test(id)),
-};
-
 /** A whole number of either sign: `transformers` writes -1 for what is none. */
 const integer: Rule = { wanted: "a whole number", holds: (v) => Number.isSafeInteger(v) };
 
@@ -67,8 +59,7 @@ const readPast: Family["readPast"] = {
   chunk_size_feed_forward: integer,
   dtype: optional(oneOf(...DTYPES)),
   torch_dtype: optional(oneOf(...DTYPES)),
-  id2label: optional(labels),
-  num_labels: count,
+  ...labelRules,
   problem_type: optional(
     oneOf("regression", "single_label_classification", "multi_label_classification"),
   ),

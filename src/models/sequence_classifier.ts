@@ -167,7 +167,8 @@ export function modelFamily(directory: string): "bert" | "gpt2" {
  */
 export function modelLabels(directory: string): string[] {
   modelFamily(directory);
-  return parseLabels(readJsonObject(`${directory}/config.json`));
+  const path = `${directory}/config.json`;
+  return parseLabels(readJsonObject(path), `Cannot use ${showPath(path)}`);
 }
 
 /**
