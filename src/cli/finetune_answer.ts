@@ -197,15 +197,19 @@ async function finetune(
     ...silent ? { "never an answer": always(() => "") } : {},
   };
   const doubts = new Map(answered.map(({ id, span, doubt }) => [id, { text: span.text, doubt }]));
-  const threshold = silent ? { best: bestThreshold(validation, doubts) } : {};
-  const found = { ...scores, ...threshold, baselines };
+  const best = silent ? bestThreshold(validation, doubts) : undefined;
+  // JSON has no infinity: where no answer at all is best, there is no threshold to keep.
+  const threshold = best &&
+    (Number.isFinite(best.threshold) ? best : { neverAnswer: true, f1: best.f1 });
+  const found = { ...scores, ...threshold && { best: threshold }, baselines };
   writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(found, null, 2) + "\n");
   print(`${scoresText(scores)} (${scores.questions} questions held out)`);
-  if (threshold.best) {
-    const { threshold: at, f1 } = threshold.best;
-    print(
-      `no answer above a doubt of ${at.toFixed(3)}: F1 ${f1.toFixed(4)}, chosen on these`,
-    );
+  if (best) {
+    const { threshold: at, f1 } = best;
+    const above = Number.isFinite(at)
+      ? `no answer above a doubt of ${at.toFixed(3)}`
+      : "no answer ever";
+    print(`${above}: F1 ${f1.toFixed(4)}, chosen on these`);
   }
   for (const [name, baseline] of Object.entries(baselines)) {
     print(`${name}: ${scoresText(baseline)}`);

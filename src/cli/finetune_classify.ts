@@ -371,12 +371,10 @@ async function finetune(
   const measure = async (): Promise<Record<string, number>> => {
     const scores = (await heldOut!.read()).map((logits) => scoresOf(logits, kind));
     latest = measureLabels(held.targets, scores, { kind, labels: names });
-    const { classes: _1, confusion: _2, kind: _3, count: _4, ...numbers } = {
-      classes: 0,
-      confusion: 0,
-      ...latest,
-    };
-    return numbers;
+    const numbers = Object.entries(latest).filter(([name, value]) =>
+      name !== "count" && typeof value === "number"
+    );
+    return Object.fromEntries(numbers);
   };
   const result = await runTask(flags, {
     task,
@@ -415,7 +413,8 @@ export function summary(
   targets: readonly (readonly number[])[],
   names: readonly string[],
 ): string {
-  if (found.kind !== "single") return figuresText(found);
+  const notes = (found.notes ?? []).map((note) => `\nnote: ${note}`).join("");
+  if (found.kind !== "single") return figuresText(found) + notes;
   const counts = names.map((_, k) => targets.filter(([target]) => target === k).length);
   const most = counts.indexOf(Math.max(...counts));
   const blind = measureLabels(
@@ -427,5 +426,5 @@ export function summary(
     `accuracy ${accuracy.toFixed(4)}, macro F1 ${macroF1.toFixed(4)}`;
   return `${figuresText(found)}\n${say(found)}, calibration error ${
     found.calibrationError.toFixed(4)
-  } (${found.count} texts)\nalways ${names[most]}: ${say(blind)}`;
+  } (${found.count} texts)\nalways ${names[most]}: ${say(blind)}${notes}`;
 }

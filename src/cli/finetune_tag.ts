@@ -7,7 +7,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
 import { mostFrequentTags } from "../data/tags/tag_baseline.ts";
-import { scoreTags, type TagScores } from "../data/tags/tag_scores.ts";
+import { areEntityTags, entitiesOf, scoreTags, type TagScores } from "../data/tags/tag_scores.ts";
 import {
   type TagBatch,
   tagBatch,
@@ -161,8 +161,12 @@ async function finetune(
     const { precision, recall, f1 } = entities;
     return { accuracy, precision, recall, f1 };
   };
-  const hasEntities = scoreTags([sides.tags], [sides.tags]).entities !== undefined;
+  const ofEntities = areEntityTags(sides.tags);
+  const hasEntities = looked.some(({ tags }) => entitiesOf(tags).length > 0);
   const validates = looked.length > 0;
+  if (validates && ofEntities && !hasEntities) {
+    printNotice("No held-out sentence has an entity: accuracy decides which weights are kept");
+  }
   const result = await runTask(flags, {
     task: part.task(tokenClassification(model)),
     settings,
@@ -178,7 +182,7 @@ async function finetune(
     },
     tokensPerStep: Math.round(batch * flags.accumulation * tokens / train.lengths.length),
     measure: validates ? measure : undefined,
-    best: validates ? (hasEntities ? "f1" : "accuracy") : undefined,
+    best: validates ? (ofEntities && hasEntities ? "f1" : "accuracy") : undefined,
     command: "finetune tag",
     wrote: part.wrote,
   });
@@ -190,6 +194,7 @@ async function finetune(
   const baseline = scoreTags(
     sides.validation.map(({ tags }) => tags),
     mostFrequentTags(sides.train, sides.validation),
+    { tags: sides.tags },
   );
   const found = { sentences: sides.validation.length, ...scores, baseline };
   writeFileAtomic(`${flags.out}/evaluation.json`, JSON.stringify(found, null, 2) + "\n");
@@ -215,10 +220,11 @@ export function tellCutWords(words: number): void {
 }
 
 /** Figures in words. */
-export function scoresText({ accuracy, entities }: TagScores): string {
+export function scoresText({ accuracy, entities, notes = [] }: TagScores): string {
   const words = `accuracy ${accuracy.toFixed(4)}`;
-  if (!entities) return words;
+  const said = notes.map((note) => `; ${note}`).join("");
+  if (!entities) return words + said;
   const { precision, recall, f1 } = entities;
   return `${words}, entities: precision ${precision.toFixed(4)}, recall ${recall.toFixed(4)}, ` +
-    `F1 ${f1.toFixed(4)}`;
+    `F1 ${f1.toFixed(4)}${said}`;
 }

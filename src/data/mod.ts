@@ -142,6 +142,7 @@ export {
   measureLabels,
   type MultipleLabelFigures,
   multipleLabelFigures,
+  type Noted,
   type NumberFigures,
   numberFigures,
   type SingleLabelFigures,

@@ -158,6 +158,7 @@ export class Tagger {
     return scoreTags(
       sentences.map(({ tags }) => tags),
       tagged.map((words) => words.map(({ tag }) => tag)),
+      { tags: this.tags },
     );
   }
 

@@ -14,7 +14,7 @@ export interface AnswerScores {
   f1: number;
   /** Questions. */
   questions: number;
-  /** The same of questions that have an answer, where some have none. */
+  /** The same of questions that have an answer, where some have one and others none. */
   answerable?: { exactMatch: number; f1: number; questions: number };
   /** Of questions that have none: the part for which none was given. */
   impossible?: { exactMatch: number; f1: number; questions: number };
@@ -102,9 +102,10 @@ export function scoreAnswers(
   });
   const impossible = scored.filter(({ possible }) => !possible);
   if (impossible.length === 0) return mean(scored);
+  const answerable = scored.filter(({ possible }) => possible);
   return {
     ...mean(scored),
-    answerable: mean(scored.filter(({ possible }) => possible)),
+    ...answerable.length > 0 && { answerable: mean(answerable) },
     impossible: mean(impossible),
   };
 }
@@ -132,11 +133,12 @@ export function bestThreshold(
   }).sort((a, b) => a.doubt - b.doubt);
   // With no answer at all, impossible questions are right.
   let sum = questions.reduce((total, question) => total + best(question, answerF1, ""), 0);
-  let found = { threshold: -Infinity, f1: sum / questions.length };
+  const count = Math.max(1, questions.length);
+  let found = { threshold: -Infinity, f1: sum / count };
   gains.forEach(({ doubt, gain }, i) => {
     sum += gain;
     if (gains[i + 1]?.doubt === doubt) return;
-    if (sum / questions.length > found.f1) found = { threshold: doubt, f1: sum / questions.length };
+    if (sum / count > found.f1) found = { threshold: doubt, f1: sum / count };
   });
   return found;
 }

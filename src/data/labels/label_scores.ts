@@ -1,8 +1,9 @@
 /**
  * How good predicted labels are: accuracy, F1, the confusion matrix, calibration.
  *
- * Precision, recall and F1 are 0 where nothing was predicted or nothing was there, as in
- * scikit-learn with `zero_division=0`.
+ * Precision, recall and F1 are 0 where nothing was predicted or nothing was there, and the macro F1 of
+ * classes leaves out those that neither occur nor were predicted, as scikit-learn has it. What is
+ * undefined for other reasons is absent. Notes say of each where that is so.
  *
  * @module
  */
@@ -21,15 +22,21 @@ export interface ClassFigures {
   support: number;
 }
 
+/** What the figures of all kinds have. */
+export interface Noted {
+  /** What could not be computed as it is defined, and what stands in its place; absent if there is nothing. */
+  notes?: string[];
+}
+
 /** Of texts with one class each. */
-export interface SingleLabelFigures {
+export interface SingleLabelFigures extends Noted {
   /** What this is about. */
   kind: "single";
   /** Texts. */
   count: number;
   /** Part of the texts whose class was found. */
   accuracy: number;
-  /** Mean F1 of the classes, each counting once. */
+  /** Mean F1 of the classes that occur or were predicted, each counting once. */
   macroF1: number;
   /** Expected calibration error, as {@linkcode calibrationError}. */
   calibrationError: number;
@@ -40,7 +47,7 @@ export interface SingleLabelFigures {
 }
 
 /** Of texts with any number of labels. */
-export interface MultipleLabelFigures {
+export interface MultipleLabelFigures extends Noted {
   /** What this is about. */
   kind: "multiple";
   /** Texts. */
@@ -56,7 +63,7 @@ export interface MultipleLabelFigures {
 }
 
 /** Of texts with numbers. */
-export interface NumberFigures {
+export interface NumberFigures extends Noted {
   /** What this is about. */
   kind: "number";
   /** Texts. */
@@ -67,6 +74,10 @@ export interface NumberFigures {
   rootMeanSquaredError: number;
   /** Part of the variance that is explained; the mean of it where there are several numbers. */
   r2: number;
+  /** Pearson's correlation of predictions and truth; the mean where there are several numbers. */
+  pearson?: number;
+  /** Spearman's, that of their ranks. */
+  spearman?: number;
 }
 
 /** Any of them. */
@@ -110,18 +121,45 @@ export function singleLabelFigures(
       support: sum(confusion[k]),
     })
   );
+  const met = classes.filter(({ support }, k) => support > 0 || predicted.includes(k));
   return {
     kind: "single",
     count: truth.length,
     accuracy: ratio(sum(labels.map((_, k) => confusion[k][k])), truth.length),
-    macroF1: mean(classes.map(({ f1 }) => f1)),
+    macroF1: mean(met.map(({ f1 }) => f1)),
     calibrationError: calibrationError(
       predicted.map((k, i) => probabilities[i][k]),
       predicted.map((k, i) => k === truth[i]),
     ),
     classes,
     confusion,
+    ...notesOf(truth.length, [
+      note(
+        "no text is of class",
+        classes.filter(({ support }) => support === 0),
+        (one) => met.includes(one) ? "F1 counts as 0" : "left out of macro F1",
+      ),
+    ]),
   };
+}
+
+/** Says of which classes something holds, and what that means. */
+function note(
+  what: string,
+  classes: readonly ClassFigures[],
+  meaning: (one: ClassFigures) => string,
+): string[] {
+  return [...Map.groupBy(classes, meaning)].map(([means, some]) =>
+    `${what} ${some.map(({ label }) => label).join(", ")}: recall is undefined, ${means}`
+  );
+}
+
+/** The notes, if there are any. */
+function notesOf(count: number, notes: readonly string[][]): Noted {
+  const all = count === 0
+    ? ["there is no text: all figures are undefined and count as 0"]
+    : notes.flat();
+  return all.length === 0 ? {} : { notes: all };
 }
 
 /**
@@ -179,6 +217,9 @@ export function multipleLabelFigures(
     macroF1: mean(classes.map(({ f1 }) => f1)),
     microF1: figures("", all).f1,
     classes,
+    ...notesOf(truth.length, [
+      note("no text has", classes.filter(({ support }) => support === 0), () => "F1 counts as 0"),
+    ]),
   };
 }
 
@@ -196,13 +237,50 @@ export function numberFigures(
     // Where all values are equal there is nothing to explain.
     return spread === 0 ? (left === 0 ? 1 : 0) : 1 - left / spread;
   });
+  const correlations = (of: (values: number[]) => number[]): number | undefined => {
+    const each = columns.map((_, k) =>
+      correlation(of(truth.map((row) => row[k])), of(predicted.map((row) => row[k])))
+    );
+    return each.length === 0 || each.includes(undefined) ? undefined : mean(each as number[]);
+  };
+  const [pearson, spearman] = [correlations((values) => values), correlations(ranks)];
   return {
     kind: "number",
     count: truth.length,
     meanAbsoluteError: mean(errors.map(Math.abs)),
     rootMeanSquaredError: Math.sqrt(mean(errors.map((error) => error * error))),
     r2: mean(columns),
+    ...pearson === undefined ? {} : { pearson },
+    ...spearman === undefined ? {} : { spearman },
+    ...notesOf(truth.length, [
+      pearson === undefined ? ["all true or all predicted numbers are equal: no correlation"] : [],
+    ]),
   };
+}
+
+/** Pearson's correlation; nothing if all numbers on one side are equal. */
+function correlation(a: readonly number[], b: readonly number[]): number | undefined {
+  const [da, db] = [a, b].map((values) => {
+    const middle = mean(values);
+    return values.map((value) => value - middle);
+  });
+  const dot = (x: readonly number[], y: readonly number[]): number =>
+    x.reduce((sum, value, i) => sum + value * y[i], 0);
+  const equal = [a, b].some((values) => values.every((value) => value === values[0]));
+  return equal ? undefined : dot(da, db) / Math.sqrt(dot(da, da) * dot(db, db));
+}
+
+/** Ranks of numbers, from 1; equal ones share the mean of theirs. */
+function ranks(values: readonly number[]): number[] {
+  const order = [...values.keys()].sort((a, b) => values[a] - values[b]);
+  const found = new Array<number>(values.length);
+  for (let from = 0; from < order.length;) {
+    let to = from;
+    while (to < order.length && values[order[to]] === values[order[from]]) to++;
+    for (let i = from; i < to; i++) found[order[i]] = (from + 1 + to) / 2;
+    from = to;
+  }
+  return found;
 }
 
 /**
@@ -224,7 +302,15 @@ export function measureLabels(
 /** The confusion matrix, or what there is in place of one, as lines for a terminal. */
 export function figuresText(found: ClassificationFigures): string {
   if (found.kind === "number") {
-    return `mean absolute error ${found.meanAbsoluteError.toFixed(4)}, R² ${found.r2.toFixed(4)}`;
+    const { meanAbsoluteError, r2, pearson, spearman } = found;
+    return Object.entries({
+      "Pearson": pearson,
+      "Spearman": spearman,
+      "mean absolute error": meanAbsoluteError,
+      "R²": r2,
+    }).flatMap(([name, value]) => value === undefined ? [] : [`${name} ${value.toFixed(4)}`]).join(
+      ", ",
+    );
   }
   const heads = ["precision", "recall", "F1", "texts"];
   const rows = found.classes.map(({ label, precision, recall, f1, support }, k) => [

@@ -25,6 +25,8 @@ export interface TagScores {
   words: number;
   /** Of entities, where tags are `O` and `B-…`, `I-…` (BIO, IOB2), also `E-…`, `S-…` (IOBES). */
   entities?: EntityScore & { types: Record<string, EntityScore> };
+  /** What could not be divided, and counts as 0; absent where nothing is undefined. */
+  notes?: string[];
 }
 
 /** A run of words that is one thing. */
@@ -78,15 +80,19 @@ function scoreOf(right: number, found: number, there: number): EntityScore {
 /**
  * Compares tags with those that are right.
  *
- * Over all entities, precision and recall are those of the whole (micro average).
+ * Over all entities, precision and recall are those of the whole (micro average). Where there is no
+ * entity, F1 is 0 as in seqeval, and a note says so.
  *
  * @param wanted the right tags, sentence by sentence
  * @param found as many, in the same order
+ * @param options.tags all tags that there are: they say whether tags are parts of entities, where these
+ * sentences have none
  * @throws {VitrailError} if there are not as many
  */
 export function scoreTags(
   wanted: readonly (readonly string[])[],
   found: readonly (readonly string[])[],
+  options: { tags?: readonly string[] } = {},
 ): TagScores {
   let [right, words] = [0, 0];
   if (wanted.length !== found.length) {
@@ -106,8 +112,14 @@ export function scoreTags(
     tags.forEach((tag, i) => right += tag === found[s][i] ? 1 : 0);
   });
   const accuracy = words > 0 ? right / words : 0;
-  if (!areEntityTags(wanted.flat())) return { accuracy, words };
-  return { accuracy, words, entities: scoreEntities(wanted, found) };
+  const notes = words > 0 ? [] : ["no word is tagged: accuracy is undefined and counts as 0"];
+  const tags = new Set([...options.tags ?? [], ...wanted.flat(), ...found.flat()]);
+  const parts = areEntityTags(tags) || tags.size === 1 && tags.has("O");
+  const entities = parts ? scoreEntities(wanted, found) : undefined;
+  if (entities?.support === 0) {
+    notes.push("the right tags have no entity: recall is undefined, and F1 counts as 0");
+  }
+  return { accuracy, words, ...entities && { entities }, ...notes.length > 0 && { notes } };
 }
 
 function scoreEntities(

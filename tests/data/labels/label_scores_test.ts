@@ -49,6 +49,57 @@ Deno.test("calibration by hand: bins are open below, the last holds 1", () => {
   assert.equal(calibrationError([], []), 0);
 });
 
+Deno.test("correlations equal scipy's, ties included; equal numbers have none, and a note says so", () => {
+  const truth = [0, 1.5, 1.5, 5, 3.8, 2, 0, 4.4].map((x) => [x]);
+  const predicted = [0.3, 1.1, 2.9, 4.1, 4.1, 1.9, -0.2, 3].map((x) => [x]);
+  const found = numberFigures(truth, predicted);
+  near(found.pearson!, 0.8994108904150863);
+  near(found.spearman!, 0.9091076054353293);
+  near(found.r2, 0.8022784321297547);
+  assert.equal(found.notes, undefined);
+  assert.match(figuresText(found), /^Pearson 0\.8994, Spearman 0\.9091, mean .*, R² 0\.8023$/);
+  for (
+    const constant of [numberFigures(truth, truth.map(() => [1])), numberFigures([[1]], [[2]])]
+  ) {
+    assert.ok(!("pearson" in constant) && !("spearman" in constant));
+    assert.deepEqual(constant.notes, [
+      "all true or all predicted numbers are equal: no correlation",
+    ]);
+  }
+});
+
+Deno.test("a class without a text is out of macro F1 unless it was predicted, as in scikit-learn", () => {
+  const figuresOf = (predicted: number[]) =>
+    singleLabelFigures(
+      [0, 0, 2, 2, 2, 0],
+      predicted.map((k) => [0, 1, 2].map((i) => i === k ? 1 : 0)),
+      ["a", "b", "c"],
+    );
+  const absent = figuresOf([0, 2, 2, 2, 0, 0]);
+  near(absent.macroF1, 2 / 3);
+  assert.deepEqual(absent.notes, [
+    "no text is of class b: recall is undefined, left out of macro F1",
+  ]);
+  const predicted = figuresOf([0, 2, 1, 2, 0, 0]);
+  near(predicted.macroF1, 0.35555555555555557);
+  assert.deepEqual(predicted.notes, ["no text is of class b: recall is undefined, F1 counts as 0"]);
+});
+
+Deno.test("several labels: one that no text has counts as 0; no text at all gives no NaN", () => {
+  const found = multipleLabelFigures([[1, 0, 0], [1, 0, 1]], [[1, 0, 0], [0, 0, 1]], [
+    "a",
+    "b",
+    "c",
+  ]);
+  near(found.macroF1, 5 / 9);
+  assert.deepEqual(found.notes, ["no text has b: recall is undefined, F1 counts as 0"]);
+  for (const kind of ["single", "multiple", "number"] as const) {
+    const { notes, ...numbers } = measureLabels([], [], { kind, labels: ["a", "b"] });
+    assert.deepEqual(notes, ["there is no text: all figures are undefined and count as 0"]);
+    assert.ok(!JSON.stringify(numbers).includes("null"), kind);
+  }
+});
+
 Deno.test("the confusion matrix as a table", () => {
   const found = measureLabels([[0], [0], [1]], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]], {
     kind: "single",

@@ -55,6 +55,19 @@ Deno.test("an entity is right if its type and both its ends are", () => {
   });
 });
 
+Deno.test("sentences without entities have an F1 of 0, as in seqeval, and a note", () => {
+  const none = { precision: 0, recall: 0, f1: 0, support: 0 };
+  const notes = ["the right tags have no entity: recall is undefined, and F1 counts as 0"];
+  const all = scoreTags([["O", "O"]], [["O", "O"]]);
+  assert.deepEqual(all, { accuracy: 1, words: 2, entities: { ...none, types: {} }, notes });
+  const found = scoreTags([["O", "O"]], [["B-PER", "O"]]);
+  assert.deepEqual(found.entities, { ...none, types: { PER: none } });
+  assert.deepEqual(found.notes, notes);
+  // All tags say what they are parts of; without entities among them, there is no F1.
+  assert.equal(scoreTags([["O"]], [["O"]], { tags: ["O", "X"] }).entities, undefined);
+  assert.equal(scoreTags([], [], { tags: ["O", "B-X"] }).notes?.length, 2);
+});
+
 Deno.test("other tags are scored by the word only; what cannot be compared is told", () => {
   assert.deepEqual(scoreTags([["DET", "NOUN"], ["X"]], [["DET", "VERB"], ["X"]]), {
     accuracy: 2 / 3,
