@@ -59,7 +59,7 @@ import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
 import { print, printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
-import { beginRun, goesOn, runTask } from "./run_task.ts";
+import { beginRun, goesOn, ownLabels, runTask } from "./run_task.ts";
 import { scratchClassifier, scratchSizes, scratchTokenizer } from "./scratch_classifier.ts";
 import { addPartFlags, checkPart, type PartFlags, taskRates, TrainedPart } from "./trained_part.ts";
 
@@ -212,9 +212,7 @@ async function readSplit(
   const fields = { textField: flags.textField, labelField: flags.labelField };
   const texts = await readLabelledTexts(flags.data, { ...fields, kind: flags.labels });
   if (texts.kind !== "number") {
-    // A head that was trained keeps its outputs: the same labels have their order there.
-    const own = goesOn(flags) ? flags.out : base;
-    texts.labels = orderLabels(texts.labels, own === undefined ? [] : modelLabels(own));
+    texts.labels = orderLabels(texts.labels, ownLabels(flags, base));
     if (texts.kind === "single" && flags.labels === undefined && areFractions(texts.labels)) {
       printNotice(
         `The labels of ${flags.data} are ${texts.labels.length} numbers, each learnt as a class of its ` +

@@ -6,6 +6,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
+import { orderLabels } from "../data/labels/label_order.ts";
 import { mostFrequentTags } from "../data/tags/tag_baseline.ts";
 import { areEntityTags, entitiesOf, scoreTags, type TagScores } from "../data/tags/tag_scores.ts";
 import {
@@ -34,7 +35,7 @@ import {
 } from "./finetune_base.ts";
 import { print, printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
-import { runTask } from "./run_task.ts";
+import { ownLabels, runTask } from "./run_task.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
 export interface TagFlags extends BaseFlags {
@@ -75,7 +76,7 @@ interface Sides {
 /** Fine-tunes, or goes on where there is a checkpoint to go on from. */
 export async function runFinetuneTag(asked: TagFlags): Promise<TagScores | undefined> {
   const base = await baseOf(asked);
-  const sides = await readSides(asked);
+  const sides = await readSides(asked, base);
   return await withBase(asked, {
     base,
     task: "tag",
@@ -96,14 +97,14 @@ function wordsOf(sequences: Uint32Array[], { config }: Bert): TagBatch {
   return tagBatch(each, () => new Uint32Array(config.contextLength), config);
 }
 
-async function readSides(flags: TagFlags): Promise<Sides> {
+async function readSides(flags: TagFlags, base: string | undefined): Promise<Sides> {
   if (!flags.data) {
     throw new VitrailError(
       "Cannot tell how many tags there are without tagged sentences: give --data FILE",
     );
   }
   const all = await readTaggedSentences(flags.data, flags);
-  const tags = tagsOf(all);
+  const tags = orderLabels(tagsOf(all), ownLabels(flags, base));
   if (flags.validation === undefined) {
     return { ...await holdOut(all, flags.validationFraction), tags };
   }

@@ -5,6 +5,7 @@
  */
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { modelLabels } from "../models/sequence_classifier.ts";
 import { checkpointStep, removeCheckpoint, removeLeftovers } from "../training/checkpoint.ts";
 import type { Evaluation } from "../training/evaluate.ts";
 import { train, type TrainResult, type TrainSettings } from "../training/loop.ts";
@@ -47,6 +48,15 @@ export interface TaskRun<B> {
 /** Whether a run goes on from a checkpoint, rather than beginning. */
 export function goesOn({ out, resume }: RunFlags): boolean {
   return Boolean(resume) && checkpointStep(out) !== undefined;
+}
+
+/**
+ * Labels of the model that a run goes on with, or begins with: a head that was trained keeps the order of
+ * its outputs.
+ */
+export function ownLabels(flags: RunFlags, base: string | undefined): string[] {
+  const own = goesOn(flags) ? flags.out : base;
+  return own === undefined ? [] : modelLabels(own);
 }
 
 /**

@@ -6,6 +6,7 @@
 import { VitrailError } from "../../errors.ts";
 import { parseJsonLine } from "../../formats/json_file.ts";
 import { describeIoError, quoteName, quoteValue, showPath } from "../../formats/messages.ts";
+import { orderLabels } from "../labels/label_order.ts";
 import { universalTag } from "./brown_tags.ts";
 import { CORPORA, corpusFiles } from "../sources/corpora.ts";
 import { filesOf } from "../sources/documents.ts";
@@ -183,13 +184,13 @@ async function brownSentences(): Promise<TaggedSentence[]> {
 }
 
 /**
- * The tags of sentences, sorted: their places are the ids of labels.
+ * The tags of sentences, in order of their values if all are numbers, else of their names: their places are the ids of labels.
  *
  * @throws {VitrailError} if there is one tag only: nothing could be learnt
  */
 export function tagsOf(sentences: readonly TaggedSentence[]): string[] {
   const tags = [...new Set(sentences.flatMap((sentence) => sentence.tags))];
-  if (tags.length > 1) return tags.sort((a, b) => a < b ? -1 : 1);
+  if (tags.length > 1) return orderLabels(tags);
   throw new VitrailError(
     `Cannot learn to tag: every word has the tag ${quoteName(tags[0] ?? "")}; ` +
       "wanted two tags at least",
