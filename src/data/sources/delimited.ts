@@ -45,23 +45,24 @@ const DELIMITERS: Record<string, string> = {
  * Reads a table whose first line names its columns. Cells are read as Python's `csv` reads them.
  *
  * What stands between cells is decided by the line of names: commas (tabs if `tabs`), or whatever else
- * separates names that `fits` accepts. Between tabs, quotes have a meaning only if the file can be read
+ * separates names that are those looked for. Between tabs, quotes have a meaning only if the file can be read
  * so as a whole: pandas writes such files, and others have quotes that open and never close.
  *
- * @param options.fits whether names are those that are looked for
+ * @param options.missing says what is wrong with names; nothing if they are those that are looked for
  * @param options.tabs whether tabs are likelier than commas
  * @param options.refuse makes the error from what is wrong
- * @throws {VitrailError} if the text is empty, or at a line whose quotes or columns are wrong
+ * @throws {VitrailError} if the text is empty or has other names, or at a line whose quotes or columns
+ * are wrong
  */
 export function readTable(
   text: string,
   options: {
-    fits: (header: readonly string[]) => boolean;
+    missing: (header: readonly string[]) => string | undefined;
     tabs: boolean;
     refuse: (reason: string) => VitrailError;
   },
 ): Table {
-  const { fits, tabs, refuse } = options;
+  const { missing, tabs, refuse } = options;
   const likely = tabs ? "\t" : ",";
   const headers = [likely, ...Object.keys(DELIMITERS).filter((other) => other !== likely)]
     .map((delimiter) => ({ delimiter, header: headerOf(text, delimiter) }));
@@ -69,8 +70,10 @@ export function readTable(
     throw refuse("it is empty; wanted a line of names and records below it");
   }
   // Where no delimiter gives the names, the one that tells most names apart is complained about.
-  const { delimiter } = headers.find(({ header }) => fits(header)) ??
+  const { delimiter, header } = headers.find(({ header }) => missing(header) === undefined) ??
     headers.reduce((most, next) => next.header.length > most.header.length ? next : most);
+  const fault = missing(header);
+  if (fault !== undefined) throw refuse(fault);
   const read = (quotes: boolean): Table | TableFault => tableOf(text, { delimiter, quotes });
   const found = delimiter === "\t" ? betweenTabs(text, read) : read(true);
   if (found instanceof TableFault) throw refuse(found.message);
@@ -88,6 +91,9 @@ function headerOf(text: string, delimiter: string): string[] {
   return [];
 }
 
+/** A cell between quotes with doubled ones in it. */
+const DOUBLED = /(^|\t)"([^"\t\n\r]|"")*""([^"\t\n\r]|"")*"(\t|\r?$)/m;
+
 /** A table between tabs, with quotes or without: see {@linkcode readTable}. */
 function betweenTabs(
   text: string,
@@ -98,9 +104,10 @@ function betweenTabs(
   const quoted = read(true);
   if (quoted instanceof TableFault) return plain;
   if (plain instanceof TableFault) return quoted;
-  // Where both ways give whole rows, a quote that holds a tab or a line break has not closed.
+  // Where both ways give whole rows, a quote that holds a tab or a line break has not closed, unless other
+  // cells double their quotes, which is done for no other reason.
   const runsOn = quoted.rows.some(({ cells }) => cells.some((cell) => /[\t\n\r]/.test(cell)));
-  return runsOn ? plain : quoted;
+  return runsOn && !DOUBLED.test(text) ? plain : quoted;
 }
 
 function tableOf(text: string, dialect: Dialect): Table | TableFault {

@@ -71,29 +71,25 @@ export function* csvRecords(path: string, text: string, names: FieldNames): Gene
     ...textFields(names.text, (name) => header.includes(name)),
     ...names.label === undefined ? [] : [names.label],
   ];
-  const { header, rows } = readTable(text, {
-    fits: (header) => wanted(header).every((name) => header.includes(name)),
-    tabs: /\.tsv$/i.test(path),
-    refuse,
-  });
-  const columnOf = (name: string): number => {
-    const column = header.indexOf(name);
-    if (column >= 0 && header.lastIndexOf(name) === column) return column;
-    if (column >= 0) {
-      throw refuse(`line 1 names the column ${quoteName(name)} twice; give one another name`);
+  const missing = (header: readonly string[]): string | undefined => {
+    for (const name of wanted(header)) {
+      const column = header.indexOf(name);
+      if (column >= 0 && header.lastIndexOf(name) === column) continue;
+      if (column >= 0) {
+        return `line 1 names the column ${quoteName(name)} twice; give one another name`;
+      }
+      const near = header.find((other) => other.trim() === name.trim());
+      if (near !== undefined) {
+        return `line 1 names no column ${quoteName(name)} but ${quoteName(near)}; take out the ` +
+          "blanks beside it, and those of the lines below";
+      }
+      const advice = name === names.label ? flag.label : flag.text;
+      const there = header.map(quoteName).join(", ");
+      return `line 1 names no column ${quoteName(name)}, only ${there}; ${advice}`;
     }
-    const near = header.find((other) => other.trim().toLowerCase() === name.trim().toLowerCase());
-    if (near !== undefined && near.trim() === name.trim()) {
-      throw refuse(
-        `line 1 names no column ${quoteName(name)} but ${quoteName(near)}; take out the blanks ` +
-          "beside it, and those of the lines below",
-      );
-    }
-    const advice = name === names.label ? flag.label : flag.text;
-    const there = header.map(quoteName).join(", ");
-    throw refuse(`line 1 names no column ${quoteName(name)}, only ${there}; ${advice}`);
   };
-  const columns = wanted(header).map(columnOf);
+  const { header, rows } = readTable(text, { missing, tabs: /\.tsv$/i.test(path), refuse });
+  const columns = wanted(header).map((name) => header.indexOf(name));
   const label = names.label === undefined ? -1 : columns.pop()!;
   for (const { cells, line } of rows) {
     const [text, pair] = columns.map((column) => cells[column]);
