@@ -9,12 +9,15 @@ import { VitrailError } from "../errors.ts";
 import {
   boolean,
   checkValue,
+  either,
   listOf,
+  mapOf,
   object,
   oneOf,
   optional,
   type Rule,
   text,
+  whole,
 } from "./json_rules.ts";
 import { labelRules } from "./huggingface_labels.ts";
 import { quoteValue } from "./messages.ts";
@@ -26,7 +29,7 @@ export type ConfigJson = Record<string, unknown>;
 export interface Variant {
   /** The key. */
   key: string;
-  /** Its value in a model as Vitrail has it; an object stands for any empty one. */
+  /** Its value in a model as Vitrail has it; null if it must be absent, an object for any empty one. */
   plain: unknown;
   /** What another value makes of the model. */
   effect: string;
@@ -52,6 +55,9 @@ const DTYPES = ["float64", "float32", "float16", "bfloat16", "float", "half", "d
 /** A whole number of either sign: `transformers` writes -1 for what is none. */
 const integer: Rule = { wanted: "a whole number", holds: (v) => Number.isSafeInteger(v) };
 
+/** Which of its kernels `transformers` takes: a name, or one for each part of a model. */
+const implementation: Rule = optional(either(text, mapOf(text)));
+
 const readPast: Family["readPast"] = {
   architectures: optional(listOf(text)),
   bos_token_id: optional(integer),
@@ -60,16 +66,24 @@ const readPast: Family["readPast"] = {
   dtype: optional(oneOf(...DTYPES)),
   torch_dtype: optional(oneOf(...DTYPES)),
   ...labelRules,
+  num_labels: whole(1, 1_000_000),
   problem_type: optional(
     oneOf("regression", "single_label_classification", "multi_label_classification"),
   ),
   is_encoder_decoder: boolean,
   use_cache: boolean,
+  output_hidden_states: optional(boolean),
+  attn_implementation: implementation,
+  _attn_implementation: implementation,
+  layer_types: optional(listOf(oneOf("full_attention"))),
 };
 
 const variants: readonly Variant[] = [
   { key: "is_encoder_decoder", plain: false, effect: "it has an encoder and a decoder" },
-  { key: "quantization_config", plain: {}, effect: "its weights are quantized" },
+  { key: "quantization_config", plain: null, effect: "its weights are quantized" },
+  { key: "transformers_weights", plain: null, effect: "its weights are in another file" },
+  { key: "sliding_window", plain: null, effect: "tokens see only the nearest before them" },
+  { key: "attention_chunk_size", plain: null, effect: "tokens see only those of their chunk" },
   { key: "pruned_heads", plain: {}, effect: "some heads are left out" },
   { key: "per_layer_config", plain: {}, effect: "its layers differ" },
 ];
@@ -107,7 +121,7 @@ export function checkConfigJson(
     const value = json[key] ?? plain;
     if (value === plain || isEmpty(value) && isEmpty(plain)) continue;
     throw new VitrailError(
-      isEmpty(plain)
+      typeof plain === "object"
         ? `${action}: it has ${key} (${effect}), which is not supported; export the model without it`
         : `${action}: ${key} is ${quoteValue(value)} (${effect}), which is not supported, ` +
           `wanted ${quoteValue(plain)}`,

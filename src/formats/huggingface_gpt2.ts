@@ -56,6 +56,7 @@ const family: Family = {
   readPast: {
     reorder_and_upcast_attn: boolean,
     add_cross_attention: boolean,
+    is_causal: boolean,
     summary_type: oneOf("cls_index", "last", "first", "mean"),
     summary_use_proj: boolean,
     summary_activation: optional(text),

@@ -44,7 +44,7 @@ export function gptHead(
 ): StoredHead {
   const tied = tieWeights && !hasOtherHead(file, GPT2, warn);
   const instead = tied && !has(file, GPT2.token, GPT2) ? { [GPT2.token]: [GPT2.head] } : {};
-  return { tieWeights: tied, names: { prefix: GPT2.prefix, instead } };
+  return { tieWeights: tied, names: { prefix: GPT2.prefix, instead, because: asksFor(GPT2) } };
 }
 
 /** The same of a BERT file, whose head has a bias as well: the decoder's, if the file has both. */
@@ -59,12 +59,17 @@ export function bertHead(
     tieWeights: tied,
     names: {
       prefix: BERT.prefix,
+      because: asksFor(BERT),
       instead: {
         [BIAS.own]: [BIAS.decoder],
         ...alone && { [BERT.token]: [BERT.head] },
       },
     },
   };
+}
+
+function asksFor({ head }: TiedNames): Record<string, string> {
+  return { [head]: "config.json asks for it by tie_word_embeddings false" };
 }
 
 function has(file: SafetensorsFile, name: string, { prefix }: TiedNames): boolean {

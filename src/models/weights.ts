@@ -44,6 +44,8 @@ export interface StoredNames {
   prefix: string;
   /** Names under which a tensor may lie too, the first of them first, before its own. */
   instead?: Readonly<Record<string, readonly string[]>>;
+  /** Why a tensor is asked for at all, for the error if it is not there. */
+  because?: Readonly<Record<string, string>>;
 }
 
 /** The name under which a file has a tensor; undefined if it has none. */
@@ -62,13 +64,14 @@ export function storedName(
  * the original GPT-2 files do.
  *
  * @param options.instead other names under which a tensor may lie, which are tried before its own
+ * @param options.because what asks for a tensor, for the error if it is not there
  */
 export function storedWeights(
   file: SafetensorsFile,
   prefix: string = "",
-  options: { instead?: Readonly<Record<string, readonly string[]>> } = {},
+  options: Omit<Partial<StoredNames>, "prefix"> = {},
 ): WeightSource {
-  const names: StoredNames = { prefix, instead: options.instead };
+  const names: StoredNames = { ...options, prefix };
   const source: WeightSource = (name, shape) => {
     const found = storedName(file, name, names);
     if (!found) {
@@ -76,7 +79,7 @@ export function storedWeights(
       const others = first === undefined ? "no tensors" : `tensors such as ${quoteName(first)}`;
       throw new VitrailError(
         `Cannot load the model: its file has no tensor ${name}, but ${others}; ` +
-          "config.json and model.safetensors must belong together",
+          (options.because?.[name] ?? "config.json and model.safetensors must belong together"),
       );
     }
     const stored = file.info(found).shape;

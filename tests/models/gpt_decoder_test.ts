@@ -79,6 +79,15 @@ Deno.test("heads of six, and the other kinds of GELU, positions and head", async
   await check(make({ channels: 12 }, other), 2, "C 12");
 });
 
+Deno.test("an activation that is no GELU, and scores with factors of their own", async () => {
+  const other: Partial<GptConfig> = {
+    activation: "silu",
+    scaleAttention: false,
+    scaleAttentionByLayer: true,
+  };
+  await check(make({ channels: 24 }, other), 2, "silu");
+});
+
 /** Logits (B, NEW, V) of the places after a prompt, as a decoder with such a cache says them. */
 async function decoded(model: Gpt, cache?: CacheFormat): Promise<Float32Array> {
   using _scope = device.scope();
