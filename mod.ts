@@ -24,7 +24,7 @@ export { VitrailError } from "./src/errors.ts";
 
 // The ground: a device, its memory, its shaders.
 export { Device, type DeviceOptions, openDevice } from "./src/gpu/device.ts";
-export { type DType, type NumericArray, Tensor } from "./src/gpu/tensor.ts";
+export { type DType, type HostTensor, type NumericArray, Tensor } from "./src/gpu/tensor.ts";
 export { BufferPool, type MemoryReport } from "./src/gpu/buffers.ts";
 export type {
   BufferOwner,

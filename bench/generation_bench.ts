@@ -32,9 +32,9 @@ export async function measureGeneration(
   const prompt = Array.from({ length: 16 }, (_, i) => (i * 31) % V);
   await device.finish();
   device.pool.trim();
-  using _model = device.scope();
+  using scope = device.detachedScope();
   const size = { vocabularySize: V, contextLength: prompt.length + tokens, channels: C, layers };
-  const model = new Gpt(device, createGptConfig({ ...size, heads }));
+  const model = scope.run(() => new Gpt(device, createGptConfig({ ...size, heads })));
   const timed = async (): Promise<number> => {
     const begun = performance.now();
     await generate(model, prompt, { maxNewTokens: tokens, temperature: 0 });

@@ -53,8 +53,8 @@ export function median(figures: number[]): number {
 
 /** Milliseconds that a read-back costs when there is nothing to wait for. */
 export async function readBackFloor(device: Device): Promise<number> {
-  using _probe = device.scope();
-  const probe = device.zeros([1]);
+  using scope = device.detachedScope();
+  const probe = scope.run(() => device.zeros([1]));
   const times: number[] = [];
   await probe.read();
   for (let i = 0; i < 9; i++) {
@@ -95,9 +95,9 @@ export async function measure(
   // The pool's shelves would otherwise keep the operands of every case before this one.
   await device.finish();
   device.pool.trim();
-  using _operands = device.scope();
-  const call = prepare(device);
-  const probe = device.zeros([1]);
+  using operands = device.detachedScope();
+  const call = operands.run(() => prepare(device));
+  const probe = operands.run(() => device.zeros([1]));
   const timed = async (calls: number): Promise<number> => {
     const begun = performance.now();
     for (let i = 0; i < calls; i++) {

@@ -101,13 +101,13 @@ async function attribute(
   text: ProbedText,
   flags: AttributeFlags,
 ): Promise<Found> {
-  using _scope = subject.model.device.scope();
+  using scope = subject.model.device.detachedScope();
   const { right, wrong, place, method, steps } = flags;
   const judged = await judge(subject, [text], {
     questions: [{ right, wrong, place }],
     metric: flags.metric,
   });
-  const input = subject.input([text]);
+  const input = scope.run(() => subject.input([text]));
   const { metric } = judged;
   const attribution = method === "gradient"
     ? await gradientTimesInput(subject.model, input, { metric })

@@ -179,8 +179,9 @@ async function attribute(
   }
   const answer = token === true ? guessed : subject.answer(token);
   const other = against === undefined ? undefined : subject.answer(against);
-  using _scope = subject.model.device.scope();
-  const parts = await attributeLogit(subject.model, subject.input([text]), {
+  using scope = subject.model.device.detachedScope();
+  const input = scope.run(() => subject.input([text]));
+  const parts = await attributeLogit(subject.model, input, {
     answer,
     against: other,
     at: place,

@@ -98,7 +98,7 @@ async function patchAll(
   { pairs, parts, flags }: { pairs: TextPair[]; parts: string[]; flags: PatchFlags },
 ): Promise<Found> {
   const { model } = subject;
-  using _scope = model.device.scope();
+  using scope = model.device.detachedScope();
   const [clean, corrupted] = (["clean", "corrupted"] as const).map((side) =>
     pairs.map((pair) => subject.encode(pair[side]))
   );
@@ -109,7 +109,10 @@ async function patchAll(
     metric: flags.metric,
     against: corrupted,
   });
-  const inputs = { clean: subject.input(clean), corrupted: subject.input(corrupted) };
+  const inputs = scope.run(() => ({
+    clean: subject.input(clean),
+    corrupted: subject.input(corrupted),
+  }));
   const run = flags.estimate ? attributionPatching : activationPatching;
   const maps: PatchingMap[] = [];
   for (const part of parts) {

@@ -11,7 +11,14 @@ import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { PooledBuffer, releasedError } from "./pooled_buffer.ts";
 import type { Scope } from "./scope.ts";
-import { bytesOf, type DType, type NumericArray, sizeOf, Tensor } from "./tensor.ts";
+import {
+  bytesOf,
+  type DType,
+  type HostTensor,
+  type NumericArray,
+  sizeOf,
+  Tensor,
+} from "./tensor.ts";
 import { type ScratchTexture, ScratchTextures } from "./textures.ts";
 import { VariantTable } from "./variants.ts";
 
@@ -178,6 +185,23 @@ export class Device {
   async read(...tensors: Tensor[]): Promise<NumericArray[]> {
     this.pool.pauseScopes();
     return await this.readLater(...tensors).numbers();
+  }
+
+  /**
+   * Runs `make` and reads the tensors that it returns. It has a scope of its own, and what it made is back
+   * in the pool while the host waits.
+   */
+  async compute(make: () => readonly Tensor[]): Promise<HostTensor[]> {
+    const { read, shapes } = this.#inScope(() => {
+      const tensors = make();
+      return { read: this.readLater(...tensors), shapes: tensors.map(({ shape }) => shape) };
+    });
+    return (await read.numbers()).map((data, i) => ({ data, shape: shapes[i] }));
+  }
+
+  #inScope<T>(make: () => T): T {
+    using scope = this.detachedScope();
+    return scope.run(make);
   }
 
   /**

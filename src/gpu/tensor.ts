@@ -17,6 +17,14 @@ export type NumericArray =
   | Uint32Array<ArrayBuffer>
   | Int32Array<ArrayBuffer>;
 
+/** Numbers on the host with their shape. */
+export interface HostTensor {
+  /** The numbers, row-major. */
+  data: NumericArray;
+  /** Length of each dimension, outermost first. */
+  shape: readonly number[];
+}
+
 /** Number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);

@@ -46,7 +46,8 @@ export interface NotedCall {
 /** The table of one device. */
 export class VariantTable {
   #chosen: ReadonlyMap<string, string> = new Map();
-  #noted: Map<string, NotedCall> | undefined;
+  /** Notes that are being taken, each by one `note`. */
+  readonly #notes = new Set<Map<string, NotedCall>>();
 
   /**
    * The variant for a call of class `key`: the winner, or `shipped` if nobody measured it.
@@ -54,10 +55,10 @@ export class VariantTable {
    * @param describe called where the table takes notes and meets the class for the first time
    */
   choose(key: string, shipped: string, describe: () => Tunable): string {
-    if (this.#noted) {
-      const noted = this.#noted.get(key);
+    for (const notes of this.#notes) {
+      const noted = notes.get(key);
       if (noted) noted.count++;
-      else this.#noted.set(key, { key, shipped, call: describe(), count: 1 });
+      else notes.set(key, { key, shipped, call: describe(), count: 1 });
     }
     return this.#chosen.get(key) ?? shipped;
   }
@@ -72,13 +73,17 @@ export class VariantTable {
     this.#chosen = new Map(Object.entries(chosen));
   }
 
-  /** Runs `work` and returns the classes of calls that it made, the dearest first. */
+  /**
+   * Runs `work` and returns the classes of calls that were made meanwhile, the dearest first: those of
+   * others on the device as well, if `work` waits.
+   */
   async note(work: () => void | Promise<void>): Promise<NotedCall[]> {
-    const noted = this.#noted = new Map<string, NotedCall>();
+    const noted = new Map<string, NotedCall>();
+    this.#notes.add(noted);
     try {
       await work();
     } finally {
-      this.#noted = undefined;
+      this.#notes.delete(noted);
     }
     const dear = ({ call, count }: NotedCall): number => call.flops * count;
     return [...noted.values()].toSorted((a, b) => dear(b) - dear(a));

@@ -11,6 +11,7 @@ import { byLength, padSequences } from "../data/length_batches.ts";
 import type { Question, QuestionAnswers } from "../data/answers/question_answers.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/tensor.ts";
 import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { answerLogits } from "../models/bert_tasks.ts";
@@ -123,25 +124,28 @@ export class QuestionAnswerer {
     let done = 0;
     options.onProgress?.(done, windows.length);
     for (let from = 0; from < batches.length; from += READ_TOGETHER) {
-      using _scope = model.device.scope();
       const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
-        using scope = model.device.scope();
         const chosen = Array.from(numbers, (n) => windows[n]);
-        const { shape, ids, segments, mask } = padSequences(chosen, model.config);
+        return { chosen, padded: padSequences(chosen, model.config) };
+      });
+      const logitsOf = (
+        { shape, ids, segments, mask }: ReturnType<typeof padSequences>,
+      ): Tensor[] => {
+        using scope = model.device.scope();
         const { begins, ends } = answerLogits(new Run(model.device), model, {
           ids: model.ids(ids, shape),
           segments: model.device.upload(Uint32Array.from(segments), shape),
           mask: mask && model.device.upload(Float32Array.from(mask), shape),
         });
-        return { chosen, time: shape[1], logits: [begins, ends].map((l) => scope.keep(l)) };
-      });
-      const read = await model.device.read(
-        ...group.flatMap(({ logits }) => logits),
+        return [begins, ends].map((l) => scope.keep(l));
+      };
+      const read = await model.device.compute(() =>
+        group.flatMap(({ padded }) => logitsOf(padded))
       );
-      group.forEach(({ chosen, time }, g) => {
+      group.forEach(({ chosen, padded: { shape: [, time] } }, g) => {
         chosen.forEach((window, b) => {
           const [begins, ends] = [read[2 * g], read[2 * g + 1]]
-            .map((all) => Array.from(all.subarray(b * time, (b + 1) * time)));
+            .map(({ data }) => Array.from(data.subarray(b * time, (b + 1) * time)));
           said[window.question].push({ window, begins, ends });
         });
         done += chosen.length;

@@ -117,25 +117,26 @@ export class MaskFiller {
     const encoded = texts.map((text) => this.#encode(text));
     const found = new Array<FilledText>(texts.length);
     for (const numbers of byLength(encoded.map(({ ids }) => ids.length), batch)) {
-      using _scope = device.scope();
       const chosen = Array.from(numbers, (n) => encoded[n]);
       const { shape, ids, segments, mask } = padSequences(chosen, config);
       const places = chosen.map((one) => [...one.ids.keys()].filter((i) => this.#asks(one.ids[i])));
       const rows = Uint32Array.from(places.flatMap((own, b) => own.map((i) => b * shape[1] + i)));
-      const run = new Run(device);
-      const hidden = this.model.hidden(run, {
-        ids: this.model.ids(ids, shape),
-        segments: device.upload(Uint32Array.from(segments), shape),
-        mask: mask && device.upload(Float32Array.from(mask), shape),
+      const [{ data: logits }] = await device.compute(() => {
+        const run = new Run(device);
+        const hidden = this.model.hidden(run, {
+          ids: this.model.ids(ids, shape),
+          segments: device.upload(Uint32Array.from(segments), shape),
+          mask: mask && device.upload(Float32Array.from(mask), shape),
+        });
+        const asked = gatherRows(run, hidden, device.upload(rows));
+        return [this.model.heads.masked!.forward(run, asked)];
       });
-      const asked = gatherRows(run, hidden, device.upload(rows));
-      const logits = await this.model.heads.masked!.forward(run, asked).read() as Float32Array;
       const size = config.vocabularySize;
       let row = 0;
       numbers.forEach((n, b) => {
         const masks = places[b].map((place) => {
           const [begin, end] = encoded[n].offsets[place];
-          const own = logits.subarray(row * size, ++row * size);
+          const own = logits.subarray(row * size, ++row * size) as Float32Array;
           return { begin, end, guesses: this.#likeliest(own, topK) };
         });
         found[n] = { text: texts[n], filled: fillIn(texts[n], masks), masks };

@@ -12,6 +12,7 @@ import type { TaggedSentence } from "../data/tags/tagged_sentences.ts";
 import { splitWords } from "../data/words.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/tensor.ts";
 import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { tagLogits } from "../models/bert_tasks.ts";
@@ -112,23 +113,24 @@ export class Tagger {
     let done = 0;
     options.onProgress?.(done, sequences.length);
     for (let from = 0; from < batches.length; from += READ_TOGETHER) {
-      using _scope = model.device.scope();
       const group = batches.slice(from, from + READ_TOGETHER).map((numbers) => {
-        using scope = model.device.scope();
         const chosen = Array.from(numbers, (n) => sequences[n]);
-        const { shape, ids, mask } = padSequences(chosen, model.config);
+        return { chosen, padded: padSequences(chosen, model.config) };
+      });
+      const logitsOf = ({ shape, ids, mask }: ReturnType<typeof padSequences>): Tensor => {
+        using scope = model.device.scope();
         const logits = tagLogits(new Run(model.device), model, {
           ids: model.ids(ids, shape),
           mask: mask && model.device.upload(Float32Array.from(mask), shape),
         });
-        return { chosen, time: shape[1], logits: scope.keep(logits) };
-      });
-      const read = await model.device.read(...group.map(({ logits }) => logits));
-      group.forEach(({ chosen, time }, g) => {
+        return scope.keep(logits);
+      };
+      const read = await model.device.compute(() => group.map(({ padded }) => logitsOf(padded)));
+      group.forEach(({ chosen, padded: { shape: [, time] } }, g) => {
         chosen.forEach(({ firsts, sentence, word }, b) => {
           firsts.forEach((place, i) => {
             const row = (b * time + place) * tags.length;
-            const scores = softmaxOf([...read[g].subarray(row, row + tags.length)]);
+            const scores = softmaxOf([...read[g].data.subarray(row, row + tags.length)]);
             const best = likeliest(scores, topK).map((n) => ({ tag: tags[n], score: scores[n] }));
             found[sentence][word + i] = {
               word: sentences[sentence][word + i],

@@ -166,21 +166,20 @@ export class TextClassifier {
     let done = 0;
     options.onProgress?.(done, sequences.length);
     for (let from = 0; from < batches.length; from += READ_EVERY) {
-      using _scope = model.device.scope();
       const some = batches.slice(from, from + READ_EVERY);
-      const logits: Tensor[] = some.map((numbers) => {
+      const logitsOf = (numbers: number[]): Tensor => {
         using scope = model.device.scope();
         const padded = padBatch(numbers.map((i) => sequences[i]), {
           ...format,
           segments: numbers.map((i) => segments[i]),
         });
         return scope.keep(model.logits(new Run(model.device), padded));
-      });
-      const read = await model.device.read(...logits);
+      };
+      const read = await model.device.compute(() => some.map(logitsOf));
       some.forEach((numbers, b) =>
         numbers.forEach((i, row) => {
           const size = model.labels.length;
-          found[i] = Array.from(read[b].subarray(row * size, (row + 1) * size));
+          found[i] = Array.from(read[b].data.subarray(row * size, (row + 1) * size));
         })
       );
       done += some.reduce((sum, numbers) => sum + numbers.length, 0);

@@ -16,7 +16,6 @@ import {
   probability,
   spanScore,
 } from "./metrics.ts";
-import type { ProbeInput } from "./probed_model.ts";
 import { runWithHooks } from "./run_with_hooks.ts";
 import type { ProbedText, ProbeSubject } from "./subject.ts";
 
@@ -179,7 +178,7 @@ async function likeliest(
   texts: readonly ProbedText[],
   places: readonly (number | undefined)[],
 ): Promise<number[]> {
-  const { data, shape } = await logitsOf(subject, subject.input(texts));
+  const { data, shape } = await logitsOf(subject, texts);
   const [V, T] = [shape.at(-1)!, shape.length > 2 ? shape[1] : 1];
   return texts.map((_, b) => {
     const begin = (b * T + (places[b] ?? 0)) * V;
@@ -189,7 +188,7 @@ async function likeliest(
 
 /** The span of each text that `answer` would give: of the second text, if there are two. */
 async function judgeSpans(subject: ProbeSubject, texts: readonly ProbedText[]): Promise<Judged> {
-  const { data, shape: [, T] } = await logitsOf(subject, subject.input(texts));
+  const { data, shape: [, T] } = await logitsOf(subject, texts);
   const spans = texts.map((text, b) => {
     const contextBegin = text.second === undefined ? 1 : text.segments!.indexOf(1);
     const length = text.ids.length - 1 - contextBegin; // without [SEP]
@@ -219,10 +218,15 @@ async function judgeSpans(subject: ProbeSubject, texts: readonly ProbedText[]): 
   };
 }
 
-async function logitsOf(subject: ProbeSubject, input: ProbeInput): Promise<Activation> {
-  using _scope = subject.model.device.scope();
-  const logits = runWithHooks(subject.model, input, { hooks: [] });
-  return { data: await logits.read() as Float32Array, shape: logits.shape };
+async function logitsOf(
+  subject: ProbeSubject,
+  texts: readonly ProbedText[],
+): Promise<Activation> {
+  const { model } = subject;
+  const [logits] = await model.device.compute(() => [
+    runWithHooks(model, subject.input(texts), { hooks: [] }),
+  ]);
+  return logits as Activation;
 }
 
 function best(logits: Float32Array): number {

@@ -44,7 +44,10 @@ export class PlainWeights {
   async rows(name: string, ids: readonly number[]): Promise<Float64Array[]> {
     const table = this.get(name);
     const columns = table.shape.at(-1)!;
-    const found = await gatherRows(table, table.device.upload(Uint32Array.from(ids))).read();
+    const { device } = table;
+    const [{ data: found }] = await device.compute(() => [
+      gatherRows(table, device.upload(Uint32Array.from(ids))),
+    ]);
     return ids.map((_, i) => Float64Array.from(found.subarray(i * columns, (i + 1) * columns)));
   }
 }

@@ -75,13 +75,15 @@ export function runWithCache(
 ): { logits: Tensor; cache: ActivationCache } {
   const all = hookPoints(model);
   using scope = model.device.scope();
-  const cache = new ActivationCache(model.device);
+  using owned = new DisposableStack();
+  const cache = owned.use(new ActivationCache(model.device));
   const keep: [HookNames, Hook] = [
     matchHooks(options.names ?? all, all),
     (x, name) => cache.set(name, x),
   ];
   const hooks = resolve([...options.hooks ?? [], keep], all);
   const logits = scope.keep(modelLogits(new Run(model.device, { hooks }), model, input));
+  owned.move(); // to the caller
   return { logits, cache };
 }
 
@@ -110,10 +112,11 @@ export async function runWithGradients(
 ): Promise<GradientResult> {
   const { device } = model;
   const all = hookPoints(model);
-  using _scope = device.scope();
+  using scope = device.detachedScope();
+  using owned = new DisposableStack();
   const watched = new Map<string, Tensor>();
-  const cache = new ActivationCache(device);
-  const gradients = new ActivationCache(device);
+  const cache = owned.use(new ActivationCache(device));
+  const gradients = owned.use(new ActivationCache(device));
   const watch: [HookNames, Hook] = [matchHooks(options.names ?? all, all), (x, name) => {
     cache.set(name, x);
     watched.set(name, x);
@@ -122,18 +125,19 @@ export async function runWithGradients(
   }];
   const hooks = resolve([...options.hooks ?? [], watch], all);
   const run: Run = new Run(device, { hooks, record: "activations" });
-  const tensor = modelLogits(run, model, input);
+  const tensor = scope.run(() => modelLogits(run, model, input));
   const [data] = await device.read(tensor) as Float32Array[];
   const logits = { data, shape: tensor.shape };
-  const dLogits = device.upload(
-    options.metric.gradient(logits) as Float32Array<ArrayBuffer>,
-    tensor.shape,
-  );
-  const found = run.tape!.backward(tensor, dLogits);
-  for (const [name, x] of watched) {
-    gradients.set(name, found.get(x) ?? device.zeros(x.shape));
-  }
-  return { values: options.metric.values(logits), logits, cache, gradients };
+  const slopes = options.metric.gradient(logits) as Float32Array<ArrayBuffer>;
+  const values = options.metric.values(logits);
+  scope.run(() => {
+    const found = run.tape!.backward(tensor, device.upload(slopes, tensor.shape));
+    for (const [name, x] of watched) {
+      gradients.set(name, found.get(x) ?? device.zeros(x.shape));
+    }
+  });
+  owned.move(); // to the caller
+  return { values, logits, cache, gradients };
 }
 
 /** One hook a name, which calls all that were asked for there. */

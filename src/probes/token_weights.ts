@@ -46,15 +46,15 @@ export async function tokenWeights(
   const together = Math.max(1, Math.floor(LOGITS / V));
   const found: TokenSides[] = [];
   for (let from = 0; from < directions.length; from += together) {
-    using _scope = model.device.scope();
     const some = directions.slice(from, from + together);
     const rows = new Float32Array(some.length * C);
     some.forEach((direction, i) => {
       const mean = direction.reduce((sum, v) => sum + v, 0) / C;
       direction.forEach((v, c) => rows[i * C + c] = (v - mean) * gain[c]);
     });
-    const input = model.device.upload(rows, [some.length, C]);
-    const logits = await model.unembed(new Run(model.device), input).read();
+    const [{ data: logits }] = await model.device.compute(() => [
+      model.unembed(new Run(model.device), model.device.upload(rows, [some.length, C])),
+    ]);
     const { vocabularySize } = subject.tokenizer;
     for (let row = 0; row < some.length * V; row += V) {
       // A vocabulary may be rounded up: of tokens that do not exist nobody wants to know.

@@ -83,8 +83,9 @@ async function recordCase(
   await device.finish();
   // The pool's shelves would otherwise keep the operands of every case before this one.
   device.pool.trim();
-  using _operands = device.scope();
-  return await recordMedian(device, prepare(device), { name: `${name} ${shape}`, runs, replay });
+  using operands = device.detachedScope();
+  const call = operands.run(() => prepare(device));
+  return await recordMedian(device, call, { name: `${name} ${shape}`, runs, replay });
 }
 
 /**

@@ -53,8 +53,8 @@ export async function record(
 
 /** Milliseconds that a wait costs when there is next to nothing to wait for. */
 export async function waitFloor(device: Device): Promise<number> {
-  using _probe = device.scope();
-  const probe = device.zeros([1]);
+  using scope = device.detachedScope();
+  const probe = scope.run(() => device.zeros([1]));
   const times: number[] = [];
   for (let i = 0; i < 6; i++) {
     device.commands.clear(probe.buffer);
@@ -78,11 +78,13 @@ async function replay(
       JSON.stringify([name, overrides, workgroups, bound, halves]),
   );
   for (const alike of kinds.values()) {
-    using _operands = device.scope();
-    const call = again(alike[0]);
+    using operands = device.detachedScope();
+    const call = operands.run(() => again(alike[0]));
     const timed = async (calls: number): Promise<number> => {
       const begun = performance.now();
-      for (let i = 0; i < calls; i++) call();
+      operands.run(() => {
+        for (let i = 0; i < calls; i++) call();
+      });
       await device.finish();
       return performance.now() - begun - floor;
     };

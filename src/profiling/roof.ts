@@ -25,15 +25,15 @@ const RUNS = 3;
 export async function measureRoof(device: Device): Promise<Roof> {
   await device.finish();
   device.pool.trim();
-  using _operands = device.scope();
+  using operands = device.detachedScope();
   // Beyond the caches, and products large enough to be bound by arithmetic.
   const numbers = Math.min(
     device.isCpu ? 1 << 23 : 1 << 26,
     device.raw.limits.maxStorageBufferBindingSize / 8,
   );
-  const [x, y] = [device.zeros([numbers]), device.zeros([numbers])];
-  const squares = (device.isCpu ? [512, 1024] : [2048, 4096]).map((n) =>
-    [0, 1].map(() => device.zeros([n, n]))
+  const [x, y] = operands.run(() => [device.zeros([numbers]), device.zeros([numbers])]);
+  const squares = operands.run(() =>
+    (device.isCpu ? [512, 1024] : [2048, 4096]).map((n) => [0, 1].map(() => device.zeros([n, n])))
   );
   const run = (): void => {
     copyInto(x, y);

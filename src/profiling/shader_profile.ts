@@ -166,7 +166,7 @@ export async function profileShader(
   checkWorkgroup(device, kernel, { entryPoint, overrides });
   await device.pipelines.check(kernel, entryPoint, overrides);
 
-  using _operands = device.scope();
+  using operands = device.detachedScope();
   const kinds = new Map(kernel.entry(entryPoint).bindings.map((b) => [b.name, b.kind]));
   const bindings: Record<string, Bindable> = {};
   const own: ReturnType<typeof uniformBuffer>[] = [];
@@ -182,7 +182,9 @@ export async function profileShader(
       }
       const fill = buffers[resource.name];
       size += fill.count * bytesOf(resource.type);
-      bindings[resource.name] = fillBuffer(device, resource.type, { fill, seed: seed + 1 });
+      bindings[resource.name] = operands.run(() =>
+        fillBuffer(device, resource.type, { fill, seed: seed + 1 })
+      );
     }
     const sizes = Object.fromEntries(
       Object.entries(uniforms).map(([key, [value]]) => [key, value]),

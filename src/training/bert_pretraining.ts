@@ -68,11 +68,13 @@ export async function pretrainingAccuracy(
 ): Promise<PretrainingAccuracy> {
   const counts = { tokens: 0, tokensRight: 0, pairs: 0, pairsRight: 0, elsewhere: 0 };
   for (const batch of batches) {
-    using _scope = model.device.scope();
-    const { logits, rows } = ask(new Run(model.device), model, batch);
-    const [tokens, follows] = await model.device.read(
-      ...[logits.tokens, logits.follows].filter((l) => l !== undefined).map(likeliest),
-    );
+    let rows: Uint32Array | undefined;
+    const [tokens, follows] = (await model.device.compute(() => {
+      const asked = ask(new Run(model.device), model, batch);
+      rows = asked.rows;
+      return [asked.logits.tokens, asked.logits.follows].filter((l) => l !== undefined)
+        .map(likeliest);
+    })).map(({ data }) => data);
     rows!.forEach((row, i) => {
       if (batch.tokens[row] < 0) return;
       counts.tokens++;

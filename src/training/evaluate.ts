@@ -30,9 +30,9 @@ export async function evaluate<B>(
   options: { onBatch?: (tokens: number) => void } = {},
 ): Promise<Evaluation> {
   const { device, terms: names } = task;
-  using _all = device.scope();
+  using scope = device.detachedScope();
   const width = 2 * names.length;
-  const results = device.tensor([READ_EVERY, width]);
+  const results = scope.run(() => device.tensor([READ_EVERY, width]));
   const means = new MeanLosses(names);
   let scales: number[] = [];
   let waiting = 0;
@@ -42,7 +42,7 @@ export async function evaluate<B>(
     waiting = 0;
     options.onBatch?.(means.counts[0]);
   };
-  for (const batch of batches) {
+  const record = (batch: B): void => {
     using _batch = device.scope();
     const losses = task.loss(new Run(device), batch, names.map(() => 1));
     scales = losses.map(({ scale }) => scale);
@@ -50,6 +50,9 @@ export async function evaluate<B>(
       const target = 4 * (waiting * width + 2 * term);
       device.commands.copy(result.buffer, results.buffer, 8, { target });
     });
+  };
+  for (const batch of batches) {
+    record(batch);
     if (++waiting === READ_EVERY) await collect();
   }
   if (waiting > 0) await collect();

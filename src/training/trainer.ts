@@ -145,9 +145,12 @@ export class Trainer<B> {
   async figures(): Promise<StepFigures[]> {
     if (this.#fault) throw this.#fault;
     if (this.#waiting.length === 0) return [];
+    // The ring is free at once: what is read is set aside before anything that a later step records.
+    const waiting = this.#waiting;
+    this.#waiting = [];
     const all = await this.#ring.read() as Float32Array;
     const good: StepFigures[] = [];
-    for (const [i, step] of this.#waiting.entries()) {
+    for (const [i, step] of waiting.entries()) {
       const row = all.subarray(i * this.#width, (i + 1) * this.#width);
       const found = this.#figuresOf(row);
       const { loss, gradientNorm, skipped, lossScale = 1 } = found;
@@ -158,7 +161,6 @@ export class Trainer<B> {
       }
       good.push({ step, ...found });
     }
-    this.#waiting = [];
     if (this.#fault && good.length === 0) throw this.#fault;
     return good;
   }

@@ -7,6 +7,7 @@
 import { randomOf } from "../data/random.ts";
 import type { Device } from "../gpu/device.ts";
 import { attachProfiler } from "../gpu/profiler.ts";
+import type { Scope } from "../gpu/scope.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { NotedCall, Trial, Tunable } from "../gpu/variants.ts";
 
@@ -48,8 +49,8 @@ export async function compare(
 ): Promise<Comparison> {
   await device.finish();
   device.pool.trim();
-  using _operands = device.scope();
-  const trial = prepare(device, call);
+  using operands = device.detachedScope();
+  const trial = prepare(device, call, operands);
   const expected = await resultsOf(device, trial, shipped);
   const wrong: Record<string, number> = {};
   const right: string[] = [];
@@ -95,8 +96,8 @@ export async function confirm(
   if (winner === shipped) return found;
   await device.finish();
   device.pool.trim();
-  using _operands = device.scope();
-  const trial = prepare(device, call);
+  using operands = device.detachedScope();
+  const trial = prepare(device, call, operands);
   const rounds = roundsOf(found.milliseconds[shipped] + found.milliseconds[winner]);
   const times = await takeTurns(device, trial, [shipped, winner], rounds);
   const ratio = Math.max(found.ratio, ratioOf(times[winner], times[shipped]));
@@ -165,10 +166,13 @@ export function ratioOf(times: readonly number[], shipped: readonly number[]): n
   return Math.max(typical(times) / typical(shipped), ratios[ratios.length >> 1]);
 }
 
-/** Operands of a call, the same at each time. */
-function prepare(device: Device, call: Tunable): Trial {
+/** Operands of a call, the same at each time; they, and what runs make, belong to `operands`. */
+function prepare(device: Device, call: Tunable, operands: Scope): Trial {
   const random = randomOf(1);
-  return call.prepare(device, (shape) => randomTensor(device, shape, random));
+  const { outputs, run } = operands.run(() =>
+    call.prepare(device, (shape) => randomTensor(device, shape, random))
+  );
+  return { outputs, run: (variant) => operands.run(() => run(variant)) };
 }
 
 async function resultsOf(device: Device, trial: Trial, variant: string): Promise<Float32Array[]> {

@@ -146,3 +146,32 @@ Deno.test("memory that was given back is recognised, also when it has been lent 
   }
   assert.deepEqual([...await again.read()], new Array(128).fill(0));
 });
+Deno.test("no scope of the library is held across an await", async () => {
+  const held: string[] = [];
+  const scan = async (folder: URL): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const url = new URL(name + (isDirectory ? "/" : ""), folder);
+      if (isDirectory) await scan(url);
+      else if (name.endsWith(".ts")) held.push(...heldScopes(await Deno.readTextFile(url), name));
+    }
+  };
+  await scan(new URL("../../src/", import.meta.url));
+  assert.deepEqual(held, []);
+  const example = "{\n  using s = device.scope();\n  if (a) {\n    b();\n  }\n  await c;\n}";
+  assert.deepEqual(heldScopes(example, "x.ts"), ["x.ts:2"], "the scan finds what it looks for");
+});
+
+/** Lines on which a scope is opened in whose block an `await` follows. */
+function heldScopes(source: string, name: string): string[] {
+  const lines = source.split("\n");
+  return lines.flatMap((line, opened) => {
+    if (!/= [\w.]+\.scope\(\);/.test(line)) return [];
+    let depth = 0;
+    for (const after of lines.slice(opened + 1)) {
+      depth += after.split("{").length - after.split("}").length;
+      if (depth < 0) return [];
+      if (/\bawait\b/.test(after) && !/^\s*(\*|\/\/)/.test(after)) return [`${name}:${opened + 1}`];
+    }
+    return [];
+  });
+}

@@ -50,10 +50,11 @@ export const vitrail: Peer<AttentionData> = {
     };
     return {
       run: async (calls) => {
-        using _results = device.scope();
-        let results = call();
-        for (let i = 1; i < calls; i++) results = call();
-        const [out, dQkv] = await device.read(...results) as Float32Array[];
+        const [out, dQkv] = (await device.compute(() => {
+          let results = call();
+          for (let i = 1; i < calls; i++) results = call();
+          return results;
+        })).map(({ data }) => data as Float32Array);
         return dQkv ? concatenate([out, separate(dQkv, C, 3)]) : out;
       },
       dispose: () => [qkv, gradient].forEach(({ buffer }) => device.pool.release(buffer)),

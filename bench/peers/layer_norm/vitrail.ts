@@ -18,10 +18,12 @@ export const vitrail: Peer<LayerNormData> = {
     const bias = device.upload(data.bias);
     return {
       run: async (calls) => {
-        using _results = device.scope();
-        let y = x;
-        for (let i = 0; i < calls; i++) y = layerNorm(y, { weight, bias, epsilon }).out;
-        return await y.read();
+        const [{ data }] = await device.compute(() => {
+          let y = x;
+          for (let i = 0; i < calls; i++) y = layerNorm(y, { weight, bias, epsilon }).out;
+          return [y];
+        });
+        return data;
       },
       dispose: () => [x, weight, bias].forEach(({ buffer }) => device.pool.release(buffer)),
     };

@@ -31,10 +31,12 @@ export const vitrail: Peer<Products> = {
         : matmul(matmul(y, up), down);
     return {
       run: async (calls) => {
-        using _products = device.scope();
-        let y = x;
-        for (let i = 0; i < calls; i++) y = pair(y);
-        return await y.read();
+        const [{ data }] = await device.compute(() => {
+          let y = x;
+          for (let i = 0; i < calls; i++) y = pair(y);
+          return [y];
+        });
+        return data;
       },
       dispose: () => {
         [x, up, down].forEach(({ buffer }) => device.pool.release(buffer));

@@ -44,9 +44,9 @@ export async function examineAttention(
   text: ProbedText,
 ): Promise<AttentionFindings> {
   const { model } = subject;
-  using _scope = model.device.scope();
+  using scope = model.device.detachedScope();
   const causal = model instanceof Gpt;
-  const maps = await attentionMaps(model, subject.input([text]));
+  const maps = await attentionMaps(model, scope.run(() => subject.input([text])));
   const heads = maps.flatMap((map, layer) =>
     scorePattern(map, { ids: text.ids, causal }).map((scores, head) => ({ layer, head, ...scores }))
   );

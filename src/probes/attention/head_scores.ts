@@ -143,8 +143,10 @@ export function scorePattern({ data, shape }: Activation, text: ScoredText): Pat
  */
 export async function headScores(model: ProbedModel, input: ProbeInput): Promise<HeadScores[]> {
   const { device } = model;
-  using _scope = device.scope();
-  const { cache } = runWithCache(model, input, { names: "blocks.*.attn.hook_pattern" });
+  using scope = device.detachedScope();
+  const { cache } = scope.run(() =>
+    runWithCache(model, input, { names: "blocks.*.attn.hook_pattern" })
+  );
   using _cache = cache;
   const patterns = cache.names.map((name) => cache.get(name));
   const given: Tensor[] = [input.ids, ...input.mask ? [input.mask] : []];

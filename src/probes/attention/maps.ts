@@ -42,14 +42,16 @@ export interface HeadPlace extends HeadId {
  */
 export async function attentionMaps(model: ProbedModel, input: ProbeInput): Promise<Activation[]> {
   const { device, config: { layers } } = model;
-  using _scope = device.scope();
+  using scope = device.detachedScope();
   using cache = new ActivationCache(device);
   const names = Array.from({ length: layers }, (_, i) => `blocks.${i}.attn.hook_pattern`);
   const keep: Hook = (x, name) => cache.set(name, x);
   const hooks = new Map(names.map((name) => [name, keep]));
-  const run = new Run(device, { hooks });
-  if (model instanceof Gpt) model.hidden(run, input.ids, { mask: input.mask });
-  else model.hidden(run, input);
+  scope.run(() => {
+    const run = new Run(device, { hooks });
+    if (model instanceof Gpt) model.hidden(run, input.ids, { mask: input.mask });
+    else model.hidden(run, input);
+  });
   return [...(await cache.read()).values()];
 }
 

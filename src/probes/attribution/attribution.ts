@@ -111,7 +111,6 @@ async function integrate(
 ): Promise<IntegratedGradients> {
   const { metric, baseline = "zero", steps = FIRST_STEPS, rows = 64 } = options;
   const { device } = model;
-  using _scope = device.scope();
   const [B, T] = input.ids.shape;
   const { points, weights } = quadrature(options.rule ?? "gauss-legendre", steps);
   const { embeddings: e, shape } = await embeddingGradients(model, input, { metric });
@@ -129,10 +128,15 @@ async function integrate(
         between[i * e.length + j] = from[j] + alpha * (e[j] - from[j]);
       }
     });
-    const found = await embeddingGradients(model, stack(here.map(() => input)), {
-      metric: grouped(metric, B),
-      embeddings: device.upload(between, [here.length * B, ...shape.slice(1)]),
-    });
+    using scope = device.detachedScope();
+    const found = await embeddingGradients(
+      model,
+      scope.run(() => stack(here.map(() => input))),
+      {
+        metric: grouped(metric, B),
+        embeddings: scope.run(() => device.upload(between, [here.length * B, ...shape.slice(1)])),
+      },
+    );
     here.forEach((_, i) => {
       const step = begin + i;
       if (step < 2) return ends.push(found.values.slice(i * B, (i + 1) * B));

@@ -38,7 +38,8 @@ export async function baselineEmbeddings(
     const mean = await meanEmbedding(model);
     for (let row = 0; row < B * T; row++) out.set(mean, row * C);
   } else if (token !== "zero") {
-    const ids = model.ids(new Uint32Array(B * T).fill(token), [B, T]);
+    using scope = model.device.detachedScope();
+    const ids = scope.run(() => model.ids(new Uint32Array(B * T).fill(token), [B, T]));
     out.set(await embeddings(model, { ...input, ids }));
   }
   if (kept.length > 0) {

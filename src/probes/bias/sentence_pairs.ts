@@ -83,8 +83,9 @@ export async function sentencePreference(
 async function causalLogProbability(subject: ProbeSubject, text: ProbedText): Promise<number> {
   const { model } = subject;
   if (!(model instanceof Gpt)) return NaN;
-  using _scope = model.device.scope();
-  const logits = await model.forward(new Run(model.device), subject.input([text]).ids).read();
+  const [{ data: logits }] = await model.device.compute(() => [
+    model.forward(new Run(model.device), subject.input([text]).ids),
+  ]);
   const V = model.config.vocabularySize;
   let sum = 0;
   for (let i = 1; i < text.ids.length; i++) {
@@ -110,17 +111,18 @@ async function maskedLogProbability(
   }
   let sum = 0;
   for (let from = 0; from < places.length; from += BATCH) {
-    using _scope = model.device.scope();
     const chosen = places.slice(from, from + BATCH);
     const masked = chosen.map((place) => ({
       ...text,
       ids: text.ids.map((id, i) => i === place ? maskId : id),
     }));
-    const run = new Run(model.device);
     const rows = Uint32Array.from(chosen, (place, b) => b * text.ids.length + place);
-    const hidden = model.hidden(run, subject.input(masked));
-    const asked = gatherRows(run, hidden, model.device.upload(rows));
-    const logits = await model.heads.masked.forward(run, asked).read();
+    const head = model.heads.masked;
+    const [{ data: logits }] = await model.device.compute(() => {
+      const run = new Run(model.device);
+      const hidden = model.hidden(run, subject.input(masked));
+      return [head.forward(run, gatherRows(run, hidden, model.device.upload(rows)))];
+    });
     const V = logits.length / chosen.length;
     chosen.forEach((place, b) => {
       const row = logits.subarray(b * V, (b + 1) * V);

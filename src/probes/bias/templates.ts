@@ -105,22 +105,20 @@ async function logProbabilities(
   const maskId = tokenizer.tokenToId("[MASK]");
   const found: number[][] = [];
   for (let from = 0; from < sentences.length; from += BATCH) {
-    using _scope = model.device.scope();
     const chosen = sentences.slice(from, from + BATCH);
     const texts: ProbedText[] = chosen.map(({ text }) => subject.encode(text));
-    const input = subject.input(texts);
-    const time = input.ids.shape[1];
-    const rows = texts.map(({ ids }, b) => {
-      const masks = Array.from(ids.keys()).filter((i) => ids[i] === maskId);
-      return b * time + (chosen[b].place ? masks[0] : masks.at(-1)!);
+    const [{ data: logits }] = await model.device.compute(() => {
+      const input = subject.input(texts);
+      const time = input.ids.shape[1];
+      const rows = texts.map(({ ids }, b) => {
+        const masks = Array.from(ids.keys()).filter((i) => ids[i] === maskId);
+        return b * time + (chosen[b].place ? masks[0] : masks.at(-1)!);
+      });
+      const run = new Run(model.device);
+      const hidden = model.hidden(run, input);
+      const asked = gatherRows(run, hidden, model.device.upload(Uint32Array.from(rows)));
+      return [model.heads.masked!.forward(run, asked)];
     });
-    const run = new Run(model.device);
-    const hidden = gatherRows(
-      run,
-      model.hidden(run, input),
-      model.device.upload(Uint32Array.from(rows)),
-    );
-    const logits = await model.heads.masked!.forward(run, hidden).read();
     const V = logits.length / chosen.length;
     chosen.forEach((_, b) => {
       const own = logits.subarray(b * V, (b + 1) * V);

@@ -56,9 +56,9 @@ export async function wordVectors(
   const found = new Map<string, { vector: Float64Array; pieces: number }>();
   const all = [...new Set([...encoded.values()].flatMap((ids) => [...ids]))];
   if (all.length === 0) return found;
-  using _scope = model.device.scope();
-  const input = { ids: model.ids(all, [all.length, 1]) };
-  const rows = await activationsAt(model, input, embeddingHook(model)).read();
+  const [{ data: rows }] = await model.device.compute(() => [
+    activationsAt(model, { ids: model.ids(all, [all.length, 1]) }, embeddingHook(model)),
+  ]);
   const columns = rows.length / all.length;
   const placeOf = new Map(all.map((id, i) => [id, i * columns]));
   for (const [word, ids] of encoded) {

@@ -78,17 +78,17 @@ export async function examineInduction(
   model: Gpt,
   options: Omit<SequenceOptions, "index"> = {},
 ): Promise<InductionEvidence> {
-  using _scope = model.device.scope();
+  using scope = model.device.detachedScope();
   const clean = inductionSequences(model, { ...options, index: 0 });
   const reference = inductionSequences(model, { ...options, index: 1 });
-  const input = inputOf(model, clean);
+  const input = scope.run(() => inputOf(model, clean));
   const scores = await headScores(model, input);
   const [found] = scores.toSorted((a, b) => b.induction - a.induction);
   const induction = scores.filter((head) => head.induction >= found.induction / 2);
   const below = scores.filter(({ layer }) => layer < found.layer);
   const [previous] = below.toSorted((a, b) => b.previousToken - a.previousToken);
   const [intact, together, ...alone] = await withoutHeads(model, clean, {
-    reference: inputOf(model, reference),
+    reference: scope.run(() => inputOf(model, reference)),
     cells: [[], induction, ...scores.map((head) => [head])],
   });
   return {

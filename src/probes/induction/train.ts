@@ -13,6 +13,7 @@ import type { Device } from "../../gpu/device.ts";
 import { Gpt } from "../../models/gpt.ts";
 import { freshWeights } from "../../models/weights.ts";
 import { AdamW } from "../../optim/adamw.ts";
+import type { Activation } from "../activation_cache.ts";
 import type { HeadId } from "../attention/maps.ts";
 import { headScores } from "../attention/head_scores.ts";
 import { tokenLosses } from "../metrics.ts";
@@ -134,11 +135,10 @@ async function look(
   history: InductionHistory,
   batch: RepeatedBatch,
 ): Promise<{ loss: number; induction: number }> {
-  using _scope = model.device.scope();
-  const input = inputOf(model, batch);
-  const logits = runWithHooks(model, input, { hooks: [] });
-  const data = await logits.read() as Float32Array;
-  const losses = tokenLosses({ data, shape: logits.shape }, nextTokens(batch)).flat();
+  using scope = model.device.detachedScope();
+  const input = scope.run(() => inputOf(model, batch));
+  const [logits] = await model.device.compute(() => [runWithHooks(model, input, { hooks: [] })]);
+  const losses = tokenLosses(logits as Activation, nextTokens(batch)).flat();
   const { fresh, repeated } = meanLosses(losses, batch);
   history.fresh.push(fresh);
   history.repeated.push(repeated);

@@ -53,8 +53,8 @@ export async function examineLens(
     given.ids,
     (id, t) => family === "gpt2" ? given.ids[t + 1] ?? -100 : mask.includes(t) ? id : -100,
   );
-  using _scope = model.device.scope();
-  const input = subject.input([text]);
+  using scope = model.device.detachedScope();
+  const input = scope.run(() => subject.input([text]));
   const plain = await logitLens(model, input, { targets, top });
   if (!tuned) return { text, targets, plain };
   return { text, targets, plain, tuned: await logitLens(model, input, { targets, top, tuned }) };

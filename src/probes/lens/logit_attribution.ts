@@ -107,12 +107,12 @@ export async function attributeLogit(
   const weights = new PlainWeights(model);
   const { answer, against, sequence = 0 } = options;
   const answers: Answers = [answer, against];
-  using _scope = model.device.scope();
+  using scope = model.device.detachedScope();
   const scales = SCALES[model instanceof Gpt ? "gpt2" : "bert"];
   const names = hookPoints(model).filter((name) =>
     [EMBEDDING, WRITTEN, scales].some((wanted) => wanted.test(name))
   );
-  const { logits, cache } = runWithCache(model, input, { names });
+  const { logits, cache } = scope.run(() => runWithCache(model, input, { names }));
   using _cache = cache;
   const seen = await cache.read();
   const whole = logits.shape.length === 2; // a judgement on the sequence hangs on its first place
@@ -196,17 +196,18 @@ async function withinLayers(
     Array.from({ length: layers }, (_, l) => ({ name: stored(l, part), d: directions[part][l] }))
   );
   // GPT-2's weights are stored (in, out), BERT's (out, in).
-  const carried = parts.map(({ name, d }) =>
-    matmul(device.upload(Float32Array.from(d), [1, d.length]), weights.get(`${name}.weight`), {
-      transposeB: isGpt,
-    })
+  const back = await device.compute(() =>
+    parts.map(({ name, d }) =>
+      matmul(device.upload(Float32Array.from(d), [1, d.length]), weights.get(`${name}.weight`), {
+        transposeB: isGpt,
+      })
+    )
   );
-  const back = await device.read(...carried);
   const biases = await weights.read(...parts.map(({ name }) => `${name}.bias`));
   const bias = parts.map(({ d }, i) => dot(d, biases[i]));
   return {
     attention: Array.from({ length: layers }, (_, l) => {
-      const products = row(`blocks.${l}.attn.hook_z`).map((z, i) => z * back[l][i]);
+      const products = row(`blocks.${l}.attn.hook_z`).map((z, i) => z * back[l].data[i]);
       const HS = products.length / heads;
       const sums = Float64Array.from(
         { length: heads },
@@ -215,7 +216,7 @@ async function withinLayers(
       return { heads: sums, bias: bias[l] };
     }),
     mlp: Array.from({ length: parts.length - layers }, (_, l) => ({
-      neurons: row(`blocks.${l}.mlp.hook_post`).map((a, i) => a * back[layers + l][i]),
+      neurons: row(`blocks.${l}.mlp.hook_post`).map((a, i) => a * back[layers + l].data[i]),
       bias: bias[layers + l],
     })),
   };

@@ -120,8 +120,9 @@ async function throughMaskedHead(
   );
   const before = affine(dense, hidden, denseBias);
   const { device } = model;
-  const sums = device.upload(Float32Array.from(before));
-  const after = await activation(new Run(device), sums, kindOf(named)).read();
+  const [{ data: after }] = await device.compute(() => [
+    activation(new Run(device), device.upload(Float32Array.from(before)), kindOf(named)),
+  ]);
   const overNorm = throughNorm(u, w, row("mlm_head.ln.hook_scale")[0]);
   const gated = overNorm.map((d, i) => d * ratio(after[i], before[i], 0.5));
   return {

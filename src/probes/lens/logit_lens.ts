@@ -12,6 +12,7 @@
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
 import { Gpt } from "../../models/gpt.ts";
+import type { Activation } from "../activation_cache.ts";
 import { softmax } from "../metrics.ts";
 import type { ProbedModel, ProbeInput } from "../probed_model.ts";
 import { readOut, residualStream, streamPoints } from "./residual_stream.ts";
@@ -83,23 +84,23 @@ export async function logitLens(
   if (B !== 1) {
     throw new VitrailError(`Cannot look at ${B} sequences through the lens at once: wanted one`);
   }
-  using _scope = device.scope();
+  using scope = device.detachedScope();
   const targets = options.targets ?? await usualTargets(model, input);
   if (targets.length !== T) {
     throw new VitrailError(
       `Cannot judge ${T} places by ${targets.length} targets: wanted one for each place`,
     );
   }
-  const stream = residualStream(model, input);
+  const stream = scope.run(() => residualStream(model, input));
   const points = streamPoints(model);
   const rows: LensRow[] = [];
   let final: Float64Array[] = [];
   // From the last layer down: it is what the others are compared with.
   for (let l = points.length - 1; l >= 0; l--) {
-    using _layer = device.scope();
-    const run = new Run(device);
-    const logits = readOut(run, model, options.tuned?.translate(run, stream[l], l) ?? stream[l]);
-    const [data] = await device.read(logits) as Float32Array[];
+    const [{ data }] = await device.compute(() => {
+      const run = new Run(device);
+      return [readOut(run, model, options.tuned?.translate(run, stream[l], l) ?? stream[l])];
+    }) as Activation[];
     const V = data.length / T;
     const places = Array.from({ length: T }, (_, t) => softmax(data.subarray(t * V, (t + 1) * V)));
     if (l === points.length - 1) final = places;

@@ -7,6 +7,7 @@ import { gatherRows } from "../../autograd/ops/gather_rows.ts";
 import { klDivergence } from "../../autograd/ops/kl_divergence.ts";
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
+import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { mean } from "../metrics.ts";
@@ -54,20 +55,26 @@ export async function trainTunedLens(
   }
   const lens = new TunedLens(model);
   const optimizer = new AdamW(lens.parameters, { weightDecay });
-  const thawed = model.parameters.filter(({ frozen }) => !frozen);
-  for (const p of thawed) p.frozen = true;
-  try {
-    for (let step = 0; step < steps; step++) {
-      using _step = model.device.scope();
+  const record = (step: number): Tensor[] => {
+    // Only while the step is recorded: between steps the model may be trained by another.
+    const thawed = model.parameters.filter(({ frozen }) => !frozen);
+    for (const p of thawed) p.frozen = true;
+    try {
       optimizer.clearGradients();
       const losses = divergences(model, batchAt(step), { lens, train: true });
       optimizer.step(learningRate * (1 - step / steps));
-      if (onStep && (step % READ_EVERY === 0 || step === steps - 1)) {
-        onStep(step, (await readRows(losses)).map(mean));
-      }
+      return losses;
+    } finally {
+      for (const p of thawed) p.frozen = false;
     }
-  } finally {
-    for (const p of thawed) p.frozen = false;
+  };
+  for (let step = 0; step < steps; step++) {
+    if (onStep && (step % READ_EVERY === 0 || step === steps - 1)) {
+      onStep(step, (await readRows(model.device, () => record(step))).map(mean));
+    } else {
+      using _step = model.device.scope();
+      record(step);
+    }
   }
   return lens;
 }
@@ -86,8 +93,7 @@ export async function lensDivergence(
   let sums: number[] = [];
   let places = 0;
   for (const batch of batches) {
-    using _scope = model.device.scope();
-    const found = await readRows(divergences(model, batch(), options));
+    const found = await readRows(model.device, () => divergences(model, batch(), options));
     sums = found.map((kl, l) => kl.reduce((sum, v) => sum + v, sums[l] ?? 0));
     places += found[0].length;
   }
@@ -97,8 +103,8 @@ export async function lensDivergence(
   return sums.map((sum) => sum / places);
 }
 
-async function readRows(tensors: readonly Tensor[]): Promise<number[][]> {
-  return (await tensors[0].device.read(...tensors)).map((row) => Array.from(row));
+async function readRows(device: Device, make: () => Tensor[]): Promise<number[][]> {
+  return (await device.compute(make)).map(({ data }) => Array.from(data));
 }
 
 /** The divergence at each place, for each layer but the last; with `train`, gradients as well. */

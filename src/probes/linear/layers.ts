@@ -157,10 +157,11 @@ async function standardize(
 ): Promise<void> {
   for (const [name, features] of train) {
     const { device, shape: [N, C] } = features;
-    using _scope = device.scope();
     const count = Math.min(N, SAMPLED);
     const rows = Uint32Array.from({ length: count }, (_, i) => Math.floor(i * N / count));
-    const sample = await gatherRows(features, device.upload(rows)).read();
+    const [{ data: sample }] = await device.compute(() => [
+      gatherRows(features, device.upload(rows)),
+    ]);
     const scale = new Float32Array(C * C);
     const bias = new Float32Array(C);
     for (let c = 0; c < C; c++) {
@@ -172,6 +173,7 @@ async function standardize(
       scale[c * C + c] = 1 / deviation;
       bias[c] = -mean / deviation;
     }
+    using _scope = device.scope();
     const [diagonal, shift] = [device.upload(scale, [C, C]), device.upload(bias)];
     for (const all of [train, heldOut]) {
       const raw = all.get(name)!;

@@ -143,11 +143,10 @@ export async function predictLabels(
 ): Promise<Uint32Array[]> {
   if (asked.length === 0) return [];
   const { device } = asked[0].features;
-  using _scope = device.scope();
-  const logits = asked.map(({ probe, features }) => probe.logits(features));
-  const read = await device.read(...logits);
-  return read.map((numbers, i) => {
-    const [N, K] = logits[i].shape;
+  const read = await device.compute(() =>
+    asked.map(({ probe, features }) => probe.logits(features))
+  );
+  return read.map(({ data: numbers, shape: [N, K] }) => {
     return Uint32Array.from({ length: N }, (_, row) => {
       let best = 0;
       for (let k = 1; k < K; k++) if (numbers[row * K + k] > numbers[row * K + best]) best = k;

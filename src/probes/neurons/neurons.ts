@@ -132,7 +132,7 @@ function activationsLater(
   },
 ): () => Promise<Float32Array> {
   const { device } = model;
-  using _scope = device.scope();
+  using scope = device.detachedScope();
   let read: { numbers: () => Promise<ArrayLike<number>[]> } | undefined;
   const single = neurons && neurons.length <= SINGLE;
   const take = (x: Tensor): void => {
@@ -140,10 +140,12 @@ function activationsLater(
       ...single ? neurons.map((offset) => readColumns(x, 1, { offset })) : [x],
     );
   };
-  const run = new Run(device, { hooks: new Map([[`blocks.${layer}.mlp.hook_post`, take]]) });
-  const input = text.plain(windows);
-  if (model instanceof Gpt) model.hidden(run, input.ids);
-  else model.hidden(run, input);
+  scope.run(() => {
+    const run = new Run(device, { hooks: new Map([[`blocks.${layer}.mlp.hook_post`, take]]) });
+    const input = text.plain(windows);
+    if (model instanceof Gpt) model.hidden(run, input.ids);
+    else model.hidden(run, input);
+  });
   device.commands.submit();
   const all = model.config.mlpChannels;
   return async () => {
@@ -184,7 +186,6 @@ async function spokenFor(
 ): Promise<TokenSides[] | undefined> {
   const { model, tokenizer } = subject;
   if (!(model instanceof Gpt) || model.quantized.length > 0 || tokens === 0) return undefined;
-  using _scope = model.device.scope();
   const name = `transformer.h.${layer}.mlp.c_proj.weight`; // (4C, C): a row for each neuron
   const directions = await new PlainWeights(model).rows(name, neurons);
   return await tokenWeights(

@@ -92,10 +92,10 @@ export async function ablate(
   options: AblationOptions,
 ): Promise<AblationResult> {
   const { metric, cells, substitute = { by: "zero" }, rows } = options;
-  using _scope = model.device.scope();
+  using scope = model.device.detachedScope();
   let found: { inputs: number[][]; cells: number[][] };
   if (substitute.by === "resample") {
-    const drawn = draw(input, substitute);
+    const drawn = scope.run(() => draw(input, substitute));
     const inputs = [input, ...drawn];
     const copy = inputs.length;
     const all = cells.flatMap((sites) =>

@@ -82,8 +82,13 @@ async function cleanRun(
   input: ProbeInput,
   { metric, names }: { metric: Metric; names: readonly string[] },
 ): Promise<{ cache: ActivationCache; values: number[] }> {
-  using _scope = model.device.scope();
-  const { logits, cache } = runWithCache(model, input, { names });
-  const data = await logits.read() as Float32Array;
-  return { cache, values: metric.values({ data, shape: logits.shape }) };
+  using scope = model.device.detachedScope();
+  const { logits, cache } = scope.run(() => runWithCache(model, input, { names }));
+  try {
+    const data = await logits.read() as Float32Array;
+    return { cache, values: metric.values({ data, shape: logits.shape }) };
+  } catch (cause) {
+    cache[Symbol.dispose]();
+    throw cause;
+  }
 }

@@ -89,18 +89,20 @@ export async function describeFeatures(
   }
   const peaks: Peak[][] = Array.from({ length: F }, () => []);
   let done = 0;
+  const rowsOf = (chosen: readonly number[]): Tensor => {
+    using scope = device.scope();
+    const x = activationsAt(subject.model, text.plain(chosen), hook);
+    if (x.shape[1] !== channels) {
+      throw new VitrailError(
+        `Cannot look at ${hook} with this autoencoder: it reads ${channels} numbers, and the model ` +
+          `has ${x.shape[1]} there; wanted one that was trained on this model`,
+      );
+    }
+    return scope.keep(x);
+  };
   const batches = function* (): Generator<Tensor> {
     for (let from = 0; from < windows.length; from += batch) {
-      using scope = device.scope();
-      const input = text.plain(windows.slice(from, from + batch));
-      const x = scope.keep(activationsAt(subject.model, input, hook));
-      if (x.shape[1] !== channels) {
-        throw new VitrailError(
-          `Cannot look at ${hook} with this autoencoder: it reads ${channels} numbers, and the model ` +
-            `has ${x.shape[1]} there; wanted one that was trained on this model`,
-        );
-      }
-      yield x;
+      yield rowsOf(windows.slice(from, from + batch));
       onProgress?.(done);
     }
   };
@@ -164,10 +166,11 @@ async function examplesOf(
 ): Promise<FeatureExample[]> {
   if (peaks.length === 0) return [];
   const { device } = subject.model;
-  using _scope = device.scope();
-  const input = text.plain(peaks.map(({ window }) => window));
-  const rows = activationsAt(subject.model, input, sae.config.hook);
-  const z = await sae.encode(new Run(device), rows).read();
+  const [{ data: z }] = await device.compute(() => {
+    const input = text.plain(peaks.map(({ window }) => window));
+    const rows = activationsAt(subject.model, input, sae.config.hook);
+    return [sae.encode(new Run(device), rows)];
+  });
   return peaks.map(({ window, at }, i) => {
     const begin = Math.max(0, at - context);
     const ids = text.ids(window).subarray(begin, at + context + 1);

@@ -44,11 +44,13 @@ export async function measureFit(
   const [counts, totals] = [new Float64Array(features), new Float64Array(features)];
   let [rows, error] = [0, 0];
   for (const x of batches) {
-    using scope = device.scope();
-    scope.adopt(x.buffer);
-    const run = new Run(device);
-    const z = sae.encode(run, x);
-    const [was, is, found] = await device.read(x, sae.decode(run, z), z) as Float32Array[];
+    const [was, is, found] = (await device.compute(() => {
+      using scope = device.scope();
+      scope.adopt(x);
+      const run = new Run(device);
+      const z = sae.encode(run, x);
+      return [x, sae.decode(run, z), z].map((t) => scope.keep(t));
+    })).map(({ data }) => data as Float32Array);
     onFeatures(found);
     rows += was.length / channels;
     was.forEach((v, i) => {
@@ -109,14 +111,14 @@ export async function splicedLosses(
   const sums = [0, 0, 0];
   let tokens = 0;
   for (const batch of batches) {
-    using _scope = device.scope();
-    const asked = batch();
-    const results = changes.map((change) =>
-      languageLoss(model, asked, change && new Map([[hook, change]]))
-    );
-    const found = await device.read(...results);
-    found.forEach(([mean, count], i) => sums[i] += mean * count);
-    tokens += found[0][1];
+    const found = await device.compute(() => {
+      const asked = batch();
+      return changes.map((change) =>
+        languageLoss(model, asked, change && new Map([[hook, change]]))
+      );
+    });
+    found.forEach(({ data: [mean, count] }, i) => sums[i] += mean * count);
+    tokens += found[0].data[1];
   }
   const [clean, withSae, zero] = sums.map((sum) => sum / tokens);
   return { clean, spliced: withSae, zero, recovered: (zero - withSae) / (zero - clean), tokens };

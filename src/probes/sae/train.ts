@@ -81,13 +81,14 @@ export async function trainSparseAutoencoder(
   const config = { channels: rows.columns, features, k, hook };
   const sae = options.from ?? beginning(device, config, { mean, seed });
   await scaleBiases(sae, 1 / size);
-  const { pool } = device;
-  const age = pool.persistent(() => device.zeros([features], "u32"));
+  using owned = device.detachedScope();
+  const age = owned.run(() => device.zeros([features], "u32"));
   const optimizer = new AdamW(sae.parameters, { weightDecay: 0, betas: [0.9, 0.999] });
   const auxiliaryK = Math.max(1, Math.floor(rows.columns / 2));
   let dead = 0;
   let losses: Tensor[] = [];
-  for (let step = 0; step < steps; step++) {
+  /** Records one step; its loss outlives it. */
+  const record = (step: number): Tensor => {
     using scope = device.scope();
     const x = readColumns(rows.next(batch), rows.columns, { factor: 1 / size });
     const run = new Run(device, { record: true });
@@ -110,10 +111,13 @@ export async function trainSparseAutoencoder(
     optimizer.step(peak * shapeOf((step + 0.5) / steps));
     normalizeRows(sae.decoder);
     optimizer.clearGradients();
-    losses.push(scope.keep(roots[0]));
+    return scope.keep(roots[0]);
+  };
+  for (let step = 0; step < steps; step++) {
+    losses.push(owned.run(() => record(step)));
     if (losses.length < reportEvery && step + 1 < steps) continue;
     const [ages, ...found] = await device.read(age, ...losses);
-    losses.forEach(({ buffer }) => pool.release(buffer));
+    losses.forEach(({ buffer }) => device.pool.release(buffer));
     dead = (ages as Uint32Array).reduce((sum, a) => sum + (a >= deadAfter ? 1 : 0), 0);
     const loss = found.reduce((sum, [l]) => sum + l, 0) / found.length;
     if (!Number.isFinite(loss)) {
@@ -125,7 +129,6 @@ export async function trainSparseAutoencoder(
     losses = [];
     onReport?.({ step: step + 1, loss, dead });
   }
-  pool.release(age.buffer);
   await scaleBiases(sae, size);
   return sae;
 }
