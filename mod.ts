@@ -27,10 +27,12 @@ export { Device, type DeviceOptions, openDevice } from "./src/gpu/device.ts";
 export { type DType, type HostTensor, type NumericArray, Tensor } from "./src/gpu/tensor.ts";
 export { BufferPool, type MemoryReport } from "./src/gpu/buffers.ts";
 export type {
-  BufferOwner,
+  Lender,
   MemoryBlock,
   MemoryKind,
+  Owned,
   PooledBuffer,
+  ResourceOwner,
 } from "./src/gpu/pooled_buffer.ts";
 export type { CurrentScope, Scope } from "./src/gpu/scope.ts";
 export { Commands } from "./src/gpu/commands.ts";
@@ -38,7 +40,12 @@ export type { Bindable, DispatchArguments } from "./src/gpu/dispatch.ts";
 export type { LaterRead, ReadSource } from "./src/gpu/later_read.ts";
 export { type Binding, type EntryPoint, Kernel, type UniformMember } from "./src/gpu/kernel.ts";
 export { type Overrides, type Pipeline, PipelineCache } from "./src/gpu/pipelines.ts";
-export { type ScratchTexture, ScratchTextures, type TexelFormat } from "./src/gpu/textures.ts";
+export {
+  type OwnTexture,
+  type ScratchTexture,
+  ScratchTextures,
+  type TexelFormat,
+} from "./src/gpu/textures.ts";
 export { type NotedCall, type Trial, type Tunable, VariantTable } from "./src/gpu/variants.ts";
 
 // Which variants of kernels are fast on this adapter.

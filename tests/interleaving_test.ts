@@ -122,14 +122,11 @@ const calls: Record<string, (script: Script) => Promise<Found>> = {
     });
     const mine = await rows(...made);
     for (const { buffer } of made) device.pool.release(buffer);
-    return [...written, ...told, ...mine.map(([s]) => [s]).sort()];
+    return [...written, ...told, Array.from(mine, (row) => row[0]).sort()];
   },
   "training": async ({ ids, pause, random }) => {
-    using scope = device.detachedScope();
-    const own = scope.run(() => new Gpt(device, config, freshWeights(Math.floor(99 * random()))));
-    const trainer = scope.run(() =>
-      new Trainer(languageModelling(own, 8), { accumulation: 2, seed: 3 })
-    );
+    using own = new Gpt(device, config, freshWeights(Math.floor(99 * random())));
+    using trainer = new Trainer(languageModelling(own, 8), { accumulation: 2, seed: 3 });
     const batch = () => ({ inputs: ids(16), targets: Int32Array.from(ids(16)) });
     const losses: number[] = [];
     for (let step = 0; step < 3; step++) {

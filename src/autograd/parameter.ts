@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PooledBuffer } from "../gpu/pooled_buffer.ts";
+import { PooledBuffer, releasedError } from "../gpu/pooled_buffer.ts";
 import { Tensor } from "../gpu/tensor.ts";
 
 /** Memory that parameters share; it is told when one moves out. */
@@ -13,7 +13,7 @@ export interface ParameterHome {
 }
 
 /** A named tensor with a gradient that accumulates over the micro-steps of a step. */
-export class Parameter extends Tensor {
+export class Parameter extends Tensor implements Disposable {
   /** Its memory: its own at first, then a slice of what an optimizer keeps together. */
   declare buffer: PooledBuffer;
   /** Its name in the model's file, such as `transformer.h.0.attn.c_attn.weight`. */
@@ -28,7 +28,7 @@ export class Parameter extends Tensor {
   #gradient: Tensor | undefined;
   #home: ParameterHome | undefined;
 
-  /** Takes over the buffer of `value`, which must outlive all scopes. */
+  /** Takes over the buffer of `value`, which must outlive all scopes: it lives until the parameter is disposed of. */
   constructor(name: string, value: Tensor, parts?: readonly string[]) {
     super(value.device, value.buffer, value.shape, value.dtype);
     this.name = name;
@@ -39,6 +39,9 @@ export class Parameter extends Tensor {
   get gradient(): Tensor {
     const { device, shape } = this;
     const { pool } = device;
+    if (this.buffer.whole.isReleased) {
+      throw releasedError("take the gradient of a tensor", this.buffer, shape);
+    }
     return this.#gradient ??= pool.persistent(() =>
       pool.as("gradients", () => device.zeros(shape))
     );
@@ -62,5 +65,31 @@ export class Parameter extends Tensor {
     this.#home = home;
     this.buffer = to.value;
     this.#gradient = new Tensor(this.device, to.gradient, this.shape, this.dtype);
+  }
+
+  /** Moves out of memory that it shares, into memory of its own, without its gradient. */
+  moveOut(): void {
+    const home = this.#home;
+    if (!home) return;
+    const { commands, pool } = this.device;
+    const bytes = this.size * 4;
+    const value = pool.persistent(() => pool.as("weights", () => pool.allocate(bytes)));
+    value.shape = this.shape;
+    commands.copy(this.buffer, value, bytes);
+    this.buffer = value;
+    this.#gradient = undefined;
+    this.#home = undefined;
+    home.leave(this);
+  }
+
+  /** Gives its memory back, with its gradient: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    const { pool } = this.device;
+    const [home, value] = [this.#home, this.buffer];
+    // What it shares with others lives until the last of them leaves.
+    this.buffer = PooledBuffer.released(value);
+    if (home) home.leave(this);
+    else for (const buffer of [value, this.#gradient?.buffer]) if (buffer) pool.release(buffer);
+    this.#home = this.#gradient = undefined;
   }
 }

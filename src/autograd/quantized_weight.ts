@@ -10,7 +10,7 @@ import type { QuantizedMatrix } from "../kernels/quantized.ts";
  * It is no tensor, so that nothing takes its words for numbers; and no parameter, so that no optimizer
  * looks for its gradient.
  */
-export class QuantizedWeight {
+export class QuantizedWeight implements Disposable {
   /** Its name in the model's file, such as `transformer.h.0.attn.c_attn.weight`. */
   readonly name: string;
   /** Its shape as the model's file would have it in f32. */
@@ -45,5 +45,11 @@ export class QuantizedWeight {
   get byteLength(): number {
     const { words, scales } = this.matrix;
     return 4 * (words.size + (scales === words ? 0 : scales.size));
+  }
+
+  /** Gives its memory back: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    const { words, scales } = this.matrix;
+    for (const { device, buffer } of [words, scales]) device.pool.release(buffer);
   }
 }

@@ -67,9 +67,7 @@ export async function generate(
   const run = new Run(device);
   const capacity = prompt.length + maxNewTokens;
   const ids = scope.run(() => model.ids(prompt, [1, prompt.length]));
-  using decoder = scope.run(() =>
-    model.decoder({ batch: samples, capacity, cache: options.cache })
-  );
+  using decoder = model.decoder({ batch: samples, capacity, cache: options.cache });
   const tensors = scope.run(() => ({
     seen: device.upload(seenIds(prompt, vocabularySize, samples), [samples, vocabularySize]),
     ids: device.tensor([samples, 1], "u32"),

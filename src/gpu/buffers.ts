@@ -37,8 +37,8 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #waiting = new Map<number, MemoryBlock[]>();
   readonly #live = new Map<PooledBuffer, MemoryBlock>();
-  readonly #scopes = new CurrentScope((buffer) => this.release(buffer));
   readonly #bytesByKind: MemoryReport["peakByKind"] = {};
+  readonly #scopes: CurrentScope;
   #kind: MemoryKind = "activations";
   #nextId = 1;
   #report: MemoryReport = {
@@ -50,9 +50,10 @@ export class BufferPool {
     reservedBytes: 0,
   };
 
-  /** A pool over one device. */
-  constructor(device: GPUDevice) {
+  /** A pool over one device, whose buffers belong to the scopes that are current. */
+  constructor(device: GPUDevice, scopes: CurrentScope = new CurrentScope()) {
     this.#device = device;
+    this.#scopes = scopes;
   }
 
   /** The most bytes that one buffer may have on this adapter. */
@@ -91,7 +92,7 @@ export class BufferPool {
       );
     }
     const block = this.#waiting.get(size)?.pop() ?? this.#create(Math.min(size, limit));
-    const buffer = new PooledBuffer(block);
+    const buffer = new PooledBuffer(block, { pool: this });
     buffer.kind = this.#kind;
     this.#live.set(buffer, block);
     this.#report.liveBuffers++;
@@ -166,9 +167,15 @@ export class BufferPool {
     this.#scopes.pause();
   }
 
-  /** Runs `make` outside all scopes, for what outlives them: parameters and caches. */
+  /**
+   * Runs `make`, whose results outlive all scopes: parameters and caches. If it fails, what it made by then
+   * goes back.
+   */
   persistent<T>(make: () => T): T {
-    return this.#scopes.run(undefined, make);
+    using scope = this.detachedScope();
+    const made = scope.run(make);
+    scope.letGo();
+    return made;
   }
 
   /** Runs `make`; what it allocates counts as memory of that kind. */

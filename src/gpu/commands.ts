@@ -150,6 +150,16 @@ export class Commands {
     });
   }
 
+  /** Fills a texture with zeros. */
+  clearTexture({ texture, view }: ScratchTexture): void {
+    const bytes = texture.width * texture.height * texelBytes(texture.format);
+    this.#transfer("clear texture", bytes, (encoder) => {
+      encoder.beginRenderPass({
+        colorAttachments: [{ view, loadOp: "clear", storeOp: "store", clearValue: [0, 0, 0, 0] }],
+      }).end();
+    });
+  }
+
   /**
    * Writes from the host, in order with what is recorded. A submit in the middle of a step would set
    * the adapter to work beside the host, on a processor in its place: so what is small enough is kept
@@ -270,6 +280,7 @@ export class Commands {
         if (buffer.whole.isReleased) throw releasedOperand(pipeline, name, given);
         key += `,${buffer.id}`;
       } else {
+        if (given.isReleased) throw releasedTexture(pipeline, name);
         key += `,t${given.id}`;
       }
     }
@@ -310,7 +321,15 @@ function resourcesIn(key: string): string[] {
   return key.split(",").slice(1);
 }
 
-/** The error of binding what was given back. */
+/** The error of binding a texture that was given back. */
+function releasedTexture({ label }: Pipeline, name: string): VitrailError {
+  return new VitrailError(
+    `Cannot dispatch ${label}: its ${name} is a texture that was given back, since what it belonged ` +
+      "to was disposed of; make another",
+  );
+}
+
+/** The error of binding a tensor that was given back. */
 function releasedOperand(
   { label }: Pipeline,
   name: string,

@@ -10,7 +10,7 @@ import type { DispatchArguments } from "./dispatch.ts";
 import type { Kernel } from "./kernel.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { PooledBuffer, releasedError } from "./pooled_buffer.ts";
-import type { Scope } from "./scope.ts";
+import { CurrentScope, type Scope } from "./scope.ts";
 import {
   bytesOf,
   type DType,
@@ -85,10 +85,11 @@ export class Device {
     };
     this.nothing = empty("nothing", 0);
     this.nowhere = empty("nowhere", -1);
-    this.pool = new BufferPool(raw);
+    const scopes = new CurrentScope();
+    this.pool = new BufferPool(raw, scopes);
     this.pipelines = new PipelineCache(raw);
     this.commands = new Commands(this);
-    this.textures = new ScratchTextures(raw);
+    this.textures = new ScratchTextures(raw, scopes);
     const leave = (resource: number | ScratchTexture): void => {
       // What is recorded may still use it.
       this.commands.submit();
@@ -125,7 +126,12 @@ export class Device {
   /** A tensor with the given contents. */
   upload(data: NumericArray, shape: readonly number[] = [data.length]): Tensor {
     const out = this.tensor(shape, dtypeOf(data));
-    this.write(out, data);
+    try {
+      this.write(out, data);
+    } catch (cause) {
+      this.pool.release(out.buffer);
+      throw cause;
+    }
     return out;
   }
 

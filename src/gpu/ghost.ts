@@ -48,6 +48,7 @@ function ghostDevice(limits: Limits, hasF16: boolean): GPUDevice {
   };
   const encoder = {
     beginComputePass: () => pass,
+    beginRenderPass: () => pass,
     clearBuffer: nothing,
     copyBufferToBuffer: nothing,
     copyBufferToTexture: nothing,

@@ -9,10 +9,24 @@ import { VitrailError } from "../errors.ts";
 /** What memory is for, where whoever allocates says so: all else is activations. */
 export type MemoryKind = "weights" | "gradients" | "optimizer state" | "activations" | "logits";
 
-/** What gives a buffer back, and is told when another does: a scope. */
-export interface BufferOwner {
-  /** Forgets a buffer without releasing it. */
-  disown(buffer: PooledBuffer): void;
+/** What gives resources back, and learns when another did: a scope. */
+export interface ResourceOwner {
+  /** Forgets a resource without giving it back. */
+  disown(resource: Owned): void;
+}
+
+/** What a scope can own: a buffer, or a texture of its own. */
+export interface Owned {
+  /** The scope that gives it back, if there is one. */
+  owner: ResourceOwner | undefined;
+  /** Gives it back; a second time does nothing. */
+  giveBack(): void;
+}
+
+/** What takes buffers back. */
+export interface Lender {
+  /** Takes a buffer back. */
+  release(buffer: PooledBuffer): void;
 }
 
 /** Memory taken from the adapter, which the pool lends again and again. */
@@ -28,7 +42,7 @@ export interface MemoryBlock {
 }
 
 /** A storage buffer on loan, or a slice of one. */
-export class PooledBuffer {
+export class PooledBuffer implements Owned {
   /** Unique within its device, and the same for each loan of the same memory. */
   readonly id: number;
   /** The buffer of the WebGPU standard. */
@@ -47,18 +61,33 @@ export class PooledBuffer {
   kind: MemoryKind = "activations";
   #slices: Map<string, PooledBuffer> | undefined;
   /** The scope that gives it back, if there is one. */
-  owner: BufferOwner | undefined;
+  owner: ResourceOwner | undefined;
+  readonly #pool: Lender | undefined;
 
-  /** The pool, or whoever wraps a buffer that is not pooled, makes them. */
+  /** The pool makes them, and whoever wraps a buffer that is not pooled. */
   constructor(
     { id, raw, byteLength }: Pick<MemoryBlock, "id" | "raw" | "byteLength">,
-    slice: { of?: PooledBuffer; offset?: number } = {},
+    options: { pool?: Lender; of?: PooledBuffer; offset?: number } = {},
   ) {
     this.id = id;
     this.raw = raw;
     this.byteLength = byteLength;
-    this.offset = slice.offset ?? 0;
-    this.whole = slice.of ?? this;
+    this.offset = options.offset ?? 0;
+    this.whole = options.of ?? this;
+    this.#pool = options.pool;
+  }
+
+  /** What stands where a buffer was: its use is an error. */
+  static released({ id, raw, byteLength, shape }: PooledBuffer): PooledBuffer {
+    const gone = new PooledBuffer({ id, raw, byteLength });
+    gone.shape = shape;
+    gone.isReleased = true;
+    return gone;
+  }
+
+  /** Gives it back to its pool; a slice, or what was given back before, changes nothing. */
+  giveBack(): void {
+    this.#pool?.release(this);
   }
 
   /** Slices of a whole buffer by where they lie. */

@@ -8,18 +8,12 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { type PooledBuffer, releasedError } from "./pooled_buffer.ts";
+import { type Owned, type PooledBuffer, releasedError } from "./pooled_buffer.ts";
 
 /** Which scope is current. One object per pool. */
 export class CurrentScope {
-  readonly #release: (buffer: PooledBuffer) => void;
   #scope: Scope | undefined;
   #watching = false;
-
-  /** `release` takes a buffer back. */
-  constructor(release: (buffer: PooledBuffer) => void) {
-    this.#release = release;
-  }
 
   /** The scope that owns what is made now, if there is one. */
   get scope(): Scope | undefined {
@@ -30,18 +24,14 @@ export class CurrentScope {
   /** Opens a scope inside the current one, as the current one. */
   open(): Scope {
     const { scope: enclosing } = this;
-    this.#scope = new Scope(this, this.#release, enclosing);
+    this.#scope = new Scope(this, enclosing);
     this.#watch();
     return this.#scope;
   }
 
-  /**
-   * A scope that owns what is made within its `run` and nothing else. An asynchronous call begins with
-   * it: the scopes that are open around the call learn that their code is about to wait.
-   */
+  /** A scope that owns what is made within its `run` and nothing else. */
   detached(): Scope {
-    this.pause();
-    return new Scope(this, this.#release, undefined);
+    return new Scope(this, undefined);
   }
 
   /** Says that the code which runs has called something asynchronous, so that it may wait from here on. */
@@ -98,10 +88,9 @@ export class CurrentScope {
  */
 export class Scope implements Disposable {
   readonly #current: CurrentScope;
-  readonly #release: (buffer: PooledBuffer) => void;
-  readonly #owned = new Set<PooledBuffer>();
+  readonly #owned = new Set<Owned>();
   /** What was made after its code called something asynchronous: its own only if it never waits. */
-  readonly #doubtful = new Set<PooledBuffer>();
+  readonly #doubtful = new Set<Owned>();
   readonly #openedInPause: boolean;
   #enclosing: Scope | undefined;
   #isPaused = false;
@@ -109,13 +98,8 @@ export class Scope implements Disposable {
   #running = 0;
 
   /** `Device.scope` and `Device.detachedScope` are the usual way in. */
-  constructor(
-    current: CurrentScope,
-    release: (buffer: PooledBuffer) => void,
-    enclosing: Scope | undefined,
-  ) {
+  constructor(current: CurrentScope, enclosing: Scope | undefined) {
     this.#current = current;
-    this.#release = release;
     this.#enclosing = enclosing;
     this.#openedInPause = enclosing !== undefined && enclosing.#isPaused;
   }
@@ -169,16 +153,16 @@ export class Scope implements Disposable {
     return given;
   }
 
-  /** Owns a buffer that was made while this scope was current. */
-  take(buffer: PooledBuffer): void {
-    buffer.owner = this;
-    (this.#isPaused && this.#running === 0 ? this.#doubtful : this.#owned).add(buffer);
+  /** Owns what was made while this scope was current. */
+  take(made: Owned): void {
+    made.owner = this;
+    (this.#isPaused && this.#running === 0 ? this.#doubtful : this.#owned).add(made);
   }
 
-  /** Forgets a buffer without releasing it. */
-  disown(buffer: PooledBuffer): void {
-    if (!this.#owned.delete(buffer)) this.#doubtful.delete(buffer);
-    buffer.owner = undefined;
+  /** Forgets a buffer or a texture without releasing it. */
+  disown(owned: Owned): void {
+    if (!this.#owned.delete(owned)) this.#doubtful.delete(owned);
+    owned.owner = undefined;
   }
 
   /** Moves a tensor of this scope to the enclosing one, or out of all scopes. */
@@ -188,6 +172,11 @@ export class Scope implements Disposable {
     this.disown(whole);
     if (this.#enclosing && !this.#enclosing.isOver) this.#enclosing.take(whole);
     return tensor;
+  }
+
+  /** Forgets all that it owns without giving it back. */
+  letGo(): void {
+    for (const owned of [...this.#owned, ...this.#doubtful]) this.disown(owned);
   }
 
   /** Its code has called something asynchronous. */
@@ -203,7 +192,7 @@ export class Scope implements Disposable {
    */
   hold(): Scope | undefined {
     const enclosing = this.#enclosing;
-    for (const buffer of this.#doubtful) buffer.owner = undefined;
+    for (const made of this.#doubtful) made.owner = undefined;
     this.#doubtful.clear();
     this.#isPaused = false;
     if (this.#openedInPause) this.#enclosing = undefined;
@@ -214,7 +203,6 @@ export class Scope implements Disposable {
   [Symbol.dispose](): void {
     this.#isOver = true;
     // The last first: the same code then gets the same buffers, whose bind groups are known.
-    const owned = [...this.#owned, ...this.#doubtful].reverse();
-    for (const buffer of owned) this.#release(buffer);
+    for (const owned of [...this.#owned, ...this.#doubtful].reverse()) owned.giveBack();
   }
 }

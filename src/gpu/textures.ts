@@ -8,6 +8,8 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import type { Owned, ResourceOwner } from "./pooled_buffer.ts";
+import type { CurrentScope } from "./scope.ts";
 
 /** Texels of four numbers in one row of a texture; matmul_texels.wgsl counts on it. */
 export const TEXELS_PER_ROW = 2048;
@@ -20,6 +22,39 @@ export interface ScratchTexture {
   readonly texture: GPUTexture;
   /** The view that is bound. */
   readonly view: GPUTextureView;
+  /** Whether it was given back: its use is an error then. */
+  readonly isReleased?: boolean;
+}
+
+/** A texture that belongs to the scope in which it was made, until it is given back. */
+export class OwnTexture implements ScratchTexture, Owned {
+  /** Unique within its device, and the same for each loan of the same texture. */
+  readonly id: number;
+  /** The texture of the WebGPU standard. */
+  readonly texture: GPUTexture;
+  /** The view that is bound. */
+  readonly view: GPUTextureView;
+  /** Whether it holds what another loan left; if not, it holds zeros. */
+  readonly isUsed: boolean;
+  /** The scope that gives it back, if there is one. */
+  owner: ResourceOwner | undefined;
+  /** Whether it was given back. */
+  isReleased = false;
+  readonly #lender: ScratchTextures;
+
+  /** `ScratchTextures.own` makes them. */
+  constructor({ id, texture, view }: ScratchTexture, lender: ScratchTextures, isUsed: boolean) {
+    this.id = id;
+    this.texture = texture;
+    this.view = view;
+    this.isUsed = isUsed;
+    this.#lender = lender;
+  }
+
+  /** Gives it back; a second time does nothing. */
+  giveBack(): void {
+    this.#lender.release(this);
+  }
 }
 
 /** What a texel's four numbers are stored as; a shader reads f32 from both. */
@@ -30,25 +65,36 @@ export function texelBytes(format: string): number {
   return format === "rgba16float" ? 8 : 16;
 }
 
+/** Bytes of textures that wait for another loan, at most; beyond it they are destroyed. */
+const MOST_WAITING = 128 << 20;
+
+function bytesOf({ width, height, format }: GPUTexture): number {
+  return width * height * texelBytes(format);
+}
+
 /** Numbered textures that grow with what is put into them, and textures that are owned. */
 export class ScratchTextures {
   /** Called before a texture is destroyed. */
   onDestroy: (texture: ScratchTexture) => void = () => {};
   readonly #device: GPUDevice;
   readonly #slots = new Map<string, ScratchTexture>();
-  readonly #owned = new Set<ScratchTexture>();
+  readonly #scopes: CurrentScope | undefined;
+  readonly #owned = new Map<OwnTexture, ScratchTexture>();
+  /** Textures that wait for another loan, by format and rows. */
+  readonly #waiting = new Map<string, ScratchTexture[]>();
+  #waitingBytes = 0;
   #nextId = 1;
 
-  /** No texture is made before it is asked for. */
-  constructor(device: GPUDevice) {
+  /** No texture is made before it is asked for; own ones belong to the scopes that are current. */
+  constructor(device: GPUDevice, scopes?: CurrentScope) {
     this.#device = device;
+    this.#scopes = scopes;
   }
 
-  /** Bytes taken from the adapter. */
+  /** Bytes taken from the adapter, without those of textures that wait for another loan. */
   get bytes(): number {
-    return [...this.#slots.values(), ...this.#owned].reduce((sum, { texture }) => {
-      return sum + texture.width * texture.height * texelBytes(texture.format);
-    }, 0);
+    const inUse = [...this.#slots.values(), ...this.#owned.keys()];
+    return inUse.reduce((sum, { texture }) => sum + bytesOf(texture), 0);
   }
 
   /**
@@ -71,27 +117,53 @@ export class ScratchTextures {
   }
 
   /**
-   * A texture of its own with room for `texels`, zeros at first, until it is released.
+   * A texture of its own with room for `texels`, until it is released; of unspecified contents if it
+   * `isUsed`, of zeros if not. It belongs to the current scope, if there is one.
    *
    * @throws {VitrailError} if the adapter has no texture of that height.
    */
-  own(texels: number, format: TexelFormat = "rgba32float"): ScratchTexture {
-    const made = this.#create(`own of ${texels} texels`, this.#rowsOf(texels), format);
-    this.#owned.add(made);
-    return made;
+  own(texels: number, format: TexelFormat = "rgba32float"): OwnTexture {
+    const rows = this.#rowsOf(texels);
+    const waiting = this.#waiting.get(`${format} ${rows}`)?.pop();
+    if (waiting) this.#waitingBytes -= bytesOf(waiting.texture);
+    const lent = waiting ?? this.#create(`own of ${rows} rows`, rows, format);
+    const own = new OwnTexture(lent, this, waiting !== undefined);
+    this.#owned.set(own, lent);
+    this.#scopes?.scope?.take(own);
+    return own;
   }
 
-  /** Destroys a texture of its own. What is recorded still sees it. */
-  release(owned: ScratchTexture): void {
-    if (!this.#owned.delete(owned)) return;
-    this.onDestroy(owned);
-    owned.texture.destroy();
+  /**
+   * Takes a texture of its own back: the next one of that size is the same, and its bind groups are known.
+   * What is recorded still sees it as it was.
+   */
+  release(own: ScratchTexture): void {
+    const lent = own instanceof OwnTexture && this.#owned.get(own);
+    if (!lent) return;
+    this.#owned.delete(own);
+    own.isReleased = true;
+    own.owner?.disown(own);
+    const bytes = bytesOf(lent.texture);
+    if (this.#waitingBytes + bytes > MOST_WAITING) return this.#end(lent);
+    this.#waitingBytes += bytes;
+    const key = `${lent.texture.format} ${lent.texture.height}`;
+    const shelf = this.#waiting.get(key) ?? [];
+    shelf.push(lent);
+    this.#waiting.set(key, shelf);
+  }
+
+  /** Destroys the textures that wait for use. */
+  trim(): void {
+    for (const shelf of this.#waiting.values()) shelf.forEach((lent) => this.#end(lent));
+    this.#waiting.clear();
+    this.#waitingBytes = 0;
   }
 
   /** Destroys every texture. */
   destroy(): void {
     for (const key of [...this.#slots.keys()]) this.#destroy(key);
-    this.#owned.forEach((owned) => this.release(owned));
+    for (const own of [...this.#owned.keys()].reverse()) this.release(own);
+    this.trim();
   }
 
   #rowsOf(texels: number): number {
@@ -109,16 +181,20 @@ export class ScratchTextures {
       label,
       size: [TEXELS_PER_ROW, rows],
       format,
+      // As a render target it can be cleared, for which WebGPU has no other way.
       usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING |
-        GPUTextureUsage.COPY_DST,
+        GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT,
     });
     return { id: this.#nextId++, texture, view: texture.createView() };
   }
 
   #destroy(key: string): void {
-    const present = this.#slots.get(key)!;
-    this.onDestroy(present);
-    present.texture.destroy();
+    this.#end(this.#slots.get(key)!);
     this.#slots.delete(key);
+  }
+
+  #end(texture: ScratchTexture): void {
+    this.onDestroy(texture);
+    texture.texture.destroy();
   }
 }

@@ -15,6 +15,7 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { answerLogits } from "../models/bert_tasks.ts";
+import { handOver } from "../models/hand_over.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
@@ -66,7 +67,7 @@ export interface AnswerOptions extends SpanOptions {
 const READ_TOGETHER = 16;
 
 /** A model that answers questions, and its tokenizer. */
-export class QuestionAnswerer {
+export class QuestionAnswerer implements Disposable {
   /** The model. */
   readonly model: Bert;
   /** Its tokenizer. */
@@ -86,6 +87,11 @@ export class QuestionAnswerer {
     }
     this.model = model;
     this.tokenizer = tokenizer;
+  }
+
+  /** Gives the memory of the model back: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    this.model[Symbol.dispose]();
   }
 
   /**
@@ -217,5 +223,6 @@ export async function loadQuestionAnswerer(
   options: { adapter?: string } = {},
 ): Promise<QuestionAnswerer> {
   const tokenizer = await loadTokenizer(directory);
-  return new QuestionAnswerer(loadAdaptedBert(device, directory, options.adapter).model, tokenizer);
+  const { model } = loadAdaptedBert(device, directory, options.adapter);
+  return handOver(model, () => new QuestionAnswerer(model, tokenizer));
 }

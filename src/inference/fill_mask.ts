@@ -11,6 +11,7 @@ import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
 import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
+import { handOver } from "../models/hand_over.ts";
 import { type EncodedPair, encodePair } from "../tokenizers/bert_encoder.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 
@@ -53,7 +54,7 @@ export interface FillMaskOptions {
 }
 
 /** A model that guesses tokens, and its tokenizer. */
-export class MaskFiller {
+export class MaskFiller implements Disposable {
   /** The model. */
   readonly model: Bert;
   /** Its tokenizer. */
@@ -91,6 +92,11 @@ export class MaskFiller {
     this.#maskId = maskId;
     const { model: { vocab } } = tokenizer.toJson() as { model: { vocab: Record<string, number> } };
     for (const [token, id] of Object.entries(vocab)) this.#tokens[id] = token;
+  }
+
+  /** Gives the memory of the model back: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    this.model[Symbol.dispose]();
   }
 
   /**
@@ -204,5 +210,6 @@ export async function loadMaskFiller(
   options: { adapter?: string } = {},
 ): Promise<MaskFiller> {
   const tokenizer = await loadTokenizer(directory);
-  return new MaskFiller(loadAdaptedBert(device, directory, options.adapter).model, tokenizer);
+  const { model } = loadAdaptedBert(device, directory, options.adapter);
+  return handOver(model, () => new MaskFiller(model, tokenizer));
 }

@@ -16,6 +16,7 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { tagLogits } from "../models/bert_tasks.ts";
+import { handOver } from "../models/hand_over.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
@@ -51,7 +52,7 @@ export interface TagOptions {
 const READ_TOGETHER = 16;
 
 /** A model that tags words, and its tokenizer. */
-export class Tagger {
+export class Tagger implements Disposable {
   /** The model. */
   readonly model: Bert;
   /** Its tokenizer. */
@@ -74,6 +75,11 @@ export class Tagger {
     this.model = model;
     this.tokenizer = tokenizer;
     this.tags = settings.labels;
+  }
+
+  /** Gives the memory of the model back: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    this.model[Symbol.dispose]();
   }
 
   /**
@@ -201,7 +207,8 @@ export async function loadTagger(
   options: { adapter?: string } = {},
 ): Promise<Tagger> {
   const tokenizer = await loadTokenizer(directory);
-  return new Tagger(loadAdaptedBert(device, directory, options.adapter).model, tokenizer);
+  const { model } = loadAdaptedBert(device, directory, options.adapter);
+  return handOver(model, () => new Tagger(model, tokenizer));
 }
 
 /** Words of each sentence of a text. */

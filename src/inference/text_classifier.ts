@@ -62,7 +62,7 @@ const COMPARING = /^((not[_ -]?)?(entailment|equivalent|duplicate)|contradiction
 const READ_EVERY = 16;
 
 /** A model and its tokenizer. */
-export class TextClassifier {
+export class TextClassifier implements Disposable {
   /** The model. */
   readonly model: SequenceClassifier;
   /** Its tokenizer. */
@@ -72,6 +72,11 @@ export class TextClassifier {
   constructor(model: SequenceClassifier, tokenizer: Tokenizer) {
     this.model = model;
     this.tokenizer = tokenizer;
+  }
+
+  /** Gives the memory of the model back: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    this.model[Symbol.dispose]();
   }
 
   /**

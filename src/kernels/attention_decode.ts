@@ -59,6 +59,8 @@ export function decodeCache(
   const { layers, batch, heads, headSize } = size;
   const texels = layers * batch * heads * quadsOf(headSize) * capacity;
   const [keys, values] = [0, 1].map(() => device.textures.own(texels, TEXELS[format]));
+  // What is past the end counts 0 times, and 0 times what another may have left need not be 0.
+  for (const used of [keys, values]) if (used.isUsed) device.commands.clearTexture(used);
   return { ...size, capacity, keys, values };
 }
 

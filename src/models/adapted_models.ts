@@ -21,6 +21,7 @@ import type { Bert } from "./bert.ts";
 import { loadBert, loadGpt } from "./files.ts";
 import type { Gpt } from "./gpt.ts";
 import { loadGptClassifier } from "./gpt_classifier.ts";
+import { handOver } from "./hand_over.ts";
 import {
   bertSequenceClassifier,
   gptSequenceClassifier,
@@ -145,8 +146,8 @@ export function loadAdaptedClassifier(
 ): Adapted<SequenceClassifier> {
   if (adapter === undefined) return { model: loadSequenceClassifier(device, directory) };
   if (modelFamily(directory) === "bert") {
-    const found = loadAdaptedBert(device, directory, adapter);
-    return { ...found, model: bertSequenceClassifier(found.model) };
+    const { model, ...rest } = loadAdaptedBert(device, directory, adapter);
+    return { ...rest, model: handOver(model, bertSequenceClassifier) };
   }
   const settings = describedGptClassifier(directory, adapter);
   return adapted(
@@ -155,11 +156,12 @@ export function loadAdaptedClassifier(
   );
 }
 
-function adapted<Model extends Parameters<typeof loadAdapter>[0]>(
+function adapted<Model extends Parameters<typeof loadAdapter>[0] & Disposable>(
   model: Model,
   adapter: string | undefined,
 ): Adapted<Model> {
-  return adapter === undefined ? { model } : { model, adapter: loadAdapter(model, adapter) };
+  if (adapter === undefined) return { model };
+  return handOver(model, () => ({ model, adapter: loadAdapter(model, adapter) }));
 }
 
 /** The head of an adapted BERT, and its context: ours say so in a config.json, PEFT's are looked at. */

@@ -226,26 +226,27 @@ function attach(
     throw new VitrailError("Cannot add an adapter: the model has one; merge or remove it first");
   }
   const { device } = model;
+  using owned = new DisposableStack();
   const made: Parameter[] = [];
   const make = (name: string, shape: number[], deviation: number): Parameter => {
     const initial = deviation > 0 ? { deviation } : { constant: 0 };
     const data = source(`${PEFT_PREFIX}${name}.weight`, shape, initial);
     const value = device.pool.persistent(() => device.upload(data, shape));
-    made.push(new Parameter(`${PEFT_PREFIX}${name}.weight`, value));
+    made.push(owned.use(new Parameter(`${PEFT_PREFIX}${name}.weight`, value)));
     return made.at(-1)!;
   };
-  const layers = places.map(({ name, linear, offset, columns, inputs }) => {
+  const layers = places.map(({ name, offset, columns, inputs }) => {
     const rank = ranks?.get(name) ?? config.rank;
-    const lora = new Lora(name, {
+    return new Lora(name, {
       down: make(`${name}.lora_A`, [rank, inputs], 1 / Math.sqrt(3 * inputs)),
       up: make(`${name}.lora_B`, [columns, rank], 0),
       scale: config.alpha / (config.rankStabilized ? Math.sqrt(rank) : rank),
       offset,
       dropout: config.dropout,
     });
-    linear.adaptations = [...linear.adaptations, lora];
-    return lora;
   });
+  owned.move(); // to the model
+  places.forEach(({ linear }, i) => linear.adaptations = [...linear.adaptations, layers[i]]);
   const frozenBefore = model.parameters.filter((p) => p.frozen);
   for (const p of model.parameters) p.frozen = !whole.includes(p);
   for (const weight of model.quantized ?? []) weight.frozen = true;

@@ -16,7 +16,7 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { Attention } from "../nn/attention.ts";
 import { embed } from "../nn/embedding.ts";
 import type { LayerNorm } from "../nn/layer_norm.ts";
-import type { Linear } from "../nn/linear.ts";
+import { disposeAdaptations, type Linear } from "../nn/linear.ts";
 import { kindOf } from "../kernels/activation.ts";
 import { Mlp } from "../nn/mlp.ts";
 import { PostNormBlock } from "../nn/post_norm_block.ts";
@@ -36,7 +36,7 @@ export interface BertInput {
 }
 
 /** An encoder that sees both sides of every token, and the heads that make use of it. */
-export class Bert {
+export class Bert implements Disposable {
   /** Where it lives. */
   readonly device: Device;
   /** Its sizes. */
@@ -54,6 +54,7 @@ export class Bert {
   readonly #segment: Parameter; // (segments, C)
   readonly #norm: LayerNorm;
   readonly #blocks: PostNormBlock[];
+  readonly #owned: DisposableStack;
 
   /**
    * Fresh weights by default: normal with `initializerRange`.
@@ -69,7 +70,8 @@ export class Bert {
     this.device = device;
     this.config = config;
     const { channels: C, mlpChannels } = config;
-    const list = new ParameterList(device, options.source ?? freshWeights(0));
+    using owned = new DisposableStack();
+    const list = owned.use(new ParameterList(device, options.source ?? freshWeights(0)));
     const layers = new BertLayers(list, config);
     this.#token = layers.table("bert.embeddings.word_embeddings", config.vocabularySize);
     this.#position = layers.table("bert.embeddings.position_embeddings", config.contextLength);
@@ -98,6 +100,13 @@ export class Bert {
     this.heads = makeHeads(layers, this.#token, options.heads ?? { kind: "pretraining" });
     this.parameters = list.all;
     this.linears = layers.linears;
+    this.#owned = owned.move();
+  }
+
+  /** Gives the memory of its weights back, and that of an adapter: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    disposeAdaptations(this.linears);
+    this.#owned[Symbol.dispose]();
   }
 
   /** Number of trained numbers. */

@@ -19,7 +19,7 @@ import { Block } from "../nn/block.ts";
 import { type AttentionCache, LayerCache } from "../nn/cache.ts";
 import { embed } from "../nn/embedding.ts";
 import { LayerNorm } from "../nn/layer_norm.ts";
-import { Linear } from "../nn/linear.ts";
+import { disposeAdaptations, Linear } from "../nn/linear.ts";
 import { kindOf } from "../kernels/activation.ts";
 import { Mlp } from "../nn/mlp.ts";
 import { type Decoder, type DecoderSize, GptDecoder } from "./gpt_decoder.ts";
@@ -28,7 +28,7 @@ import { sinusoids } from "./initialize.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
 
 /** A language model that predicts each token from those before it. */
-export class Gpt {
+export class Gpt implements Disposable {
   /** Where it lives. */
   readonly device: Device;
   /** Its sizes. */
@@ -48,6 +48,7 @@ export class Gpt {
   readonly #blocks: Block[];
   readonly #norm: LayerNorm;
   readonly #head: Parameter | QuantizedWeight; // (V, C)
+  readonly #owned: DisposableStack;
 
   /**
    * Fresh weights by default: normal with `initializerRange`, and less by √(2·layers) for those that
@@ -60,7 +61,8 @@ export class Gpt {
     this.device = device;
     this.config = config;
     const { vocabularySize: V, contextLength, channels: C, mlpChannels, layers, heads } = config;
-    const list = new ParameterList(device, source);
+    using owned = new DisposableStack();
+    const list = owned.use(new ParameterList(device, source));
     const usual = { deviation: config.initializerRange };
     const residual = { deviation: config.initializerRange / Math.sqrt(2 * layers) };
 
@@ -86,9 +88,11 @@ export class Gpt {
     } else if (config.positions === "sinusoidal") {
       const sines = sinusoids(contextLength, C);
       const { pool } = device;
-      this.#position = pool.persistent(() =>
+      const table = pool.persistent(() =>
         pool.as("weights", () => device.upload(sines, [contextLength, C]))
       );
+      owned.defer(() => pool.release(table.buffer));
+      this.#position = table;
     }
     this.#blocks = Array.from({ length: layers }, (_, i) => {
       const h = `transformer.h.${i}`;
@@ -113,6 +117,13 @@ export class Gpt {
     this.#head = config.tieWeights ? this.#token : list.weight("lm_head.weight", [V, C], table);
     this.parameters = list.all;
     this.quantized = list.quantized;
+    this.#owned = owned.move();
+  }
+
+  /** Gives the memory of its weights back, and that of an adapter: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    disposeAdaptations(this.linears);
+    this.#owned[Symbol.dispose]();
   }
 
   /** Number of trained numbers, or of those that were before they were kept in fewer bits. */

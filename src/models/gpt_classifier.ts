@@ -24,7 +24,7 @@ import { gptHead } from "./tied_weights.ts";
 import { freshWeights, ParameterList, storedWeights, type WeightSource } from "./weights.ts";
 
 /** Hugging Face's `GPT2ForSequenceClassification`. */
-export class GptClassifier {
+export class GptClassifier implements Disposable {
   /** The decoder below. */
   readonly gpt: Gpt;
   /** Labels and what they mean. */
@@ -32,6 +32,7 @@ export class GptClassifier {
   /** All that is trained, under the names of Hugging Face's files. */
   readonly parameters: Parameter[];
   readonly #score: Parameter; // (labels, C)
+  readonly #owned: DisposableStack;
 
   /** Fresh weights by default. The language model's head is left out. */
   constructor(
@@ -41,11 +42,18 @@ export class GptClassifier {
   ) {
     const { source = freshWeights(0), ...rest } = settings;
     this.settings = rest;
-    this.gpt = new Gpt(device, { ...config, tieWeights: true }, source);
-    const head = new ParameterList(device, source);
+    using owned = new DisposableStack();
+    this.gpt = owned.use(new Gpt(device, { ...config, tieWeights: true }, source));
+    const head = owned.use(new ParameterList(device, source));
     const shape = [rest.labels.length, config.channels];
     this.#score = head.make("score.weight", shape, { deviation: config.initializerRange });
     this.parameters = [...this.gpt.parameters, ...head.all];
+    this.#owned = owned.move();
+  }
+
+  /** Gives the memory of its weights back, and that of an adapter: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    this.#owned[Symbol.dispose]();
   }
 
   /**

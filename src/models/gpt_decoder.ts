@@ -9,6 +9,7 @@ import type { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import type { GptConfig } from "../formats/gpt_config.ts";
 import type { Device } from "../gpu/device.ts";
+import type { Scope } from "../gpu/scope.ts";
 import { Tensor } from "../gpu/tensor.ts";
 import { activation, type ActivationKind } from "../kernels/activation.ts";
 import { attention } from "../kernels/attention.ts";
@@ -109,7 +110,7 @@ const SLICE = 64;
 
 /**
  * Continues sequences through copies of a model's weights as they were when it was made, with
- * adaptations merged. It must be disposed of; its buffers belong to the scope in which it was made.
+ * adaptations merged. It must be disposed of, and its use is an error from then on.
  */
 export interface Decoder extends Disposable {
   /** Places filled so far. */
@@ -131,7 +132,6 @@ export interface Decoder extends Disposable {
 export class GptDecoder implements Decoder {
   /** Places filled so far. */
   length = 0;
-  readonly #device: Device;
   readonly #parts: DecoderParts;
   readonly #batch: number;
   readonly #groups: LayerGroup[] = [];
@@ -142,6 +142,7 @@ export class GptDecoder implements Decoder {
   readonly #thought: Tensor; // (B, 1, 4C)
   readonly #activated: Tensor | undefined; // (B, 1, 4C), of what is no GELU
   readonly #logits: Tensor; // (B, 1, V)
+  readonly #memory: Scope;
 
   /** `Gpt.decoder` is the usual way in. */
   constructor(
@@ -150,28 +151,31 @@ export class GptDecoder implements Decoder {
     { batch, capacity, cache = "f32" }: DecoderSize,
   ) {
     const { channels: C, heads, mlpChannels, vocabularySize } = parts.config;
-    this.#device = device;
+    using owned = new DisposableStack();
+    this.#memory = owned.use(device.detachedScope());
     this.#parts = parts;
     this.#batch = batch;
     const layers = parts.blocks.length;
     const size = { layers, batch, heads, headSize: C / heads, capacity };
     const perGroup = layersThatFit(device, size);
+    const make = <T>(some: () => T): T => this.#memory.run(some);
     for (let first = 0; first < layers; first += perGroup) {
       const some = { ...size, layers: Math.min(perGroup, layers - first) };
-      this.#groups.push(this.#group(some, cache));
+      this.#groups.push(make(() => layerGroup(device, some, cache)));
     }
     this.#blocks = parts.blocks.map((block, i) => {
       const group = this.#groups[Math.floor(i / perGroup)];
-      return rowBlock(block, group, i % perGroup);
+      return make(() => rowBlock(block, group, i % perGroup));
     });
-    this.#norm = rowNorm(parts.norm);
-    this.#head = weightOf(parts.head, { transposed: true });
-    this.#z = device.tensor([batch, 1, C]);
+    this.#norm = make(() => rowNorm(parts.norm));
+    this.#head = make(() => weightOf(parts.head, { transposed: true }));
+    this.#z = make(() => device.tensor([batch, 1, C]));
     const hidden = [batch, 1, Math.max(mlpChannels, 1)];
-    this.#thought = device.tensor(hidden);
+    this.#thought = make(() => device.tensor(hidden));
     const isFused = this.#blocks.every(({ mlp }) => !mlp || "gelu" in mlp.activation);
-    this.#activated = isFused ? undefined : device.tensor(hidden);
-    this.#logits = device.tensor([batch, 1, vocabularySize]);
+    this.#activated = isFused ? undefined : make(() => device.tensor(hidden));
+    this.#logits = make(() => device.tensor([batch, 1, vocabularySize]));
+    owned.move();
   }
 
   /** Takes a prompt in, in one pass, as `Decoder` says. */
@@ -218,26 +222,16 @@ export class GptDecoder implements Decoder {
     return apply(x, this.#head, { norm: this.#norm, out: this.#logits });
   }
 
-  /** Gives the textures back. */
+  /** Gives its buffers and textures back. */
   [Symbol.dispose](): void {
-    const { textures } = this.#device;
-    const release = (weight: RowWeight | QuantizedMatrix): void => {
-      if ("texture" in weight) textures.release(weight.texture);
-    };
-    for (const { cache } of this.#groups) {
-      [cache.keys, cache.values].forEach((t) => textures.release(t));
-    }
-    for (const { layers, mlp } of this.#blocks) {
-      for (const { weight } of Object.values({ ...layers, ...mlp?.layers })) release(weight);
-    }
-    release(this.#head);
+    this.#memory[Symbol.dispose]();
   }
+}
 
-  #group(size: DecodeCacheSize, format: CacheFormat): LayerGroup {
-    const row = SLICE * Math.ceil(3 * size.batch * size.heads * size.headSize / SLICE);
-    const fresh = this.#device.tensor([size.layers, row]);
-    return { cache: decodeCache(this.#device, size, { format }), fresh };
-  }
+function layerGroup(device: Device, size: DecodeCacheSize, format: CacheFormat): LayerGroup {
+  const row = SLICE * Math.ceil(3 * size.batch * size.heads * size.headSize / SLICE);
+  const fresh = device.tensor([size.layers, row]);
+  return { cache: decodeCache(device, size, { format }), fresh };
 }
 
 function rowBlock(block: Block, cache: LayerGroup, layer: number): RowBlock {
@@ -266,19 +260,26 @@ function rowLinear(linear: Linear): RowLinear {
   if (adaptations.length === 0) return { weight: weightOf(weight, { transposed }), bias };
   if (weight instanceof QuantizedWeight) return { weight: unpackedWith(weight, adaptations), bias };
   const { device } = weight;
-  using _scope = device.scope();
   const merged = device.tensor(weight.shape);
   device.commands.copy(weight.buffer, merged.buffer, 4 * weight.size);
-  for (const lora of adaptations) lora.mergeInto(merged, { transposed });
-  return { weight: rowWeight(merged, { transposed }), bias };
+  return { weight: adaptedWeight(merged, adaptations, { transposed }), bias };
 }
 
 /** An adapted weight in fewer bits is one in f32 here. */
 function unpackedWith({ matrix }: QuantizedWeight, adaptations: readonly Lora[]): RowWeight {
-  using _scope = matrix.words.device.scope();
-  const merged = unpackMatrix(matrix); // (in, out)
-  for (const lora of adaptations) lora.mergeInto(merged, { transposed: false });
-  return rowWeight(merged, { transposed: false });
+  return adaptedWeight(unpackMatrix(matrix), adaptations, { transposed: false }); // (in, out)
+}
+
+/** A weight with its adaptations, in a texture; the tensor is given back. */
+function adaptedWeight(
+  merged: Tensor,
+  adaptations: readonly Lora[],
+  options: { transposed: boolean },
+): RowWeight {
+  for (const lora of adaptations) lora.mergeInto(merged, options);
+  const weight = rowWeight(merged, options);
+  merged.device.pool.release(merged.buffer);
+  return weight;
 }
 
 /** A copy of a weight in a texture, or the packed weight where it is. */

@@ -21,6 +21,7 @@ import type { Bert } from "./bert.ts";
 import { classLogits } from "./bert_tasks.ts";
 import { loadBert, saveBert } from "./files.ts";
 import { type GptClassifier, loadGptClassifier, saveGptClassifier } from "./gpt_classifier.ts";
+import { handOver } from "./hand_over.ts";
 
 /** Sequences side by side, padded behind. */
 export interface PaddedIds {
@@ -35,7 +36,7 @@ export interface PaddedIds {
 }
 
 /** A model that gives logits for whole sequences. */
-export interface SequenceClassifier {
+export interface SequenceClassifier extends Disposable {
   /** Which family it is of. */
   readonly family: "bert" | "gpt2";
   /** Where it lives. */
@@ -105,6 +106,7 @@ export function bertSequenceClassifier(model: Bert): SequenceClassifier {
     },
     save: (directory) => saveBert(model, directory),
     describe: (directory) => writeBertConfig(directory, { config, heads: settings }),
+    [Symbol.dispose]: () => model[Symbol.dispose](),
   };
 }
 
@@ -133,6 +135,7 @@ export function gptSequenceClassifier(model: GptClassifier): SequenceClassifier 
     save: (directory) => saveGptClassifier(model, directory),
     describe: (directory) =>
       writeGptClassifierConfig(directory, { config: gpt.config, ...settings }),
+    [Symbol.dispose]: () => model[Symbol.dispose](),
   };
 }
 
@@ -197,9 +200,8 @@ export function loadSequenceClassifier(
   if (modelFamily(directory) === "bert") {
     const kind = "sequence-classification" as const;
     const heads = labels && { kind, labels, labelKind, pairFields };
-    return bertSequenceClassifier(
-      loadBert(device, directory, { heads, seed, contextLength, dropout }),
-    );
+    const model = loadBert(device, directory, { heads, seed, contextLength, dropout });
+    return handOver(model, bertSequenceClassifier);
   }
   const settings = labels && { labels, labelKind, pairFields, padId };
   return gptSequenceClassifier(loadGptClassifier(device, directory, { settings, seed, dropout }));

@@ -98,8 +98,11 @@ export function storedWeights(
   return source;
 }
 
-/** Makes a model's parameters, outside all scopes, and lists them in the order they were made. */
-export class ParameterList {
+/**
+ * Makes a model's parameters, outside all scopes, and lists them in the order they were made. To dispose
+ * of it is to dispose of them.
+ */
+export class ParameterList implements Disposable {
   /** Every parameter so far. */
   readonly all: Parameter[] = [];
   /** Weights that the source had in fewer bits. */
@@ -141,6 +144,11 @@ export class ParameterList {
     const weight = new QuantizedWeight(name, matrix, { shape, transposed });
     this.quantized.push(weight);
     return weight;
+  }
+
+  /** Gives the memory of all of them back. */
+  [Symbol.dispose](): void {
+    for (const made of [...this.all, ...this.quantized]) made[Symbol.dispose]();
   }
 
   /** Slices of the first dimension, one below the other. */

@@ -52,3 +52,10 @@ export class Linear {
     return linearGelu(run, x, { weight, bias, transposed, kind: kind.gelu });
   }
 }
+
+/** Gives the memory of what was added to layers back. */
+export function disposeAdaptations(linears: readonly Linear[]): void {
+  for (const { adaptations } of linears) {
+    for (const { down, up } of adaptations) for (const p of [down, up]) p[Symbol.dispose]();
+  }
+}

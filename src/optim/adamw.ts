@@ -40,7 +40,7 @@ export interface Moments {
 }
 
 /** AdamW (Loshchilov & Hutter 2019) with its state on the device. */
-export class AdamW {
+export class AdamW implements Disposable {
   /** What it trains. */
   readonly parameters: Parameter[];
   /** By parameter, in the same order. */
@@ -53,6 +53,7 @@ export class AdamW {
   steps = 0;
   readonly #options: Required<Pick<AdamWOptions, "betas" | "epsilon" | "weightDecay" | "clip">>;
   readonly #groups: { group: FlatGroup; factor: number; decay: number }[];
+  readonly #owned: DisposableStack;
 
   /**
    * Moments begin at zero. Parameters that are frozen now are left out, and have none. The others move
@@ -77,13 +78,16 @@ export class AdamW {
       );
     }));
     const decayOf = (p: Parameter) => p.shape.length >= 2 ? this.#options.weightDecay : 0;
+    using owned = new DisposableStack();
     const groups = flatGroups(this.parameters, (p) => `${factors.get(p)} ${decayOf(p)}`);
+    groups.forEach((group) => owned.use(group));
     this.#groups = groups.map((group) => {
       const [first] = group.parameters;
       return { group, factor: factors.get(first)!, decay: decayOf(first) };
     });
     const { device } = parameters[0];
-    const half = rest.precision === "f16" ? new MixedPrecision(device, groups, rest) : undefined;
+    const memory = owned.use(device.detachedScope());
+    const half = rest.precision === "f16" ? new MixedPrecision(memory, groups, rest) : undefined;
     this.half = half;
     const moments = new Map(groups.flatMap((group) =>
       group.parameters.map((p, i) => [p, {
@@ -92,16 +96,27 @@ export class AdamW {
       }])
     ));
     this.moments = this.parameters.map((p) => moments.get(p)!);
-    const { pool } = device;
     const measured = groups.map(({ gradients, parts, parameters }) => ({
       flat: gradients,
       parts,
       indices: parameters.map((p) => this.parameters.indexOf(p)),
     }));
     const scale = half && { state: half.lossScale, growth: half.growth };
-    this.norm = pool.persistent(() =>
-      pool.as("optimizer state", () => createGradientNorm(measured, scale))
+    this.norm = memory.run(() =>
+      device.pool.as("optimizer state", () => createGradientNorm(measured, scale))
     );
+    for (const group of groups) group.moveIn();
+    // The buffers that they moved out of are of odd sizes, which nobody asks for again.
+    device.pool.trim();
+    this.#owned = owned.move();
+  }
+
+  /**
+   * Gives its state back. The parameters move into memory of their own, and can be used and trained by
+   * another; to go on with this one is an error.
+   */
+  [Symbol.dispose](): void {
+    this.#owned[Symbol.dispose]();
   }
 
   /** Clears all gradients; before the first micro-step of a step. */

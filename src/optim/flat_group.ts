@@ -7,7 +7,7 @@
 import type { Parameter, ParameterHome } from "../autograd/parameter.ts";
 import { SLICE_ALIGNMENT } from "../gpu/buffers.ts";
 import type { MemoryKind } from "../gpu/pooled_buffer.ts";
-import type { Device } from "../gpu/device.ts";
+import type { Scope } from "../gpu/scope.ts";
 import { bytesOf, type DType, Tensor } from "../gpu/tensor.ts";
 import { cast } from "../kernels/cast.ts";
 
@@ -19,8 +19,11 @@ function room({ size }: Parameter): number {
   return Math.ceil(size / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Some parameters in one place. They move in when it is made, and out when another group is. */
-export class FlatGroup implements ParameterHome {
+/**
+ * Some parameters in one place: they move in once all memory is there, and out when another group takes
+ * them or this one is disposed of.
+ */
+export class FlatGroup implements ParameterHome, Disposable {
   /** Who lives here. */
   readonly parameters: readonly Parameter[];
   /** Where each lies: its first element, and its number of elements. */
@@ -33,12 +36,14 @@ export class FlatGroup implements ParameterHome {
   readonly m: Tensor;
   /** Second moments. */
   readonly v: Tensor;
-  readonly #tenants: Set<Parameter>;
+  readonly #tenants = new Set<Parameter>();
+  readonly #memory: Scope;
   #halves: Tensor | undefined;
 
-  /** Moves the parameters in; `moments` begin at zero. */
+  /** Takes the memory; moments begin at zero. {@linkcode FlatGroup.moveIn} is next. */
   constructor(parameters: readonly Parameter[]) {
-    const { device } = parameters[0];
+    using owned = new DisposableStack();
+    this.#memory = owned.use(parameters[0].device.detachedScope());
     let size = 0;
     this.parameters = parameters;
     this.parts = parameters.map((p) => {
@@ -46,14 +51,19 @@ export class FlatGroup implements ParameterHome {
       size += room(p);
       return { begin, size: p.size };
     });
-    this.#tenants = new Set(parameters);
-    this.values = flat(device, size, { kind: "weights" });
-    this.gradients = flat(device, size, { kind: "gradients" });
-    parameters.forEach((p, i) => {
+    this.values = this.#flat(size, { kind: "weights" });
+    this.gradients = this.#flat(size, { kind: "gradients" });
+    [this.m, this.v] = [0, 0].map(() => this.#flat(size, { kind: "optimizer state" }));
+    owned.move();
+  }
+
+  /** Moves the parameters in. */
+  moveIn(): void {
+    this.parameters.forEach((p, i) => {
       const [value, gradient] = [this.values, this.gradients].map((t) => this.part(t, i).buffer);
+      this.#tenants.add(p);
       p.move(this, { value, gradient });
     });
-    [this.m, this.v] = [0, 0].map(() => flat(device, size, { kind: "optimizer state" }));
   }
 
   /** What a flat tensor of this group holds for its i-th parameter. */
@@ -67,7 +77,7 @@ export class FlatGroup implements ParameterHome {
   /** All values rounded to f16, as they were when this was first asked for or last refreshed. */
   get halves(): Tensor {
     if (!this.#halves) {
-      this.#halves = flat(this.values.device, this.values.size, { kind: "weights", dtype: "f16" });
+      this.#halves = this.#flat(this.values.size, { kind: "weights", dtype: "f16" });
       this.refreshHalves();
     }
     return this.#halves;
@@ -81,29 +91,31 @@ export class FlatGroup implements ParameterHome {
   /** Gives the memory back with the last one that leaves; the moments serve nobody then. */
   leave(parameter: Parameter): void {
     this.#tenants.delete(parameter);
-    if (this.#tenants.size > 0) return;
-    const { device } = parameter;
-    const all = [this.values, this.gradients, this.m, this.v, this.#halves];
-    for (const tensor of all) if (tensor) device.pool.release(tensor.buffer);
+    if (this.#tenants.size === 0) this.#memory[Symbol.dispose]();
+  }
+
+  /** Moves the parameters out that are still here, and gives the memory back. */
+  [Symbol.dispose](): void {
+    for (const p of [...this.#tenants]) p.moveOut();
+    this.#memory[Symbol.dispose]();
+  }
+
+  /** Zeros. */
+  #flat(size: number, { kind, dtype = "f32" }: { kind: MemoryKind; dtype?: DType }): Tensor {
+    const { device } = this.parameters[0];
+    const { pool } = device;
+    const bytes = bytesOf(size, dtype);
+    const buffer = this.#memory.run(() =>
+      pool.as(kind, () => pool.allocate(bytes, { exact: true }))
+    );
+    buffer.shape = [size];
+    device.commands.clear(buffer);
+    return new Tensor(device, buffer, [size], dtype);
   }
 }
 
-/** Zeros that outlive all scopes. */
-function flat(
-  device: Device,
-  size: number,
-  { kind, dtype = "f32" }: { kind: MemoryKind; dtype?: DType },
-): Tensor {
-  const { pool } = device;
-  const buffer = pool.persistent(() =>
-    pool.as(kind, () => pool.allocate(bytesOf(size, dtype), { exact: true }))
-  );
-  device.commands.clear(buffer);
-  return new Tensor(device, buffer, [size], dtype);
-}
-
 /**
- * Divides parameters into groups of equal `key`, none larger than the adapter can bind at once; their
+ * Divides parameters, which have not moved in yet, into groups of equal `key`, none larger than the adapter can bind at once; their
  * order stays.
  */
 export function flatGroups(
@@ -122,8 +134,8 @@ export function flatGroups(
     group.members.push(p);
     group.size += room(p);
   }
-  const groups = all.map((members) => new FlatGroup(members));
-  // The buffers that they moved out of are of odd sizes, which nobody asks for again.
-  parameters[0].device.pool.trim();
+  using owned = new DisposableStack();
+  const groups = all.map((members) => owned.use(new FlatGroup(members)));
+  owned.move();
   return groups;
 }

@@ -8,7 +8,7 @@
  * @module
  */
 import type { HalfPrecision } from "../autograd/run.ts";
-import type { Device } from "../gpu/device.ts";
+import type { Scope } from "../gpu/scope.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { cast } from "../kernels/cast.ts";
 import type { FlatGroup } from "./flat_group.ts";
@@ -27,15 +27,18 @@ export class MixedPrecision implements HalfPrecision {
   readonly lossScale: Tensor;
   /** Finite steps in a row after which the scale doubles. */
   readonly growth: number;
+  readonly #memory: Scope;
   readonly #groups: readonly FlatGroup[];
   readonly #copies = new Map<Tensor, Tensor>();
 
-  /** Copies are made when they are first asked for. */
-  constructor(device: Device, groups: readonly FlatGroup[], options: LossScaleOptions = {}) {
+  /** Copies are made when they are first asked for; all belongs to `memory`. */
+  constructor(memory: Scope, groups: readonly FlatGroup[], options: LossScaleOptions = {}) {
     const { lossScale = 2 ** 16, lossScaleGrowth = 1000 } = options;
     this.growth = lossScaleGrowth;
+    this.#memory = memory;
     this.#groups = groups;
-    this.lossScale = device.pool.persistent(() => device.upload(Float32Array.of(lossScale, 0, 0)));
+    const { device } = groups[0].values;
+    this.lossScale = memory.run(() => device.upload(Float32Array.of(lossScale, 0, 0)));
   }
 
   /**
@@ -45,8 +48,7 @@ export class MixedPrecision implements HalfPrecision {
   weight(master: Tensor): Tensor {
     const known = this.#copies.get(master);
     if (known) return known;
-    const copy = this.#partOf(master) ??
-      master.device.pool.persistent(() => cast(master, "f16"));
+    const copy = this.#partOf(master) ?? this.#memory.run(() => cast(master, "f16"));
     this.#copies.set(master, copy);
     return copy;
   }

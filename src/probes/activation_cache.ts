@@ -56,10 +56,13 @@ export class ActivationCache implements Disposable {
 
   /** Keeps a copy of x, in place of what was under that name. */
   set(name: string, x: Tensor): void {
+    const copy = this.#device.pool.persistent(() => {
+      const made = this.#device.tensor(x.shape, x.dtype);
+      this.#device.commands.copy(x.buffer, made.buffer, x.byteLength);
+      return made;
+    });
     const known = this.#tensors.get(name);
     if (known) this.#device.pool.release(known.buffer);
-    const copy = this.#device.pool.persistent(() => this.#device.tensor(x.shape, x.dtype));
-    this.#device.commands.copy(x.buffer, copy.buffer, x.byteLength);
     this.#tensors.set(name, copy);
   }
 

@@ -27,7 +27,7 @@ export interface ProbedText extends Sequence {
 }
 
 /** What is probed. */
-export class ProbeSubject {
+export class ProbeSubject implements Disposable {
   /** The model. */
   readonly model: ProbedModel;
   /** Its tokenizer. */
@@ -43,6 +43,11 @@ export class ProbeSubject {
     const { model: { vocab } } = tokenizer.toJson() as { model: { vocab: Record<string, number> } };
     this.#pieces = [];
     for (const [piece, id] of Object.entries(vocab)) this.#pieces[id] = piece;
+  }
+
+  /** Gives the memory of the model back: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    this.model[Symbol.dispose]();
   }
 
   /** Which of the two families it is of. */

@@ -102,7 +102,7 @@ export async function train<B>(
   io: TrainIO<B>,
 ): Promise<TrainResult> {
   const { steps, patience } = settings;
-  const trainer = new Trainer(task, settings);
+  using trainer = new Trainer(task, settings);
   let state: TrainingState = { step: 0, bestLoss: null, evaluationsSinceBest: 0 };
   if (io.resume && io.directory) state = loadCheckpoint(trainer, io.directory);
   await chooseVariants(trainer, state, io);

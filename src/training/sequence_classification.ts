@@ -19,7 +19,7 @@ import { countTargets, type Task } from "./task.ts";
  * What the held-out sequences got in the latest evaluation: the loop asks for their loss, and keeps the
  * logits behind it here, so that no sequence is run twice to measure more than that.
  */
-export class HeldOutLogits {
+export class HeldOutLogits implements Disposable {
   readonly #data: LabelledSequences;
   readonly #model: SequenceClassifier;
   readonly #batches: number[][];
@@ -33,6 +33,11 @@ export class HeldOutLogits {
     this.#batches = byLength(data.sequences, batch);
     const shape = [data.sequences.length, model.labels.length];
     this.#kept = model.device.pool.persistent(() => model.device.tensor(shape));
+  }
+
+  /** Gives its memory back. */
+  [Symbol.dispose](): void {
+    this.#model.device.pool.release(this.#kept.buffer);
   }
 
   /** The batches of an evaluation, whose logits are kept from now on. */

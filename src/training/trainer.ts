@@ -42,7 +42,7 @@ export interface TrainerOptions extends AdamWOptions {
 const RING = 32;
 
 /** Trains a model step by step. */
-export class Trainer<B> {
+export class Trainer<B> implements Disposable {
   /** What is trained. */
   readonly task: Task<B>;
   /** Its optimizer. */
@@ -56,6 +56,7 @@ export class Trainer<B> {
   readonly #ring: Tensor;
   readonly #losses: number;
   readonly #width: number;
+  readonly #owned: DisposableStack;
   #waiting: number[] = [];
   #scales: number[] = [];
   #fault: VitrailError | undefined;
@@ -67,13 +68,24 @@ export class Trainer<B> {
     const { precision, notice } = choosePrecision(device, options.precision);
     this.precision = precision;
     this.notice = notice;
-    this.optimizer = new AdamW(task.parameters, { ...options, precision });
+    using owned = new DisposableStack();
+    this.optimizer = owned.use(new AdamW(task.parameters, { ...options, precision }));
     this.#accumulation = options.accumulation ?? 1;
     this.#seed = options.seed ?? 0;
     this.#losses = 2 * task.terms.length * this.#accumulation;
     // The losses, the loss scale and the clipping factor with what belongs to each, the tensors' sums.
     this.#width = this.#losses + 6 + this.optimizer.parameters.length;
-    this.#ring = device.pool.persistent(() => device.tensor([RING, this.#width]));
+    const memory = owned.use(device.detachedScope());
+    this.#ring = memory.run(() => device.tensor([RING, this.#width]));
+    this.#owned = owned.move();
+  }
+
+  /**
+   * Gives back what training needs and using the model does not: gradients, the optimizer's state and the
+   * figures. The model can be used, and trained by another.
+   */
+  [Symbol.dispose](): void {
+    this.#owned[Symbol.dispose]();
   }
 
   /** Whether the ring is full: `figures` must be read before the next step. */

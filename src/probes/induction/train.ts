@@ -101,8 +101,9 @@ export async function trainInductionModel(
     attentionDropout: 0,
     residualDropout: 0,
   });
-  const model = new Gpt(device, config, freshWeights(seed));
-  const optimizer = new AdamW(model.parameters, { weightDecay: 0, betas: [0.9, 0.99], clip: 1 });
+  using owned = new DisposableStack();
+  const model = owned.use(new Gpt(device, config, freshWeights(seed)));
+  using optimizer = new AdamW(model.parameters, { weightDecay: 0, betas: [0.9, 0.99], clip: 1 });
   const period = [shortest, longest] as const;
   const sequences = { batch, sequence, period, vocabularySize, firstId: FIRST_LETTER, seed };
   const unseen = inductionSequences(model, { firstId: FIRST_LETTER, seed, batch: 8, index: 2 });
@@ -126,6 +127,7 @@ export async function trainInductionModel(
     const seen = await look(model, history, unseen);
     onLook?.(step, seen);
   }
+  owned.move(); // to the caller
   return { model, history };
 }
 

@@ -6,13 +6,14 @@
  */
 import { add } from "../../autograd/ops/add.ts";
 import { linear } from "../../autograd/ops/linear.ts";
-import { Parameter } from "../../autograd/parameter.ts";
+import type { Parameter } from "../../autograd/parameter.ts";
 import type { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
 import { showPath } from "../../formats/messages.ts";
 import { openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import type { Device } from "../../gpu/device.ts";
-import type { Tensor } from "../../gpu/tensor.ts";
+import { sizeOf, type Tensor } from "../../gpu/tensor.ts";
+import { ParameterList } from "../../models/weights.ts";
 import type { ProbedModel } from "../probed_model.ts";
 import { type StreamPoint, streamPoints } from "./residual_stream.ts";
 
@@ -27,10 +28,11 @@ interface Translator {
 }
 
 /** Translators for what every layer leaves but the last, which needs none. */
-export class TunedLens {
+export class TunedLens implements Disposable {
   /** Their weights and biases, all zero at first: the plain lens. */
   readonly parameters: Parameter[];
   readonly #translators: Translator[];
+  readonly #owned: DisposableStack;
 
   /** Zeros by default; `trainTunedLens` teaches it, `loadTunedLens` reads it from a file. */
   constructor(
@@ -39,17 +41,22 @@ export class TunedLens {
       new Float32Array(size),
   ) {
     const { device, config: { channels: C } } = model;
-    const { pool } = device;
-    const make = (name: string, shape: number[]): Parameter => {
-      const data = source(name, shape.reduce((a, b) => a * b, 1));
-      return new Parameter(name, pool.persistent(() => device.upload(data, shape)));
-    };
+    using owned = new DisposableStack();
+    const list = owned.use(new ParameterList(device, (name, shape) => source(name, sizeOf(shape))));
+    const make = (name: string, shape: number[]): Parameter =>
+      list.make(name, shape, { constant: 0 });
     this.#translators = streamPoints(model).slice(0, -1).map((point) => ({
       point,
       weight: make(`${point.name}.weight`, [C, C]),
       bias: make(`${point.name}.bias`, [C]),
     }));
-    this.parameters = this.#translators.flatMap(({ weight, bias }) => [weight, bias]);
+    this.parameters = list.all;
+    this.#owned = owned.move();
+  }
+
+  /** Gives its memory back: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    this.#owned[Symbol.dispose]();
   }
 
   /**

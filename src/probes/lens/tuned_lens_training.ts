@@ -53,8 +53,9 @@ export async function trainTunedLens(
   if (!Number.isSafeInteger(steps) || steps < 1) {
     throw new VitrailError(`Cannot train a lens for ${steps} steps: wanted a whole number from 1`);
   }
-  const lens = new TunedLens(model);
-  const optimizer = new AdamW(lens.parameters, { weightDecay });
+  using owned = new DisposableStack();
+  const lens = owned.use(new TunedLens(model));
+  using optimizer = new AdamW(lens.parameters, { weightDecay });
   const record = (step: number): Tensor[] => {
     // Only while the step is recorded: between steps the model may be trained by another.
     const thawed = model.parameters.filter(({ frozen }) => !frozen);
@@ -76,6 +77,7 @@ export async function trainTunedLens(
       record(step);
     }
   }
+  owned.move(); // to the caller
   return lens;
 }
 

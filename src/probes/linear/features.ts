@@ -57,6 +57,8 @@ export function collectFeatures(
   const rowsOf = ({ places }: PlacedSequence): number => pooling === "mean" ? 1 : places.length;
   const rows = sequences.reduce((sum, sequence) => sum + rowsOf(sequence), 0);
   const features = new Map<string, Tensor>();
+  using owned = new DisposableStack();
+  owned.defer(() => features.forEach(({ buffer }) => device.pool.release(buffer)));
   let begin = 0;
   for (let from = 0; from < sequences.length; from += batch) {
     using _scope = device.scope();
@@ -94,6 +96,7 @@ export function collectFeatures(
     device.commands.submit();
     onProgress?.(from + chosen.length);
   }
+  owned.move(); // to the caller
   return features;
 }
 

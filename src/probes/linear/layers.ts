@@ -10,12 +10,7 @@ import { gatherRows } from "../../kernels/gather_rows.ts";
 import { hookPoints } from "../../models/hook_points.ts";
 import { type HookNames, matchHooks } from "../hook_names.ts";
 import { collectFeatures, type PlacedSequence, residualPoints } from "./features.ts";
-import {
-  type LinearProbe,
-  predictLabels,
-  type ProbeTraining,
-  trainLinearProbes,
-} from "./linear_probe.ts";
+import { predictLabels, type ProbeTraining, trainLinearProbes } from "./linear_probe.ts";
 import type { ProbedModel } from "../probed_model.ts";
 
 /** Examples of one side: rows of features in the order of sequences and of places in them. */
@@ -89,8 +84,13 @@ export async function probeLayers(
   for (let from = 0; from < points.length; from += together) {
     const some = { ...options, points: points.slice(from, from + together) };
     options.onPhase?.("read");
-    const first = collectFeatures(model, train.sequences, some);
-    const second = collectFeatures(model, heldOut.sequences, some);
+    using owned = new DisposableStack();
+    const collect = ({ sequences }: ProbeExamples): Map<string, Tensor> => {
+      const features = collectFeatures(model, sequences, some);
+      owned.defer(() => features.forEach(({ buffer }) => model.device.pool.release(buffer)));
+      return features;
+    };
+    const [first, second] = [collect(train), collect(heldOut)];
     await standardize(first, second);
     options.onPhase?.("train");
     const names = [...first.keys()];
@@ -104,6 +104,7 @@ export async function probeLayers(
       ),
       options,
     );
+    probes.forEach((probe) => owned.use(probe));
     const asked = probes.map((probe, i) => ({ probe, features: second.get(names[i >> 1])! }));
     const found = await predictLabels(asked);
     names.forEach((point, i) => {
@@ -117,16 +118,8 @@ export async function probeLayers(
         confusion: confusionOf(heldOut.labels, found[2 * i], classes),
       });
     });
-    release(probes, first, second);
   }
   return { layers, seen: control.seen };
-}
-
-function release(probes: readonly LinearProbe[], ...features: Map<string, Tensor>[]): void {
-  for (const probe of probes) probe[Symbol.dispose]();
-  for (const { device, buffer } of features.flatMap((all) => [...all.values()])) {
-    device.pool.release(buffer);
-  }
 }
 
 /** Part of the places at which both are the same. */

@@ -11,7 +11,6 @@ import { linear } from "../../autograd/ops/linear.ts";
 import { Run } from "../../autograd/run.ts";
 import { randomOf, shuffle } from "../../data/random.ts";
 import { VitrailError } from "../../errors.ts";
-import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { gatherRows } from "../../kernels/gather_rows.ts";
 import { matmul } from "../../kernels/matmul.ts";
@@ -47,12 +46,12 @@ export interface ProbeTraining {
 /** A trained probe. It outlives scopes: dispose it. */
 export class LinearProbe implements Disposable {
   /** (C, K). */
-  readonly weight: Tensor;
+  readonly weight: Parameter;
   /** (K). */
-  readonly bias: Tensor;
+  readonly bias: Parameter;
 
   /** Made by `trainLinearProbes`. */
-  constructor(weight: Tensor, bias: Tensor) {
+  constructor(weight: Parameter, bias: Parameter) {
     this.weight = weight;
     this.bias = bias;
   }
@@ -64,8 +63,7 @@ export class LinearProbe implements Disposable {
 
   /** Gives the memory back. */
   [Symbol.dispose](): void {
-    const { pool } = this.weight.device;
-    for (const { buffer } of [this.weight, this.bias]) pool.release(buffer);
+    for (const parameter of [this.weight, this.bias]) parameter[Symbol.dispose]();
   }
 }
 
@@ -96,13 +94,14 @@ export function trainLinearProbes(
   const { steps = 1000, batch = 256, learningRate = 0.01, weightDecay = 0.01, seed = 0 } = options;
   const rows = check(tasks, batch);
   const { device } = tasks[0].features;
-  const list = new ParameterList(device, freshWeights(seed));
+  using owned = new DisposableStack();
+  const list = owned.use(new ParameterList(device, freshWeights(seed)));
   const layers = tasks.map(({ features, classes }, i) => ({
     weight: list.make(`probe.${i}.weight`, [features.shape[1], classes], { constant: 0 }),
     bias: list.make(`probe.${i}.bias`, [classes], { constant: 0 }),
   }));
   // Clipping by the norm of all gradients would make one probe depend on the others.
-  const optimizer = new AdamW(list.all, { betas: [0.9, 0.999], weightDecay, clip: 0 });
+  using optimizer = new AdamW(list.all, { betas: [0.9, 0.999], weightDecay, clip: 0 });
   const order = Uint32Array.from({ length: rows }, (_, i) => i);
   for (let done = 0, epoch = 0; done < steps; epoch++) {
     using _epoch = device.scope();
@@ -130,7 +129,8 @@ export function trainLinearProbes(
       options.onStep?.(done, steps);
     }
   }
-  return layers.map(({ weight, bias }) => new LinearProbe(settled(weight), settled(bias)));
+  owned.move(); // to the probes
+  return layers.map(({ weight, bias }) => new LinearProbe(weight, bias));
 }
 
 /**
@@ -179,17 +179,4 @@ function check(tasks: readonly ProbeTask[], batch: number): number {
     }
   }
   return rows;
-}
-
-/** A parameter's contents in memory of their own: what its optimizer kept goes back with the last one. */
-function settled(parameter: Parameter): Tensor {
-  const { device, shape } = parameter;
-  const [value, gradient] = [0, 1].map(() => own(device, shape));
-  parameter.move({ leave: () => {} }, { value: value.buffer, gradient: gradient.buffer });
-  device.pool.release(gradient.buffer);
-  return value;
-}
-
-function own(device: Device, shape: readonly number[]): Tensor {
-  return device.pool.persistent(() => device.tensor(shape));
 }

@@ -66,9 +66,8 @@ export async function probeLinear(
   const { layers, seen } = await probeLayers(model, question, { ...options, pooling });
   let random: LayerResult[] | undefined;
   if (options.random ?? true) {
-    const fresh = freshModel(model, 1 + (options.seed ?? 0));
+    using fresh = freshModel(model, 1 + (options.seed ?? 0));
     random = (await probeLayers(fresh, question, { ...options, pooling })).layers;
-    for (const { buffer } of fresh.parameters) model.device.pool.release(buffer);
   }
   const counts = ({ labels, types }: typeof train): SideCounts => {
     const found = new Array<number>(classes).fill(0);

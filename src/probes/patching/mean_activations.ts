@@ -67,7 +67,8 @@ export async function meanActivations(
   }
   const { device } = model;
   using _scope = device.scope();
-  const means = new ActivationCache(device);
+  using owned = new DisposableStack();
+  const means = owned.use(new ActivationCache(device));
   for (const [name, { length, numbers, counts, shape }] of sums) {
     const [rows, size] = over === "all places" ? [time, length] : [1, numbers.length];
     const mean = numbers.map((sum, i) => sum / counts[Math.floor(i / length)]);
@@ -76,6 +77,7 @@ export async function meanActivations(
     const wanted = over === "all places" ? [1, time, ...shape.slice(2)] : [1, ...shape.slice(1)];
     means.set(name, device.upload(data, wanted));
   }
+  owned.move(); // to the caller
   return means;
 }
 

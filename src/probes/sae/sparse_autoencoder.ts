@@ -40,7 +40,7 @@ export interface SparseAutoencoderConfig {
 }
 
 /** An encoder, a decoder, and what is between. */
-export class SparseAutoencoder {
+export class SparseAutoencoder implements Disposable {
   /** Where it lives. */
   readonly device: Device;
   /** Its sizes. */
@@ -55,6 +55,7 @@ export class SparseAutoencoder {
   readonly decoderBias: Parameter;
   /** All that is trained, under the names that SAELens gives them. */
   readonly parameters: Parameter[];
+  readonly #owned: DisposableStack;
 
   /**
    * With contents from `source`; by default directions that are random and no encoder yet:
@@ -83,12 +84,19 @@ export class SparseAutoencoder {
     }
     this.device = device;
     this.config = config;
-    const list = new ParameterList(device, source);
+    using owned = new DisposableStack();
+    const list = owned.use(new ParameterList(device, source));
     this.encoder = list.make("W_enc", [C, F], { constant: 0 });
     this.encoderBias = list.make("b_enc", [F], { constant: 0 });
     this.decoder = list.make("W_dec", [F, C], { deviation: 1 / Math.sqrt(C) });
     this.decoderBias = list.make("b_dec", [C], { constant: 0 });
     this.parameters = list.all;
+    this.#owned = owned.move();
+  }
+
+  /** Gives its memory back: its use is an error from then on. */
+  [Symbol.dispose](): void {
+    this.#owned[Symbol.dispose]();
   }
 
   /** Activations (N, C) to what the features would be if all could: (N, F). */

@@ -79,11 +79,12 @@ export async function trainSparseAutoencoder(
   const peak = options.learningRate ?? 2e-4 / Math.sqrt(features / 2 ** 14);
   const { mean, size, device } = await survey(rows, batch);
   const config = { channels: rows.columns, features, k, hook };
-  const sae = options.from ?? beginning(device, config, { mean, seed });
+  using made = new DisposableStack();
+  const sae = options.from ?? made.use(beginning(device, config, { mean, seed }));
   await scaleBiases(sae, 1 / size);
   using owned = device.detachedScope();
   const age = owned.run(() => device.zeros([features], "u32"));
-  const optimizer = new AdamW(sae.parameters, { weightDecay: 0, betas: [0.9, 0.999] });
+  using optimizer = new AdamW(sae.parameters, { weightDecay: 0, betas: [0.9, 0.999] });
   const auxiliaryK = Math.max(1, Math.floor(rows.columns / 2));
   let dead = 0;
   let losses: Tensor[] = [];
@@ -130,6 +131,7 @@ export async function trainSparseAutoencoder(
     onReport?.({ step: step + 1, loss, dead });
   }
   await scaleBiases(sae, size);
+  made.move(); // to the caller
   return sae;
 }
 
@@ -151,8 +153,8 @@ async function survey(
   do {
     const tensor = rows.next(batch);
     device = tensor.device;
-    const numbers = await tensor.read();
-    device.pool.release(tensor.buffer);
+    using scope = device.detachedScope();
+    const numbers = await scope.adopt(tensor).read();
     numbers.forEach((v, i) => {
       mean[i % columns] += v;
       squares[i % columns] += v * v;
