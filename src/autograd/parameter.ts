@@ -57,39 +57,27 @@ export class Parameter extends Tensor implements Disposable {
     const { commands, pool } = this.device;
     const moves = [[this.buffer, to.value]];
     if (this.#gradient) moves.push([this.#gradient.buffer, to.gradient]);
-    for (const [from, target] of moves) {
-      commands.copy(from, target, this.size * 4);
-      pool.release(from);
-    }
+    for (const [from, target] of moves) commands.copy(from, target, this.size * 4);
+    for (const [from] of moves) pool.release(from);
     this.#home?.leave(this);
     this.#home = home;
     this.buffer = to.value;
     this.#gradient = new Tensor(this.device, to.gradient, this.shape, this.dtype);
   }
 
-  /** Moves out of memory that it shares, into memory of its own, without its gradient. */
-  moveOut(): void {
-    const home = this.#home;
-    if (!home) return;
-    const { commands, pool } = this.device;
-    const bytes = this.size * 4;
-    const value = pool.persistent(() => pool.as("weights", () => pool.allocate(bytes)));
-    value.shape = this.shape;
-    commands.copy(this.buffer, value, bytes);
-    this.buffer = value;
+  /** Forgets a gradient whose memory is given back; the next one begins at zero. */
+  forgetGradient(): void {
     this.#gradient = undefined;
-    this.#home = undefined;
-    home.leave(this);
   }
 
   /** Gives its memory back, with its gradient: its use is an error from then on. */
   [Symbol.dispose](): void {
     const { pool } = this.device;
-    const [home, value] = [this.#home, this.buffer];
-    // What it shares with others lives until the last of them leaves.
-    this.buffer = PooledBuffer.released(value);
-    if (home) home.leave(this);
-    else for (const buffer of [value, this.#gradient?.buffer]) if (buffer) pool.release(buffer);
-    this.#home = this.#gradient = undefined;
+    // What it shares with others lives until the last of them leaves; to release a part does nothing.
+    for (const buffer of [this.buffer, this.#gradient?.buffer]) if (buffer) pool.release(buffer);
+    this.buffer = PooledBuffer.released(this.buffer);
+    this.#gradient = undefined;
+    this.#home?.leave(this);
+    this.#home = undefined;
   }
 }

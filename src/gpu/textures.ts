@@ -91,6 +91,11 @@ export class ScratchTextures {
     this.#scopes = scopes;
   }
 
+  /** Textures of their own on loan at present. */
+  get ownCount(): number {
+    return this.#owned.size;
+  }
+
   /** Bytes taken from the adapter, without those of textures that wait for another loan. */
   get bytes(): number {
     const inUse = [...this.#slots.values(), ...this.#owned.keys()];

@@ -112,7 +112,7 @@ export class AdamW implements Disposable {
   }
 
   /**
-   * Gives its state back. The parameters move into memory of their own, and can be used and trained by
+   * Gives the gradients and the optimizer's state back. The parameters can be used, and trained by
    * another; to go on with this one is an error.
    */
   [Symbol.dispose](): void {

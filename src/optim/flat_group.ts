@@ -7,6 +7,7 @@
 import type { Parameter, ParameterHome } from "../autograd/parameter.ts";
 import { SLICE_ALIGNMENT } from "../gpu/buffers.ts";
 import type { MemoryKind } from "../gpu/pooled_buffer.ts";
+import type { Device } from "../gpu/device.ts";
 import type { Scope } from "../gpu/scope.ts";
 import { bytesOf, type DType, Tensor } from "../gpu/tensor.ts";
 import { cast } from "../kernels/cast.ts";
@@ -21,7 +22,7 @@ function room({ size }: Parameter): number {
 
 /**
  * Some parameters in one place: they move in once all memory is there, and out when another group takes
- * them or this one is disposed of.
+ * them or they are disposed of.
  */
 export class FlatGroup implements ParameterHome, Disposable {
   /** Who lives here. */
@@ -37,13 +38,18 @@ export class FlatGroup implements ParameterHome, Disposable {
   /** Second moments. */
   readonly v: Tensor;
   readonly #tenants = new Set<Parameter>();
-  readonly #memory: Scope;
+  /** Of the values, which parameters need for as long as they live here. */
+  readonly #home: Scope;
+  /** Of what only training needs. */
+  readonly #training: Scope;
   #halves: Tensor | undefined;
 
   /** Takes the memory; moments begin at zero. {@linkcode FlatGroup.moveIn} is next. */
   constructor(parameters: readonly Parameter[]) {
     using owned = new DisposableStack();
-    this.#memory = owned.use(parameters[0].device.detachedScope());
+    const { device } = parameters[0];
+    this.#home = owned.use(device.detachedScope());
+    this.#training = owned.use(device.detachedScope());
     let size = 0;
     this.parameters = parameters;
     this.parts = parameters.map((p) => {
@@ -51,9 +57,12 @@ export class FlatGroup implements ParameterHome, Disposable {
       size += room(p);
       return { begin, size: p.size };
     });
-    this.values = this.#flat(size, { kind: "weights" });
-    this.gradients = this.#flat(size, { kind: "gradients" });
-    [this.m, this.v] = [0, 0].map(() => this.#flat(size, { kind: "optimizer state" }));
+    this.values = this.#home.run(() => flat(device, size, { kind: "weights" }));
+    const zeros = (kind: MemoryKind): Tensor =>
+      this.#training.run(() => flat(device, size, { kind }));
+    this.gradients = zeros("gradients");
+    this.m = zeros("optimizer state");
+    this.v = zeros("optimizer state");
     owned.move();
   }
 
@@ -61,8 +70,8 @@ export class FlatGroup implements ParameterHome, Disposable {
   moveIn(): void {
     this.parameters.forEach((p, i) => {
       const [value, gradient] = [this.values, this.gradients].map((t) => this.part(t, i).buffer);
-      this.#tenants.add(p);
       p.move(this, { value, gradient });
+      this.#tenants.add(p);
     });
   }
 
@@ -77,7 +86,10 @@ export class FlatGroup implements ParameterHome, Disposable {
   /** All values rounded to f16, as they were when this was first asked for or last refreshed. */
   get halves(): Tensor {
     if (!this.#halves) {
-      this.#halves = this.#flat(this.values.size, { kind: "weights", dtype: "f16" });
+      const { device, size } = this.values;
+      this.#halves = this.#training.run(() =>
+        flat(device, size, { kind: "weights", dtype: "f16" })
+      );
       this.refreshHalves();
     }
     return this.#halves;
@@ -91,27 +103,30 @@ export class FlatGroup implements ParameterHome, Disposable {
   /** Gives the memory back with the last one that leaves; the moments serve nobody then. */
   leave(parameter: Parameter): void {
     this.#tenants.delete(parameter);
-    if (this.#tenants.size === 0) this.#memory[Symbol.dispose]();
+    if (this.#tenants.size > 0) return;
+    this.#training[Symbol.dispose]();
+    this.#home[Symbol.dispose]();
   }
 
-  /** Moves the parameters out that are still here, and gives the memory back. */
+  /** Gives back what only training needs; the values stay for as long as a parameter lives here. */
   [Symbol.dispose](): void {
-    for (const p of [...this.#tenants]) p.moveOut();
-    this.#memory[Symbol.dispose]();
+    for (const p of this.#tenants) p.forgetGradient();
+    this.#training[Symbol.dispose]();
+    if (this.#tenants.size === 0) this.#home[Symbol.dispose]();
   }
+}
 
-  /** Zeros. */
-  #flat(size: number, { kind, dtype = "f32" }: { kind: MemoryKind; dtype?: DType }): Tensor {
-    const { device } = this.parameters[0];
-    const { pool } = device;
-    const bytes = bytesOf(size, dtype);
-    const buffer = this.#memory.run(() =>
-      pool.as(kind, () => pool.allocate(bytes, { exact: true }))
-    );
-    buffer.shape = [size];
-    device.commands.clear(buffer);
-    return new Tensor(device, buffer, [size], dtype);
-  }
+/** Zeros. */
+function flat(
+  device: Device,
+  size: number,
+  { kind, dtype = "f32" }: { kind: MemoryKind; dtype?: DType },
+): Tensor {
+  const { pool } = device;
+  const buffer = pool.as(kind, () => pool.allocate(bytesOf(size, dtype), { exact: true }));
+  buffer.shape = [size];
+  device.commands.clear(buffer);
+  return new Tensor(device, buffer, [size], dtype);
 }
 
 /**

@@ -116,9 +116,10 @@ async function withoutHeads(
   { reference, cells }: { reference: ProbeInput; cells: readonly (readonly HeadId[])[] },
 ): Promise<HeadAblation[]> {
   const targets = nextTokens(batch);
+  using scope = model.device.detachedScope();
   using means = await meanActivations(model, [reference], { names: "blocks.*.attn.hook_z" });
   const found = await runCells(model, {
-    inputs: [inputOf(model, batch)],
+    inputs: [scope.run(() => inputOf(model, batch))],
     metric: { values: (logits) => tokenLosses(logits, targets).flat() },
     cells: cells.map((heads): Cell => ({
       copies: [0],
@@ -144,10 +145,11 @@ async function pathsTo(
   if (heads.length === 0) return [];
   const { shape: [, T], inputs, targets, periods: [period] } = clean;
   const spoilt = inputs.map((id, i) => i % T <= period ? reference.inputs[i] : id);
-  const pair = {
+  using scope = model.device.detachedScope();
+  const pair = scope.run(() => ({
     clean: inputOf(model, clean),
     corrupted: { ids: model.ids(spoilt, clean.shape) },
-  };
+  }));
   const along = async (way: "q" | "k" | "v"): Promise<number[]> => {
     const { effects } = await pathPatching(model, pair, {
       metric: meanLoss(targets),

@@ -6,6 +6,7 @@
  */
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
+import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { readColumns } from "../../kernels/columns.ts";
 import { Gpt } from "../../models/gpt.ts";
@@ -71,21 +72,23 @@ export async function describeNeurons(
     throw new VitrailError("Cannot look at neurons: there is no window of text; give one at least");
   }
   const scan = new NeuronScan(numbers.length, { time: text.length, examples });
-  let waiting: { of: readonly number[]; numbers: () => Promise<Float32Array> } | undefined;
+  const ahead: { of: readonly number[]; read: LaterActivations }[] = [];
   const look = async (): Promise<void> => {
-    if (!waiting) return;
-    const { of, numbers } = waiting;
-    waiting = undefined;
-    scan.add(of, await numbers());
+    const { of, read } = ahead.shift()!;
+    scan.add(of, await read.numbers());
     onProgress?.(scan.windows);
   };
-  for (let from = 0; from < windows.length; from += batch) {
-    const of = windows.slice(from, from + batch);
-    const read = activationsLater(subject, text, { layer, windows: of, neurons: options.neurons });
+  try {
+    for (let from = 0; from < windows.length; from += batch) {
+      const of = windows.slice(from, from + batch);
+      const wanted = { layer, windows: of, neurons: options.neurons };
+      ahead.push({ of, read: activationsLater(subject, text, wanted) });
+      if (ahead.length > 1) await look();
+    }
     await look();
-    waiting = { of, numbers: read };
+  } finally {
+    for (const { read } of ahead) read.cancel();
   }
-  await look();
   const sides = await spokenFor(subject, numbers, options);
   return {
     tokens: scan.tokens,
@@ -121,6 +124,12 @@ function neuronNumbers(
   return neurons ? [...neurons] : Array.from({ length: count }, (_, n) => n);
 }
 
+/** Activations that the device still computes: wait for them, or cancel. */
+interface LaterActivations {
+  numbers: () => Promise<Float32Array>;
+  cancel: () => void;
+}
+
 /** Runs windows and sets (windows, T, neurons) aside for the host: of few neurons, these alone. */
 function activationsLater(
   { model }: ProbeSubject,
@@ -130,25 +139,30 @@ function activationsLater(
     windows: readonly number[];
     neurons?: readonly number[];
   },
-): () => Promise<Float32Array> {
+): LaterActivations {
   const { device } = model;
   using scope = device.detachedScope();
-  let read: { numbers: () => Promise<ArrayLike<number>[]> } | undefined;
+  let read: ReturnType<Device["readLater"]> | undefined;
   const single = neurons && neurons.length <= SINGLE;
   const take = (x: Tensor): void => {
     read = device.readLater(
       ...single ? neurons.map((offset) => readColumns(x, 1, { offset })) : [x],
     );
   };
-  scope.run(() => {
-    const run = new Run(device, { hooks: new Map([[`blocks.${layer}.mlp.hook_post`, take]]) });
-    const input = text.plain(windows);
-    if (model instanceof Gpt) model.hidden(run, input.ids);
-    else model.hidden(run, input);
-  });
+  try {
+    scope.run(() => {
+      const run = new Run(device, { hooks: new Map([[`blocks.${layer}.mlp.hook_post`, take]]) });
+      const input = text.plain(windows);
+      if (model instanceof Gpt) model.hidden(run, input.ids);
+      else model.hidden(run, input);
+    });
+  } catch (cause) {
+    read?.cancel();
+    throw cause;
+  }
   device.commands.submit();
   const all = model.config.mlpChannels;
-  return async () => {
+  const numbers = async (): Promise<Float32Array> => {
     const found = await read!.numbers() as Float32Array[];
     if (!neurons) return found[0];
     const rows = windows.length * text.length;
@@ -161,6 +175,7 @@ function activationsLater(
     });
     return out;
   };
+  return { numbers, cancel: () => read!.cancel() };
 }
 
 /** A peak with what stands around it. */

@@ -76,20 +76,23 @@ export async function runCells(model: ProbedModel, options: CellsOptions): Promi
   checkShapes(inputs);
   const [B] = inputs[0].ids.shape;
   const values: CellValues = { inputs: [], cells: [] };
-  const collect = ({ read, shape, judged }: Recorded) => async (): Promise<void> => {
+  const collect = async ({ read, shape, judged }: Recorded): Promise<void> => {
     const [data] = await read.numbers() as Float32Array[];
     const groups = groupsOf({ data, shape }, B).map((group) => options.metric.values(group));
     if (values.inputs.length === 0) values.inputs = groups.slice(0, inputs.length);
     values.cells.push(...judged.map((last) => groups[last]));
   };
   // While the host judges one batch the device runs the next.
-  let waiting: (() => Promise<void>) | undefined;
-  for (const chunk of chunksOf(cells, room(model, options))) {
-    const next = collect(record(model, { ...options, cells: chunk }));
-    await waiting?.();
-    waiting = next;
+  const ahead: Recorded[] = [];
+  try {
+    for (const chunk of chunksOf(cells, room(model, options))) {
+      ahead.push(record(model, { ...options, cells: chunk }));
+      if (ahead.length > 1) await collect(ahead.shift()!);
+    }
+    await collect(ahead.shift()!);
+  } finally {
+    for (const { read } of ahead) read.cancel();
   }
-  await waiting?.();
   return values;
 }
 
