@@ -160,6 +160,31 @@ export class AtomicFile {
 }
 
 /**
+ * A small file that is written and has not its name yet: `commit` gives it that. For files that belong
+ * together: all that can fail has been done when the first of them takes its name.
+ *
+ * @param path where the file goes; its directory must exist
+ * @param contents text, stored as UTF-8, or bytes
+ * @throws {VitrailError} when the file cannot be written; an older file stays as it was
+ *
+ * @example
+ * ```ts
+ * import { stageFile } from "./atomic_file.ts";
+ *
+ * const directory = Deno.makeTempDirSync();
+ * using first = stageFile(`${directory}/a.json`, "{}\n");
+ * using second = stageFile(`${directory}/b.json`, "{}\n");
+ * first.commit();
+ * second.commit();
+ * ```
+ */
+export function stageFile(path: string | URL, contents: string | Uint8Array): AtomicFile {
+  const file = new AtomicFile(path);
+  file.write(typeof contents === "string" ? new TextEncoder().encode(contents) : contents);
+  return file;
+}
+
+/**
  * Writes a small file so that a reader sees the old contents or the new ones, never a part.
  *
  * @param path where the file goes; its directory must exist
@@ -175,7 +200,6 @@ export class AtomicFile {
  * ```
  */
 export function writeFileAtomic(path: string | URL, contents: string | Uint8Array): void {
-  using file = new AtomicFile(path);
-  file.write(typeof contents === "string" ? new TextEncoder().encode(contents) : contents);
+  using file = stageFile(path, contents);
   file.commit();
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "./atomic_file.ts";
+import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { endOfTextIds, type GptConfig } from "./gpt_config.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
@@ -43,6 +43,19 @@ export function writeGenerationConfig(
   directory: string,
   config: Pick<GptConfig, "beginOfTextId" | "endOfTextId">,
 ): void {
+  using file = stageGenerationConfig(directory, config);
+  file.commit();
+}
+
+/**
+ * The same without its name yet, for a model whose files take theirs together.
+ *
+ * @throws {VitrailError} when the file cannot be written
+ */
+export function stageGenerationConfig(
+  directory: string,
+  config: Pick<GptConfig, "beginOfTextId" | "endOfTextId">,
+): AtomicFile {
   const [end, ...more] = endOfTextIds(config);
   const json = {
     ...config.beginOfTextId !== undefined && { bos_token_id: config.beginOfTextId },
@@ -50,7 +63,7 @@ export function writeGenerationConfig(
     // What fills up sequences that ended: without it `generate` warns, and takes the same.
     ...end !== undefined && { pad_token_id: end },
   };
-  writeFileAtomic(`${directory}/${FILE}`, JSON.stringify(json, null, 2) + "\n");
+  return stageFile(`${directory}/${FILE}`, JSON.stringify(json, null, 2) + "\n");
 }
 
 function isFile(path: string): boolean {

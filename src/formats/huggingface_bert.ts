@@ -1,7 +1,7 @@
 /** Hugging Face's `config.json` of a BERT model with its head, read and written. @module */
 
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "./atomic_file.ts";
+import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { parseActivation, wantedActivations } from "./activations.ts";
 import { type BertConfig, validateBertConfig } from "./bert_config.ts";
 import { checkConfigJson, type ConfigJson, type Family, valueOr } from "./huggingface_config.ts";
@@ -114,8 +114,18 @@ export function readBertConfig(directory: string): BertDescription {
  * @throws {VitrailError} when the configuration is not valid or the file cannot be written
  */
 export function writeBertConfig(directory: string, description: BertDescription): void {
+  using file = stageBertConfig(directory, description);
+  file.commit();
+}
+
+/**
+ * The same without its name yet, for a model whose files take theirs together.
+ *
+ * @throws {VitrailError} when the configuration is not valid or the file cannot be written
+ */
+export function stageBertConfig(directory: string, description: BertDescription): AtomicFile {
   const text = JSON.stringify(formatBertConfig(description), null, 2) + "\n";
-  writeFileAtomic(`${directory}/config.json`, text);
+  return stageFile(`${directory}/config.json`, text);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Hugging Face's `config.json` of a GPT-2 model, read and written. @module */
 
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "./atomic_file.ts";
+import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { parseActivation, wantedActivations } from "./activations.ts";
 import { readGenerationEnd } from "./generation_config.ts";
 import { endOfTextIds, type GptConfig, validateGptConfig } from "./gpt_config.ts";
@@ -110,11 +110,24 @@ export function writeConfig(
   config: GptConfig,
   options: { packing?: Packing } = {},
 ): void {
-  const { packing } = options;
+  using file = stageConfig(directory, config, options);
+  file.commit();
+}
+
+/**
+ * The same without its name yet, for a model whose files take theirs together.
+ *
+ * @throws {VitrailError} when the configuration is not valid or the file cannot be written
+ */
+export function stageConfig(
+  directory: string,
+  config: GptConfig,
+  { packing }: { packing?: Packing } = {},
+): AtomicFile {
   const json = formatGpt2Config(config);
   if (packing) json.quantization_config = quantizationConfig(packing);
   const text = JSON.stringify(json, null, 2) + "\n";
-  writeFileAtomic(`${directory}/config.json`, text);
+  return stageFile(`${directory}/config.json`, text);
 }
 
 /**

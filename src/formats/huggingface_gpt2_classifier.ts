@@ -1,7 +1,7 @@
 /** Hugging Face's `config.json` of a GPT-2 that classifies sequences, read and written. @module */
 
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "./atomic_file.ts";
+import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import type { GptConfig } from "./gpt_config.ts";
 import { formatGpt2Config, parseGpt2Config } from "./huggingface_gpt2.ts";
 import {
@@ -79,8 +79,17 @@ export function readGptClassifierConfig(directory: string): GptClassifierDescrip
 /** Writes `config.json` into a classifier's directory, whole or not at all. */
 export function writeGptClassifierConfig(
   directory: string,
-  { config, labels, labelKind: kind, padId, pairFields }: GptClassifierDescription,
+  description: GptClassifierDescription,
 ): void {
+  using file = stageGptClassifierConfig(directory, description);
+  file.commit();
+}
+
+/** The same without its name yet, for a model whose files take theirs together. */
+export function stageGptClassifierConfig(
+  directory: string,
+  { config, labels, labelKind: kind, padId, pairFields }: GptClassifierDescription,
+): AtomicFile {
   const json = {
     ...formatGpt2Config(config),
     architectures: [ARCHITECTURE],
@@ -88,5 +97,5 @@ export function writeGptClassifierConfig(
     pad_token_id: padId ?? null,
   };
   const sorted = Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1));
-  writeFileAtomic(`${directory}/config.json`, JSON.stringify(sorted, null, 2) + "\n");
+  return stageFile(`${directory}/config.json`, JSON.stringify(sorted, null, 2) + "\n");
 }

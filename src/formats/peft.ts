@@ -1,7 +1,7 @@
 /** PEFT's `adapter_config.json` of a LoRA adapter, read and written. @module */
 
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "./atomic_file.ts";
+import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
@@ -99,10 +99,10 @@ export function parsePeftConfig(
   };
 }
 
-/** Writes `adapter_config.json` into an adapter's directory, whole or not at all. */
-export function writePeftConfig(directory: string, config: PeftConfig): void {
+/** `adapter_config.json` of an adapter's directory, which takes its name together with the weights. */
+export function stagePeftConfig(directory: string, config: PeftConfig): AtomicFile {
   const json = JSON.stringify(formatPeftConfig(config), null, 2) + "\n";
-  writeFileAtomic(`${directory}/${ADAPTER_CONFIG}`, json);
+  return stageFile(`${directory}/${ADAPTER_CONFIG}`, json);
 }
 
 /** The object that `adapter_config.json` holds, keys sorted as PEFT sorts them. */

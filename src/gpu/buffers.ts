@@ -34,6 +34,8 @@ const KEEP_FACTOR = 1.25;
 export class BufferPool {
   /** Called with the id of a buffer, or of a slice of one, before it is destroyed. */
   onDestroy: (id: number) => void = () => {};
+  /** Called before anything is allocated, with what is done: throws if the device is gone. */
+  requireDevice: (action: string) => void = () => {};
   readonly #device: GPUDevice;
   readonly #waiting = new Map<number, MemoryBlock[]>();
   readonly #live = new Map<PooledBuffer, MemoryBlock>();
@@ -81,6 +83,7 @@ export class BufferPool {
    * @throws {VitrailError} if the adapter cannot bind so large a buffer; the limit is named.
    */
   allocate(byteLength: number, { exact = false }: { exact?: boolean } = {}): PooledBuffer {
+    this.requireDevice("allocate a tensor");
     const size = exact ? Math.ceil(byteLength / 256) * 256 : sizeClass(byteLength);
     const limit = this.largest;
     if (byteLength > limit) {

@@ -66,6 +66,7 @@ export class Commands {
 
   /** Records one dispatch. */
   dispatch(kernel: Kernel, entryPoint: string, args: DispatchArguments): void {
+    if (!this.#device.isOpen) this.#device.requireOpen(`dispatch ${kernel.name}.${entryPoint}`);
     const { raw } = this.#device;
     const halves = halvesOf(kernel, entryPoint, args.bindings, this.#device);
     const pipeline = this.#device.pipelines.get(kernel, entryPoint, args.overrides, halves);
@@ -98,6 +99,7 @@ export class Commands {
 
   /** Fills a buffer with zero bytes. */
   clear(buffer: PooledBuffer): void {
+    this.#device.requireOpen("clear a tensor");
     if (buffer.whole.isReleased) throw releasedError("clear a tensor", buffer);
     this.#transfer("clear", buffer.byteLength, (encoder) => {
       encoder.clearBuffer(buffer.raw, buffer.offset, buffer.byteLength);
@@ -111,6 +113,7 @@ export class Commands {
     byteLength: number,
     offsets: { source?: number; target?: number } = {},
   ): void {
+    this.#device.requireOpen("copy a tensor");
     if (source.whole.isReleased) throw releasedError("copy a tensor", source);
     if (target.whole.isReleased) throw releasedError("copy into a tensor", target);
     const { source: from = 0, target: to = 0 } = offsets;
@@ -127,6 +130,7 @@ export class Commands {
 
   /** Copies the beginning of a buffer of f32, or of f16 as the texture is, four numbers to a texel. */
   copyToTexture(source: PooledBuffer, { texture }: ScratchTexture, texels: number): void {
+    this.#device.requireOpen("copy a tensor");
     if (source.whole.isReleased) throw releasedError("copy a tensor", source);
     const rows = Math.floor(texels / TEXELS_PER_ROW);
     const rest = texels % TEXELS_PER_ROW;
@@ -166,6 +170,7 @@ export class Commands {
    * and copied by the stream itself.
    */
   write(buffer: PooledBuffer, data: NumericArray, byteOffset = 0): void {
+    this.#device.requireOpen("write into a tensor");
     if (buffer.whole.isReleased) throw releasedError("write into a tensor", buffer);
     if (this.profiler?.full) this.submit();
     const to = buffer.offset + byteOffset;
@@ -183,9 +188,10 @@ export class Commands {
     }
   }
 
-  /** Hands everything recorded to the device. */
+  /** Hands everything recorded to the device; to one that is gone, nothing. */
   submit(): void {
     if (!this.#encoder) return;
+    if (!this.#device.isOpen) return this.#discard();
     this.#endPass();
     const { queue } = this.#device.raw;
     if (this.#recorded > 0) {
@@ -201,10 +207,7 @@ export class Commands {
     queue.submit([this.#encoder.finish()]);
     this.profiler?.endSubmit();
     this.#submittedReads = this.#recordedReads;
-    this.#recordedReads = [];
-    this.#encoder = undefined;
-    this.#recorded = 0;
-    this.#uploaded = 0;
+    this.#discard();
   }
 
   /** Copies buffers to the host with a single wait. */
@@ -217,6 +220,7 @@ export class Commands {
    * use for them: what is recorded in between runs meanwhile.
    */
   readLater(sources: readonly ReadSource[]): LaterRead {
+    this.#device.requireOpen("read a tensor");
     const gone = sources.find(({ buffer }) => buffer.whole.isReleased);
     if (gone) throw releasedError("read a tensor", gone.buffer);
     this.#endPass();
@@ -240,6 +244,15 @@ export class Commands {
 
   #encode(): GPUCommandEncoder {
     return this.#encoder ??= this.#device.raw.createCommandEncoder();
+  }
+
+  /** Begins anew, without what is recorded. */
+  #discard(): void {
+    this.#recordedReads = [];
+    this.#encoder = undefined;
+    this.#pass = undefined;
+    this.#recorded = 0;
+    this.#uploaded = 0;
   }
 
   #endPass(): void {

@@ -35,6 +35,13 @@ const WANTED_LIMITS = [
   "maxTextureDimension2D",
 ] as const;
 
+/** After `destroy`. */
+const DESTROYED = "the GPU device was destroyed; open another with openDevice()";
+
+const lostBecause = (reason: string): string =>
+  `the GPU device was lost (${reason || "no reason given"}): the driver was reset or unplugged; ` +
+  "start again, with a smaller batch if it recurs";
+
 /** How {@linkcode openDevice} chooses its adapter. */
 export interface DeviceOptions {
   /** Another implementation of the WebGPU standard (Dawn, say) in place of the runtime's own. */
@@ -70,6 +77,8 @@ export class Device {
   /** Which variants of kernels run on this adapter. */
   readonly variants: VariantTable = new VariantTable();
   #fault: string | undefined;
+  /** Why nothing can be done with it any more. */
+  #ended: string | undefined;
 
   /** Wraps an open `GPUDevice`; {@linkcode openDevice} is the usual way in. */
   constructor(raw: GPUDevice, description: string) {
@@ -87,9 +96,12 @@ export class Device {
     this.nowhere = empty("nowhere", -1);
     const scopes = new CurrentScope();
     this.pool = new BufferPool(raw, scopes);
+    this.pool.requireDevice = (action) => this.requireOpen(action);
     this.pipelines = new PipelineCache(raw);
+    this.pipelines.requireDevice = (action) => this.requireOpen(action);
     this.commands = new Commands(this);
     this.textures = new ScratchTextures(raw, scopes);
+    this.textures.requireDevice = (action) => this.requireOpen(action);
     const leave = (resource: number | ScratchTexture): void => {
       // What is recorded may still use it.
       this.commands.submit();
@@ -101,11 +113,39 @@ export class Device {
       event.preventDefault();
       this.#fault ??= describeFault((event as GPUUncapturedErrorEvent).error);
     });
-    raw.lost.then((info) => {
-      if (info.reason === "destroyed") return;
-      this.#fault ??= `The GPU device was lost (${info.message || "no reason given"}): ` +
-        "the driver was reset or unplugged; start again, with a smaller batch if it recurs";
+    raw.lost.then(({ reason, message }) => {
+      this.#ended ??= reason === "destroyed" ? DESTROYED : lostBecause(message);
     });
+  }
+
+  /** Whether it can be used: it was neither destroyed nor lost. */
+  get isOpen(): boolean {
+    return this.#ended === undefined;
+  }
+
+  /**
+   * Fails unless the device can be used.
+   *
+   * @param action what is about to be done, such as `read a tensor`
+   * @throws {VitrailError} if it was destroyed or lost
+   */
+  requireOpen(action: string): void {
+    if (this.#ended !== undefined) throw new VitrailError(`Cannot ${action}: ${this.#ended}`);
+  }
+
+  /**
+   * The error in our words of what the runtime refused: of a lost device it says no more than that something
+   * went wrong, before it says what.
+   *
+   * @param action what was being done
+   */
+  async explain(cause: unknown, action: string): Promise<VitrailError> {
+    if (cause instanceof VitrailError) return cause;
+    // What was lost, and what was refused, is reported by events that are on their way.
+    await new Promise((done) => setTimeout(done, 0));
+    const reason = this.#ended ?? this.#fault ??
+      (cause instanceof Error ? cause.message : `${cause}`);
+    return new VitrailError(`Cannot ${action}: ${reason}`, { cause });
   }
 
   /** A tensor of unspecified contents; it belongs to the current scope, if there is one. */
@@ -140,6 +180,7 @@ export class Device {
    * `cast`.
    */
   write(target: Tensor, data: NumericArray): void {
+    this.requireOpen("write into a tensor");
     if (target.dtype === "f16") {
       throw new VitrailError(
         `Cannot write into an f16 tensor of shape (${target.shape.join(", ")}) from the host: ` +
@@ -181,6 +222,7 @@ export class Device {
 
   /** Throws, in words, what went wrong on the device since it was opened. */
   check(): void {
+    this.requireOpen("use the GPU");
     if (this.#fault) throw new VitrailError(this.#fault);
   }
 
@@ -217,6 +259,7 @@ export class Device {
   readLater(
     ...tensors: Tensor[]
   ): { numbers: () => Promise<NumericArray[]>; cancel: () => void } {
+    this.requireOpen("read a tensor");
     const gone = tensors.find(({ buffer }) => buffer.whole.isReleased);
     if (gone) throw releasedError("read a tensor", gone.buffer, gone.shape);
     const read = this.commands.readLater(tensors.map((t) => ({
@@ -236,16 +279,23 @@ export class Device {
 
   /** Submits what is recorded and waits until the device has run it. */
   async finish(): Promise<void> {
+    this.requireOpen("wait for the GPU");
     this.pool.pauseScopes();
     this.commands.submit();
-    await this.raw.queue.onSubmittedWorkDone();
+    try {
+      await this.raw.queue.onSubmittedWorkDone();
+    } catch (cause) {
+      throw await this.explain(cause, "wait for the GPU");
+    }
     this.check();
   }
 
-  /** Destroys every buffer and the device itself. */
+  /** Destroys every buffer and the device itself: every later call is an error. */
   destroy(): void {
+    if (this.#ended === DESTROYED) return;
     this.pool.destroy();
     this.textures.destroy();
+    this.#ended = DESTROYED;
     this.raw.destroy();
   }
 }
@@ -289,9 +339,13 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
         "use Deno 2.8.3 or newer, or pass `gpu`",
     );
   }
+  const refused = (cause: unknown): never => {
+    const { message } = cause instanceof Error ? cause : new Error(`${cause}`);
+    throw new VitrailError(`Cannot open a GPU: ${message}`, { cause });
+  };
   const adapter = await gpu.requestAdapter({
     powerPreference: options.powerPreference ?? "high-performance",
-  });
+  }).catch(refused);
   if (!adapter) {
     throw new VitrailError(
       "Cannot open a GPU: no Vulkan, Metal or DirectX 12 driver was found; install your card's " +
@@ -302,7 +356,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
   const requiredFeatures = (["timestamp-query", "shader-f16"] as GPUFeatureName[])
     .filter((f) => adapter.features.has(f));
-  const raw = await adapter.requestDevice({ requiredLimits, requiredFeatures });
+  const raw = await adapter.requestDevice({ requiredLimits, requiredFeatures }).catch(refused);
   const { description, vendor, device } = adapter.info;
   return new Device(raw, description || `${vendor} ${device}`.trim() || "unnamed adapter");
 }

@@ -50,6 +50,7 @@ export class LaterRead {
   /** Submits what is recorded, if the copies are not yet submitted, and waits for them. */
   async bytes(): Promise<ArrayBuffer[]> {
     try {
+      this.#device.requireOpen("read a tensor");
       if (!this.#mapped) {
         this.#device.commands.submit();
         this.map();
@@ -59,8 +60,7 @@ export class LaterRead {
       let at = 0;
       return this.#byteLengths.map((n) => mapped.slice(at, at += n));
     } catch (cause) {
-      this.#device.check();
-      throw cause;
+      throw await this.#device.explain(cause, "read a tensor");
     } finally {
       this.#staging.destroy();
     }
@@ -70,7 +70,7 @@ export class LaterRead {
   cancel(): void {
     // What is recorded still copies into it.
     if (!this.#mapped) this.#device.commands.submit();
-    this.map();
+    if (this.#device.isOpen) this.map();
     this.#staging.destroy();
   }
 }

@@ -26,6 +26,8 @@ export interface Pipeline {
 
 /** Compiles pipelines and keeps them. */
 export class PipelineCache {
+  /** Called before anything is compiled, with what is done: throws if the device is gone. */
+  requireDevice: (action: string) => void = () => {};
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #modules = new Map<string, GPUShaderModule>();
@@ -56,6 +58,7 @@ export class PipelineCache {
    * @throws {VitrailError} if it does not compile: what the compiler says, and of which line
    */
   async checkSource(kernel: Kernel): Promise<void> {
+    this.requireDevice(`compile ${kernel.name}`);
     this.#device.pushErrorScope("validation");
     const info = await this.#module(kernel).getCompilationInfo();
     await this.#device.popErrorScope();
@@ -74,6 +77,7 @@ export class PipelineCache {
    * @throws {VitrailError} if it does not compile, with what the compiler says
    */
   async check(kernel: Kernel, entryPoint: string, overrides: Overrides = {}): Promise<void> {
+    this.requireDevice(`compile ${kernel.name}`);
     this.#device.pushErrorScope("validation");
     let failure: unknown;
     try {
@@ -90,6 +94,7 @@ export class PipelineCache {
   }
 
   #module(kernel: Kernel, halves: readonly string[] = []): GPUShaderModule {
+    this.requireDevice(`compile ${kernel.name}`);
     const text = `${kernel.id} ${halves}`;
     let module = this.#modules.get(text);
     if (!module) {

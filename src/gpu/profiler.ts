@@ -179,7 +179,12 @@ export class Profiler {
     const recording = this.#recording;
     const readBacks = this.#readBacks.splice(0);
     this.#recording = this.#fresh();
-    await Promise.all(readBacks.map(({ buffer }) => buffer.mapAsync(GPUMapMode.READ)));
+    try {
+      await Promise.all(readBacks.map(({ buffer }) => buffer.mapAsync(GPUMapMode.READ)));
+    } catch (cause) {
+      for (const { buffer } of readBacks) buffer.destroy();
+      throw await this.#device.explain(cause, "read a profile");
+    }
     for (const { buffer, events } of readBacks) {
       const ticks = new BigUint64Array(buffer.getMappedRange());
       events.forEach((event, i) => {
@@ -226,6 +231,7 @@ export class Profiler {
  * end: a pass for each dispatch costs time.
  */
 export function attachProfiler(device: Device): Profiler {
+  device.requireOpen("attach a profiler");
   device.commands.submit();
   return device.commands.profiler = new Profiler(device);
 }

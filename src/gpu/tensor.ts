@@ -108,6 +108,7 @@ export class Tensor {
   }
 
   #check(action: string): void {
+    this.device.requireOpen(action);
     if (this.buffer.whole.isReleased) throw releasedError(action, this.buffer, this.shape);
   }
 

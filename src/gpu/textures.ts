@@ -76,6 +76,8 @@ function bytesOf({ width, height, format }: GPUTexture): number {
 export class ScratchTextures {
   /** Called before a texture is destroyed. */
   onDestroy: (texture: ScratchTexture) => void = () => {};
+  /** Called before a texture is lent, with what is done: throws if the device is gone. */
+  requireDevice: (action: string) => void = () => {};
   readonly #device: GPUDevice;
   readonly #slots = new Map<string, ScratchTexture>();
   readonly #scopes: CurrentScope | undefined;
@@ -96,6 +98,11 @@ export class ScratchTextures {
     return this.#owned.size;
   }
 
+  /** Textures that wait for another loan. */
+  get waitingCount(): number {
+    return [...this.#waiting.values()].reduce((sum, shelf) => sum + shelf.length, 0);
+  }
+
   /** Bytes taken from the adapter, without those of textures that wait for another loan. */
   get bytes(): number {
     const inUse = [...this.#slots.values(), ...this.#owned.keys()];
@@ -108,6 +115,7 @@ export class ScratchTextures {
    * @throws {VitrailError} if the adapter has no texture of that height.
    */
   get(slot: number, texels: number, format: TexelFormat = "rgba32float"): ScratchTexture {
+    this.requireDevice("allocate a texture");
     const rows = this.#rowsOf(texels);
     const key = `${format} ${slot}`;
     const present = this.#slots.get(key);
@@ -128,6 +136,7 @@ export class ScratchTextures {
    * @throws {VitrailError} if the adapter has no texture of that height.
    */
   own(texels: number, format: TexelFormat = "rgba32float"): OwnTexture {
+    this.requireDevice("allocate a texture");
     const rows = this.#rowsOf(texels);
     const waiting = this.#waiting.get(`${format} ${rows}`)?.pop();
     if (waiting) this.#waitingBytes -= bytesOf(waiting.texture);

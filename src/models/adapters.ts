@@ -11,7 +11,7 @@ import {
   PEFT_PREFIX,
   type PeftConfig,
   readPeftConfig,
-  writePeftConfig,
+  stagePeftConfig,
 } from "../formats/peft.ts";
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
@@ -272,14 +272,19 @@ function noSuchLayer(target: string, places: Place[]): VitrailError {
   );
 }
 
-/** Writes adapter_config.json and adapter_model.safetensors, each whole or not at all. */
+/**
+ * Writes adapter_model.safetensors and adapter_config.json, each whole or not at all. Both are written when
+ * the first of them takes its name: a save that fails leaves the directory as it was.
+ *
+ * @throws {VitrailError} if one of them cannot be written
+ */
 export async function saveAdapter(
   adapter: LoraAdapter,
   directory: string,
   options: { base?: string; taskType?: string } = {},
 ): Promise<void> {
   const { config, parameters } = adapter;
-  writePeftConfig(directory, {
+  using staged = stagePeftConfig(directory, {
     ...config,
     base: options.base ?? config.base,
     taskType: options.taskType ?? config.taskType,
@@ -292,6 +297,7 @@ export async function saveAdapter(
   await writeSafetensors(`${directory}/${ADAPTER_WEIGHTS}`, tensors, {
     metadata: { format: "pt" },
   });
+  staged.commit();
 }
 
 /** Adds the adapter to the model's weights and takes it off: the model is a plain one again. */

@@ -5,10 +5,10 @@
  */
 import type { Parameter } from "../autograd/parameter.ts";
 import type { GptConfig } from "../formats/gpt_config.ts";
-import { readBertConfig, writeBertConfig } from "../formats/huggingface_bert.ts";
+import { readBertConfig, stageBertConfig } from "../formats/huggingface_bert.ts";
 import type { BertHeadsSettings } from "../formats/huggingface_bert.ts";
-import { writeGenerationConfig } from "../formats/generation_config.ts";
-import { readConfig, writeConfig } from "../formats/huggingface_gpt2.ts";
+import { stageGenerationConfig } from "../formats/generation_config.ts";
+import { readConfig, stageConfig } from "../formats/huggingface_gpt2.ts";
 import type { PackedFormat } from "../formats/quantized_matrix.ts";
 import { openModelWeights, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
@@ -53,18 +53,21 @@ export function warnOnConsole(message: string): void {
 }
 
 /**
- * Writes config.json, generation_config.json and model.safetensors, each whole or not at all.
+ * Writes model.safetensors, config.json and generation_config.json, each whole or not at all. They take
+ * their names in that order, and the first of them when all are written: a save that fails, on a device
+ * that is gone or a disk that is full, leaves the directory as it was.
  *
  * @throws {VitrailError} if one of them cannot be written
  */
 export async function saveGpt(model: Gpt, directory: string): Promise<void> {
   const { config, quantized } = model;
-  writeConfig(directory, config, { packing: packingOf(quantized) });
-  writeGenerationConfig(directory, config);
+  using staged = stageConfig(directory, config, { packing: packingOf(quantized) });
+  using generation = stageGenerationConfig(directory, config);
   const tensors = tensorsToWrite(model.device, model.parameters.flatMap(inFile));
   tensors.push(...neutralTensors(config), ...quantized.flatMap(packedTensors));
   const metadata = { format: "pt", ...packedMetadata(quantized) };
   await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata });
+  for (const file of [staged, generation]) file.commit();
 }
 
 /**
@@ -158,9 +161,14 @@ export function loadBert(
   });
 }
 
-/** Writes config.json and model.safetensors, each whole or not at all. */
+/**
+ * Writes model.safetensors and config.json, as {@linkcode saveGpt} does.
+ *
+ * @throws {VitrailError} if one of them cannot be written
+ */
 export async function saveBert(model: Bert, directory: string): Promise<void> {
-  writeBertConfig(directory, { config: model.config, heads: model.heads.settings });
+  const { config, heads: { settings: heads } } = model;
+  using staged = stageBertConfig(directory, { config, heads });
   const named = model.parameters.flatMap(inFile);
   // `transformers` has the head's bias twice, and takes the decoder's where the two are not tied.
   const bias = named.find(({ name }) => name === "cls.predictions.bias");
@@ -169,6 +177,7 @@ export async function saveBert(model: Bert, directory: string): Promise<void> {
   }
   const tensors = tensorsToWrite(model.device, named);
   await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
+  staged.commit();
 }
 
 /** A tensor, or one of equal slices of it, under the name that its file gives it. */

@@ -12,7 +12,7 @@ import type { GptConfig } from "../formats/gpt_config.ts";
 import {
   type GptClassifierSettings,
   readGptClassifierConfig,
-  writeGptClassifierConfig,
+  stageGptClassifierConfig,
 } from "../formats/huggingface_gpt2_classifier.ts";
 import { readConfig } from "../formats/huggingface_gpt2.ts";
 import { openModelWeights, writeSafetensors } from "../formats/safetensors.ts";
@@ -111,12 +111,17 @@ export function loadGptClassifier(
   });
 }
 
-/** Writes config.json and model.safetensors, each whole or not at all. */
+/**
+ * Writes model.safetensors and config.json, as `saveGpt` does.
+ *
+ * @throws {VitrailError} if one of them cannot be written
+ */
 export async function saveGptClassifier(model: GptClassifier, directory: string): Promise<void> {
   const { config, device } = model.gpt;
-  writeGptClassifierConfig(directory, { config, ...model.settings });
+  using staged = stageGptClassifierConfig(directory, { config, ...model.settings });
   const named = model.parameters.map((p) => ({ name: p.name, tensor: p }));
   const tensors = tensorsToWrite(device, named);
   tensors.push(...neutralTensors(config));
   await writeSafetensors(`${directory}/model.safetensors`, tensors, { metadata: { format: "pt" } });
+  staged.commit();
 }
