@@ -150,7 +150,7 @@ export {
   encodePieces,
   joinPair,
 } from "./src/tokenizers/bert_encoder.ts";
-export type { Pieces } from "./src/tokenizers/word_piece.ts";
+export type { Pieces } from "./src/tokenizers/pipeline.ts";
 export type { SequenceTemplate, TemplatePart } from "./src/tokenizers/sequence_template.ts";
 export { trainCharacterTokenizer } from "./src/tokenizers/train_characters.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import type { Tokenizer } from "./tokenizer.ts";
-import { type Pieces, WordPieceEncoder } from "./word_piece.ts";
+import type { Tokenizer } from "./json_tokenizer.ts";
+import type { Pieces } from "./pipeline.ts";
 
 /** A text, or its words if they were cut already, as tagging has them. */
 export type BertText = string | readonly string[];
@@ -34,17 +34,12 @@ export interface EncodedPair {
   dropped: number;
 }
 
-/**
- * The pieces of one text, without special tokens.
- *
- * @throws {VitrailError} if the tokenizer is none of BERT's.
- */
+/** The pieces of one text, without special tokens. */
 export function encodePieces(tokenizer: Tokenizer, text: BertText): Pieces {
-  const encoder = encoderOf(tokenizer);
-  if (typeof text === "string") return encoder.encode(text);
+  if (typeof text === "string") return tokenizer.pieces(text);
   const all: Pieces = { ids: [], offsets: [], words: [] };
   text.forEach((word, number) => {
-    const { ids, offsets } = encoder.encode(word);
+    const { ids, offsets } = tokenizer.pieces(word);
     for (let i = 0; i < ids.length; i++) {
       all.ids.push(ids[i]);
       all.offsets.push(offsets[i]);
@@ -133,21 +128,4 @@ export function longestFirst(a: number, b: number, most: number): [number, numbe
   const half = Math.floor(most / 2);
   const kept = short <= half ? [short, Math.min(long, most - short)] : [half, most - half];
   return a <= b ? [kept[0], kept[1]] : [kept[1], kept[0]];
-}
-
-const encoders = new WeakMap<Tokenizer, WordPieceEncoder>();
-
-function encoderOf(tokenizer: Tokenizer): WordPieceEncoder {
-  const known = encoders.get(tokenizer);
-  if (known) return known;
-  // deno-lint-ignore no-explicit-any
-  const encoder = WordPieceEncoder.of(tokenizer.toJson() as any);
-  if (!encoder) {
-    throw new VitrailError(
-      "Cannot encode for BERT: the tokenizer is no WordPiece with BERT's words; wanted one of " +
-        "BERT's, or one trained with `vitrail tokenizer train --kind wordpiece`",
-    );
-  }
-  encoders.set(tokenizer, encoder);
-  return encoder;
 }

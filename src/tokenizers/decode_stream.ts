@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Decoder } from "./decoders.ts";
 
 /** Turns ids into text a few at a time; what may still become a character is held back. */
 export interface DecodeStream {
@@ -12,77 +13,31 @@ export interface DecodeStream {
   end(): string;
 }
 
-/** The character that stands for bytes which are no text. */
-const BROKEN = "\ufffd";
-
 /**
- * Ids that stand for bytes: the pieces together are exactly the text of all ids decoded at once,
- * broken bytes included.
+ * A stream whose pieces together are exactly the text of all ids decoded at once.
+ *
+ * @param tokenOf the token of an id; nothing if it is not shown
  */
-export class ByteStream implements DecodeStream {
-  readonly #bytesOf: (id: number) => Uint8Array | string | undefined;
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-  /** `bytesOf` tells an id's bytes, or its text where no character reaches across it. */
-  constructor(bytesOf: (id: number) => Uint8Array | string | undefined) {
-    this.#bytesOf = bytesOf;
-  }
-
-  push(ids: Iterable<number>): string {
-    let out = "";
-    for (const id of ids) {
-      const bytes = this.#bytesOf(id);
-      if (bytes === undefined) continue;
-      out += typeof bytes === "string"
-        ? this.end() + bytes
-        : this.#decoder.decode(bytes, { stream: true });
-    }
-    return out;
-  }
-
-  end(): string {
-    return this.#decoder.decode();
-  }
-}
-
-/**
- * Ids whose text depends on their neighbours, such as the blank between two words: each is decoded
- * together with the one before.
- */
-export class WordStream implements DecodeStream {
-  readonly #decode: (ids: number[]) => string;
-  #context: number[] = [];
-  #pending: number[] = [];
-
-  /** `decode` turns any list of ids into text. */
-  constructor(decode: (ids: number[]) => string) {
-    this.#decode = decode;
-  }
-
-  push(ids: Iterable<number>): string {
-    let out = "";
-    for (const id of ids) {
-      this.#pending.push(id);
-      const text = this.#fresh();
-      // Four bytes make the longest character: a longer wait means that the bytes are no text.
-      if (text.endsWith(BROKEN) && this.#pending.length < 4) continue;
-      out += text;
-      // An id that shows nothing, such as a special one, is no context for the next.
-      if (text !== "") this.#context = this.#pending;
-      this.#pending = [];
-    }
-    return out;
-  }
-
-  end(): string {
-    const text = this.#pending.length > 0 ? this.#fresh() : "";
-    this.#context = [];
-    this.#pending = [];
-    return text;
-  }
-
-  #fresh(): string {
-    const before = this.#decode(this.#context);
-    return this.#decode([...this.#context, ...this.#pending]).slice(before.length);
-  }
+export function decodeStream(
+  decoder: Decoder,
+  tokenOf: (id: number) => string | undefined,
+): DecodeStream {
+  let stage = decoder.stage();
+  return {
+    push(ids) {
+      let out = "";
+      for (const id of ids) {
+        const token = tokenOf(id);
+        if (token === undefined) continue;
+        const pieces = stage.push(token);
+        for (let i = 0; i < pieces.length; i++) out += pieces[i];
+      }
+      return out;
+    },
+    end() {
+      const rest = stage.end().join("");
+      stage = decoder.stage();
+      return rest;
+    },
+  };
 }

@@ -6,7 +6,8 @@
 import { VitrailError } from "../errors.ts";
 import { BYTE_TO_CHARACTER, GPT2_WORDS } from "./byte_alphabet.ts";
 import { PairCounts, type Word } from "./pair_counts.ts";
-import { byteLevelJson, JsonTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { JsonTokenizer, type Tokenizer } from "./json_tokenizer.ts";
+import { byteLevelJson } from "./tokenizer_json.ts";
 
 /** Options of both trainers. */
 export interface TrainTokenizerOptions {

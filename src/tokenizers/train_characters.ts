@@ -4,7 +4,8 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { JsonTokenizer, type Tokenizer, tokenizerJson } from "./tokenizer.ts";
+import { JsonTokenizer, type Tokenizer } from "./json_tokenizer.ts";
+import { tokenizerJson } from "./tokenizer_json.ts";
 import type { TrainTokenizerOptions } from "./train_bpe.ts";
 
 /** Stands for every character that training did not see, or that found no room. */

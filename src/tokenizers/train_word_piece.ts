@@ -6,8 +6,8 @@
  */
 import { VitrailError } from "../errors.ts";
 import { bertWords, BLANKS } from "./bert_words.ts";
+import { JsonTokenizer, type Tokenizer } from "./json_tokenizer.ts";
 import { PairCounts, type Word } from "./pair_counts.ts";
-import { JsonTokenizer, type Tokenizer } from "./tokenizer.ts";
 import type { TrainTokenizerOptions } from "./train_bpe.ts";
 import { BERT_SPECIAL_TOKENS, wordPieceJson } from "./word_piece_json.ts";
 
@@ -100,8 +100,7 @@ export async function countBertWords(
   }
   const words = new Map<string, number>();
   for (const [stretch, count] of stretches) {
-    for (const { characters } of bertWords(stretch)) {
-      const word = characters.join("");
+    for (const word of bertWords(stretch)) {
       words.set(word, (words.get(word) ?? 0) + count);
     }
   }

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { BYTE_TO_CHARACTER } from "../../src/tokenizers/byte_alphabet.ts";
-import { byteLevelJson, JsonTokenizer } from "../../src/tokenizers/tokenizer.ts";
+import { JsonTokenizer } from "../../src/tokenizers/tokenizer.ts";
+import { byteLevelJson } from "../../src/tokenizers/tokenizer_json.ts";
 import { TextWriter } from "../../src/generation/text_writer.ts";
 import { below, randomOf } from "../../src/data/random.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { loadTokenizer } from "../../src/tokenizers/tokenizer.ts";
-import { tokenizerJson } from "../../src/tokenizers/tokenizer.ts";
+import { tokenizerJson } from "../../src/tokenizers/tokenizer_json.ts";
 import { folder } from "../data/files.ts";
 
 const vocab = { a: 0, b: 1, "<|endoftext|>": 2, "</s>": 3, "<|im_end|>": 4 };

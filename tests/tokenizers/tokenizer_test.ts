@@ -92,7 +92,12 @@ Deno.test("words that lean on their neighbours stream as they decode", () => {
   const vocab = { "[UNK]": 0, "[SEP]": 1, call: 2, me: 3, "##d": 4, ".": 5, "##ish": 6 };
   const tokenizer = new JsonTokenizer({
     added_tokens: [added("[UNK]", 0), added("[SEP]", 1)],
-    normalizer: { type: "BertNormalizer", lowercase: true, clean_text: true },
+    normalizer: {
+      type: "BertNormalizer",
+      lowercase: true,
+      clean_text: true,
+      handle_chinese_chars: true,
+    },
     pre_tokenizer: { type: "BertPreTokenizer" },
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
     model: {
@@ -144,9 +149,22 @@ Deno.test("files that are no tokenizer are named, with what is wrong", async () 
   };
   await refused(undefined, /Cannot find a tokenizer in .*: wanted tokenizer\.json, or vocab\.json/);
   await refused("{", /tokenizer\.json: it is not JSON/);
-  await refused("{}", /tokenizer\.json: it has no model\.vocab; wanted a file as/);
-  await refused("null", /it has no model\.vocab/);
-  await refused('{"model":{"vocab":{"a":-1},"type":"BPE","merges":[]}}', /no whole number from 0/);
-  await refused('{"model":{"vocab":{"a":1},"type":"Nonsense"},"pre_tokenizer":{"type":"X"}}', /X/);
+  await refused("{}", /tokenizer\.json: model is absent, wanted an object/);
+  await refused("null", /it holds null, wanted an object/);
+  const bpe = '"model":{"vocab":{"a":1},"type":"BPE","merges":[]}';
+  await refused('{"model":{"type":"BPE"}}', /model: vocab is absent, wanted an object of tokens/);
+  await refused(
+    bpe.replace("1", "-1").replace(/.*/, "{$&}"),
+    /vocab\.a is -1, wanted a whole number/,
+  );
+  await refused(
+    '{"model":{"vocab":{"a":1},"type":"Nonsense"}}',
+    /model "Nonsense" is not supported/,
+  );
+  await refused(
+    `{${bpe},"pre_tokenizer":{"type":"X"}}`,
+    /pre-tokenizer "X" is not supported, wanted/,
+  );
+  await refused(`{${bpe},"decoder":{"type":"toString"}}`, /decoder "toString" is not supported/);
   Deno.removeSync(folder, { recursive: true });
 });

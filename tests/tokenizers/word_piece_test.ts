@@ -176,7 +176,7 @@ Deno.test("what BERT cannot read is refused with what is wanted", async () => {
   const characters = await trainCharacterTokenizer(["abc"]);
   refused(
     () => encodePair(characters, "abc"),
-    /no WordPiece with BERT's words; wanted one of BERT/,
+    /has no \[CLS\]; wanted one of BERT/,
   );
   refused(
     () => encodePair(tokenizer, "a", "b", { maxLength: 2 }),

@@ -7,7 +7,7 @@
 import { VitrailError } from "../../errors.ts";
 import { encodePieces, joinPair } from "../../tokenizers/bert_encoder.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
-import type { Pieces } from "../../tokenizers/word_piece.ts";
+import type { Pieces } from "../../tokenizers/pipeline.ts";
 import { padSequences, type Sequence, type SequenceBatch } from "../length_batches.ts";
 import type { AnswerText, Question } from "./question_answers.ts";
 

@@ -6,7 +6,7 @@
 import { VitrailError } from "../../errors.ts";
 import { encodePieces, joinPair } from "../../tokenizers/bert_encoder.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
-import type { Pieces } from "../../tokenizers/word_piece.ts";
+import type { Pieces } from "../../tokenizers/pipeline.ts";
 import { padSequences, type Sequence, type SequenceBatch } from "../length_batches.ts";
 
 /** A sentence, or a part of one that is too long for the model. */

@@ -10,7 +10,15 @@ export const PIECES =
 /** Cuts words such as `abc` into `a ##b ##c`. */
 export function tinyTokenizer(): Tokenizer {
   return new JsonTokenizer({
-    added_tokens: PIECES.slice(0, 5).map((content, id) => ({ id, content, special: true })),
+    added_tokens: PIECES.slice(0, 5).map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
     normalizer: {
       type: "BertNormalizer",
       clean_text: true,

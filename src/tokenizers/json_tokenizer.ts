@@ -1,0 +1,202 @@
+/**
+ * Runs the contents of a `tokenizer.json` as the Rust library does.
+ *
+ * @module
+ */
+import { VitrailError } from "../errors.ts";
+import { anything, checkValue, mapOf, object } from "../formats/json_rules.ts";
+import { quoteName } from "../formats/messages.ts";
+import { type AddedToken, addedTokensRule } from "./added_tokens.ts";
+import { BYTE_TO_CHARACTER } from "./byte_alphabet.ts";
+import { type Decoder, DECODERS, SPACED } from "./decoders.ts";
+import { type DecodeStream, decodeStream } from "./decode_stream.ts";
+import type { Model } from "./models/model.ts";
+import { makeModel } from "./models/models.ts";
+import { NORMALIZERS } from "./normalizers.ts";
+import { type AnyPart, makePart, optionalPart } from "./part.ts";
+import { type Pieces, Pipeline } from "./pipeline.ts";
+import { PRE_TOKENIZERS } from "./pre_tokenizers.ts";
+
+/** Options of decoding. */
+export interface DecodeOptions {
+  /** Whether special tokens are left out; by default they are. */
+  skipSpecialTokens?: boolean;
+}
+
+/** Text to ids and back. */
+export interface Tokenizer {
+  /** Number of ids. */
+  readonly vocabularySize: number;
+  /** The id that ends a document, if there is one. */
+  readonly endOfText: number | undefined;
+  /** Ids of a text. */
+  encode(text: string): Uint32Array<ArrayBuffer>;
+  /** Pieces of a text, and where in it each comes from. */
+  pieces(text: string): Pieces;
+  /** Text of ids. */
+  decode(ids: Iterable<number>, options?: DecodeOptions): string;
+  /** A decoder for ids that arrive a few at a time. */
+  stream(options?: DecodeOptions): DecodeStream;
+  /** The id of a token, as the vocabulary spells it. */
+  tokenToId(token: string): number | undefined;
+  /** The contents of its `tokenizer.json`. */
+  toJson(): unknown;
+}
+
+/** The parts of a file. */
+const fileRule = object({
+  added_tokens: addedTokensRule,
+  normalizer: optionalPart,
+  pre_tokenizer: optionalPart,
+  post_processor: optionalPart,
+  decoder: optionalPart,
+  model: mapOf(anything),
+});
+
+/** A tokenizer that a `tokenizer.json` describes. */
+export class JsonTokenizer implements Tokenizer {
+  readonly vocabularySize: number;
+  endOfText: number | undefined;
+  /**
+   * Told of text that no token of the vocabulary stands for, once: other text of that kind is not
+   * spoken of again. Unless another function is put here, it warns on the console.
+   */
+  onUnknown: (message: string) => void = (message) => console.warn(message);
+  readonly #json: unknown;
+  readonly #pipeline: Pipeline;
+  readonly #decoder: Decoder;
+  readonly #model: Model;
+  readonly #added = new Map<string, number>();
+  readonly #tokens: (string | undefined)[] = [];
+  readonly #isSpecial: boolean[] = [];
+  readonly #trims: { addsPrefix: boolean } | undefined;
+  #unknown: Set<string> | undefined = new Set();
+
+  /**
+   * Takes parsed JSON; `source` is what to call it in errors.
+   *
+   * @throws {VitrailError} if it is no tokenizer, or has a part that is not supported.
+   */
+  constructor(json: unknown, source = "this tokenizer.json") {
+    this.#json = json;
+    const fault = (reason: string) => new VitrailError(`Cannot use ${source}: ${reason}`);
+    const file = checkValue(json, fileRule, { fault });
+    try {
+      this.#model = makeModel(file.model, (text) => this.#unknown?.add(text));
+      const normalizer = file.normalizer
+        ? makePart(file.normalizer, NORMALIZERS, "normalizer")
+        : undefined;
+      const steps = file.pre_tokenizer
+        ? makePart(file.pre_tokenizer, PRE_TOKENIZERS, "pre-tokenizer")
+        : [];
+      this.#decoder = file.decoder ? makePart(file.decoder, DECODERS, "decoder") : SPACED;
+      const added = this.#number(file.added_tokens ?? []);
+      this.#pipeline = new Pipeline({ added, normalizer, steps, model: this.#model });
+      for (const [token, id] of this.#model.vocabulary) this.#tokens[id] = token;
+      for (const { id, content, normalized } of added) {
+        this.#tokens[id] = normalized ? this.#pipeline.normalize(content) : content;
+      }
+    } catch (cause) {
+      throw cause instanceof VitrailError ? fault(cause.message) : cause;
+    }
+    const special = new Set(
+      (file.added_tokens ?? []).filter((t) => t.special).map((t) => t.content),
+    );
+    this.#tokens.forEach((token, id) => this.#isSpecial[id] = special.has(token!));
+    this.#trims = trimsOf(file.post_processor);
+    this.vocabularySize = this.#tokens.length;
+    this.endOfText = ["<|endoftext|>", "</s>", "[SEP]"]
+      .map((t) => this.tokenToId(t)).find((id) => id !== undefined);
+  }
+
+  /** Added tokens with the ids that the library gives them, whatever those of the file are. */
+  #number(tokens: readonly AddedToken[]): AddedToken[] {
+    const byId = new Map<number, AddedToken>();
+    let next = this.#model.vocabulary.size;
+    for (const token of tokens) {
+      if (token.content === "") continue;
+      const id = this.tokenToId(token.content) ?? next++;
+      this.#added.set(token.content, id);
+      byId.set(id, { ...token, id });
+    }
+    return [...byId.values()];
+  }
+
+  encode(text: string): Uint32Array<ArrayBuffer> {
+    // Half a surrogate pair is no character: UTF-8 has U+FFFD in its place.
+    const ids = this.#pipeline.ids(text.toWellFormed());
+    this.#reportUnknown();
+    return ids;
+  }
+
+  pieces(text: string): Pieces {
+    const pieces = this.#pipeline.pieces(text.toWellFormed());
+    this.#reportUnknown();
+    if (this.#trims) trim(pieces, (id) => this.#tokens[id] ?? "", this.#trims.addsPrefix);
+    return pieces;
+  }
+
+  /** Says once that the vocabulary does not have something. */
+  #reportUnknown(): void {
+    if (!this.#unknown?.size) return;
+    const some = [...this.#unknown];
+    this.#unknown = undefined;
+    const shown = some.slice(0, 5).map(quoteName).join(", ") + (some.length > 5 ? ", …" : "");
+    this.onUnknown(
+      `The tokenizer does not know ${shown}: it reads its token for the unknown there, or nothing ` +
+        "(said once)",
+    );
+  }
+
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+    const stream = this.stream(options);
+    return stream.push(ids) + stream.end();
+  }
+
+  stream({ skipSpecialTokens = true }: DecodeOptions = {}): DecodeStream {
+    return decodeStream(
+      this.#decoder,
+      (id) => skipSpecialTokens && this.#isSpecial[id] ? undefined : this.#tokens[id],
+    );
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.#added.get(token) ?? this.#model.vocabulary.get(token);
+  }
+
+  toJson(): unknown {
+    return this.#json;
+  }
+}
+
+/** Whether the post-processor takes blanks off the offsets. */
+function trimsOf(part: AnyPart | null | undefined): { addsPrefix: boolean } | undefined {
+  const { type, trim_offsets, add_prefix_space, processors } = (part ?? {}) as {
+    type?: string;
+    trim_offsets?: boolean;
+    add_prefix_space?: boolean;
+    processors?: AnyPart[];
+  };
+  if (type === "Sequence") return (processors ?? []).map(trimsOf).find((found) => found);
+  if (type !== "ByteLevel" && type !== "RobertaProcessing") return undefined;
+  return trim_offsets ?? true ? { addsPrefix: add_prefix_space ?? true } : undefined;
+}
+
+const BLANK = new RegExp(`[\\p{White_Space}${BYTE_TO_CHARACTER[0x20]}]`, "v");
+
+/** Takes the blanks at the ends of pieces off their offsets. */
+function trim(pieces: Pieces, tokenOf: (id: number) => string, addsPrefix: boolean): void {
+  pieces.ids.forEach((id, i) => {
+    const token = tokenOf(id);
+    let leading = 0;
+    while (leading < token.length && BLANK.test(token[leading])) leading++;
+    let trailing = 0;
+    while (trailing < token.length && BLANK.test(token[token.length - 1 - trailing])) trailing++;
+    let [begin, end] = pieces.offsets[i];
+    // A blank that was put before the first word is none of the text.
+    if (leading === 1 && addsPrefix && (i === 0 || begin === 0)) leading = 0;
+    begin = Math.min(begin + leading, end);
+    if (trailing > 0 && end >= trailing) end = Math.max(end - trailing, begin);
+    pieces.offsets[i] = [begin, end];
+  });
+}
