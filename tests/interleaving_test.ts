@@ -223,3 +223,48 @@ Deno.test("two hundred calls at once give each what it gives alone, and leave no
   assert.ok(most >= 20, `at most ${most} calls ran at once: wanted 20`);
   assert.equal(await live(device), before);
 });
+
+Deno.test("figures that are read while steps go on belong to their steps", async () => {
+  const { ids } = scriptOf(1, false);
+  const batches = Array.from(
+    { length: 3 },
+    () => ({ inputs: ids(16), targets: Int32Array.from(ids(16)) }),
+  );
+  const figuresOf = async (atOnce: boolean): Promise<unknown> => {
+    using own = new Gpt(device, config, freshWeights(3));
+    using trainer = new Trainer(languageModelling(own, 8));
+    trainer.step([batches[0]], 1e-2);
+    let reading = trainer.figures();
+    if (!atOnce) await reading;
+    trainer.step([batches[1]], 1e-2);
+    const found = [await reading];
+    reading = trainer.figures();
+    trainer.step([batches[2]], 1e-2);
+    return [...found, await reading, await trainer.figures()];
+  };
+  const alone = await figuresOf(false) as { step: number }[][];
+  assert.deepEqual(alone.map((some) => some.map(({ step }) => step)), [[1], [2], [3]]);
+  assert.deepEqual(await figuresOf(true), alone);
+});
+
+Deno.test("two lists of calls that are noted at once have what ran during each", async () => {
+  const { variants } = device;
+  const run = (): void => {
+    using _scope = device.scope();
+    runWithHooks(model, { ids: model.ids([1, 2, 3]) }, { hooks: [] });
+  };
+  const [alone] = [await variants.note(run)];
+  const [outer, inner] = await Promise.all([
+    variants.note(async () => {
+      run();
+      await new Promise((done) => setTimeout(done, 20));
+      run();
+    }),
+    variants.note(() => {}),
+  ]);
+  const keys = (noted: typeof outer): string[] => noted.map(({ key }) => key).sort();
+  assert.ok(alone.length > 0);
+  assert.deepEqual(keys(outer), keys(alone));
+  assert.deepEqual(keys(inner), []);
+  assert.ok(outer.every(({ key, count }) => count === 2 * alone.find((a) => a.key === key)!.count));
+});

@@ -75,7 +75,7 @@ export class Parameter extends Tensor implements Disposable {
     const { pool } = this.device;
     // What it shares with others lives until the last of them leaves; to release a part does nothing.
     for (const buffer of [this.buffer, this.#gradient?.buffer]) if (buffer) pool.release(buffer);
-    this.buffer = PooledBuffer.released(this.buffer);
+    this.buffer = PooledBuffer.released(this.buffer, this.shape);
     this.#gradient = undefined;
     this.#home?.leave(this);
     this.#home = undefined;

@@ -47,6 +47,7 @@ export class AtomicFile {
     const { target, directory, separator } = locate(path);
     this.#path = target;
     this.#directory = directory === "" ? separator : directory;
+    if (this.#isDirectory(target)) throw this.#fault({ code: "EISDIR" });
     // A short name of its own: adding to the final name could pass the longest name allowed.
     const unique = crypto.randomUUID().slice(0, 13);
     this.#temporary = `${directory}${separator}.vitrail-${unique}.tmp`;
@@ -116,6 +117,17 @@ export class AtomicFile {
       );
     }
     return this.#file;
+  }
+
+  /** Files take their names in turn: what the rename would refuse must be known before the first. */
+  #isDirectory(path: string): boolean {
+    // Asking first, because to look without the permission would stop and prompt on a terminal.
+    if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
+    try {
+      return Deno.statSync(path).isDirectory;
+    } catch {
+      return false;
+    }
   }
 
   #remove(): void {

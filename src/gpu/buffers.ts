@@ -177,7 +177,17 @@ export class BufferPool {
   persistent<T>(make: () => T): T {
     using scope = this.detachedScope();
     const made = scope.run(make);
-    scope.letGo();
+    scope.handOver();
+    return made;
+  }
+
+  /**
+   * Runs `make`, which makes several things of the current scope: all of them, or if it fails none.
+   */
+  together<T>(make: () => T): T {
+    using scope = this.detachedScope();
+    const made = scope.run(make);
+    scope.handOver(this.#scopes.scope);
     return made;
   }
 

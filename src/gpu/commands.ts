@@ -128,8 +128,11 @@ export class Commands {
     });
   }
 
-  /** Copies the beginning of a buffer of f32, or of f16 as the texture is, four numbers to a texel. */
-  copyToTexture(source: PooledBuffer, { texture }: ScratchTexture, texels: number): void {
+  /**
+   * Copies the beginning of a buffer of f32, or of f16 as the texture is, four numbers to a texel, from row
+   * `row` of the texture on.
+   */
+  copyToTexture(source: PooledBuffer, { texture }: ScratchTexture, texels: number, row = 0): void {
     this.#device.requireOpen("copy a tensor");
     if (source.whole.isReleased) throw releasedError("copy a tensor", source);
     const rows = Math.floor(texels / TEXELS_PER_ROW);
@@ -140,27 +143,17 @@ export class Commands {
       if (rows > 0) {
         encoder.copyBufferToTexture(
           { buffer: source.raw, offset: source.offset, bytesPerRow },
-          { texture },
+          { texture, origin: [0, row] },
           [TEXELS_PER_ROW, rows],
         );
       }
       if (rest > 0) {
         encoder.copyBufferToTexture(
           { buffer: source.raw, offset: source.offset + rows * bytesPerRow },
-          { texture, origin: [0, rows] },
+          { texture, origin: [0, row + rows] },
           [rest, 1],
         );
       }
-    });
-  }
-
-  /** Fills a texture with zeros. */
-  clearTexture({ texture, view }: ScratchTexture): void {
-    const bytes = texture.width * texture.height * texelBytes(texture.format);
-    this.#transfer("clear texture", bytes, (encoder) => {
-      encoder.beginRenderPass({
-        colorAttachments: [{ view, loadOp: "clear", storeOp: "store", clearValue: [0, 0, 0, 0] }],
-      }).end();
     });
   }
 

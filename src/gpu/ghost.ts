@@ -48,7 +48,6 @@ function ghostDevice(limits: Limits, hasF16: boolean): GPUDevice {
   };
   const encoder = {
     beginComputePass: () => pass,
-    beginRenderPass: () => pass,
     clearBuffer: nothing,
     copyBufferToBuffer: nothing,
     copyBufferToTexture: nothing,

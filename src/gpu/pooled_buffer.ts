@@ -78,7 +78,10 @@ export class PooledBuffer implements Owned {
   }
 
   /** What stands where a buffer was: its use is an error. */
-  static released({ id, raw, byteLength, shape }: PooledBuffer): PooledBuffer {
+  static released(
+    { id, raw, byteLength }: PooledBuffer,
+    shape: readonly number[],
+  ): PooledBuffer {
     const gone = new PooledBuffer({ id, raw, byteLength });
     gone.shape = shape;
     gone.isReleased = true;

@@ -174,9 +174,12 @@ export class Scope implements Disposable {
     return tensor;
   }
 
-  /** Forgets all that it owns without giving it back. */
-  letGo(): void {
-    for (const owned of [...this.#owned, ...this.#doubtful]) this.disown(owned);
+  /** Hands all that it owns to another scope, or lets it go without giving it back. */
+  handOver(to?: Scope): void {
+    for (const owned of [...this.#owned, ...this.#doubtful]) {
+      this.disown(owned);
+      to?.take(owned);
+    }
   }
 
   /** Its code has called something asynchronous. */

@@ -195,9 +195,8 @@ export class ScratchTextures {
       label,
       size: [TEXELS_PER_ROW, rows],
       format,
-      // As a render target it can be cleared, for which WebGPU has no other way.
       usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING |
-        GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT,
+        GPUTextureUsage.COPY_DST,
     });
     return { id: this.#nextId++, texture, view: texture.createView() };
   }

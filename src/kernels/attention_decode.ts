@@ -10,7 +10,7 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { type ScratchTexture, type TexelFormat, TEXELS_PER_ROW } from "../gpu/textures.ts";
 import { callClass, sizeClass } from "./call_class.ts";
 import { lanesOf } from "./launch.ts";
-import { texels } from "./texels.ts";
+import { clearTexels, texels } from "./texels.ts";
 import { chooseWorkgroup, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
 const kernel = new Kernel("attention_decode", source);
@@ -60,7 +60,7 @@ export function decodeCache(
   const texels = layers * batch * heads * quadsOf(headSize) * capacity;
   const [keys, values] = [0, 1].map(() => device.textures.own(texels, TEXELS[format]));
   // What is past the end counts 0 times, and 0 times what another may have left need not be 0.
-  for (const used of [keys, values]) if (used.isUsed) device.commands.clearTexture(used);
+  for (const used of [keys, values]) if (used.isUsed) clearTexels(device, used);
   return { ...size, capacity, keys, values };
 }
 

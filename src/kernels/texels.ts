@@ -5,9 +5,10 @@
  * @module
  */
 import source from "../../shaders/pack_rows.wgsl" with { type: "text" };
+import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { ScratchTexture } from "../gpu/textures.ts";
+import { type ScratchTexture, texelBytes, TEXELS_PER_ROW } from "../gpu/textures.ts";
 import { perElement } from "./launch.ts";
 
 const kernel = new Kernel("pack_rows", source);
@@ -48,6 +49,21 @@ export function texels(
     });
   }
   return { texture, stride };
+}
+
+/** Rows of a texture that are cleared by one copy, at most: of 2 MB. */
+const CLEARED_AT_ONCE = 64;
+
+/** Fills a texture with zeros. */
+export function clearTexels(device: Device, target: ScratchTexture): void {
+  const { height, format } = target.texture;
+  const rows = Math.min(height, CLEARED_AT_ONCE);
+  using _scope = device.scope();
+  const zeros = device.zeros([rows * TEXELS_PER_ROW * texelBytes(format) / 4]);
+  for (let row = 0; row < height; row += rows) {
+    const texels = Math.min(rows, height - row) * TEXELS_PER_ROW;
+    device.commands.copyToTexture(zeros.buffer, target, texels, row);
+  }
 }
 
 /** A tensor of the type of `like` whose rows of `columns` a kernel writes filled up to `stride` texels. */

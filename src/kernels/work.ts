@@ -345,7 +345,6 @@ const COUNTS: Record<string, Count> = {
   "copy.forward": bytesOnly,
   // What the stream does without a shader.
   "copy": ({ bound }) => ({ flops: 0, bytes: 2 * bound.bytes }),
-  "clear texture": ({ bound }) => ({ flops: 0, bytes: bound.bytes }),
   "copy to texture": ({ bound }) => ({ flops: 0, bytes: 2 * bound.bytes }),
   "upload": ({ bound }) => ({ flops: 0, bytes: 2 * bound.bytes }),
   "clear": ({ bound }) => ({ flops: 0, bytes: bound.bytes }),

@@ -220,11 +220,9 @@ export class Gpt implements Disposable {
   /** An empty cache for `batch` sequences of up to `capacity` places. */
   cache(batch: number, capacity: number = this.config.contextLength): GptCache {
     const { channels, layers } = this.config;
-    return new GptCache(
-      Array.from(
-        { length: layers },
-        () => new LayerCache(this.device, { batch, capacity, channels }),
-      ),
+    const size = { batch, capacity, channels };
+    return this.device.pool.together(() =>
+      new GptCache(Array.from({ length: layers }, () => new LayerCache(this.device, size)))
     );
   }
 }

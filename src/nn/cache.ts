@@ -28,8 +28,10 @@ export class LayerCache implements AttentionCache {
   /** Room for `capacity` places. */
   constructor(device: Device, size: { batch: number; capacity: number; channels: number }) {
     const shape = [size.batch, size.capacity, size.channels];
-    this.keys = device.tensor(shape);
-    this.values = device.tensor(shape);
+    [this.keys, this.values] = device.pool.together(() => [
+      device.tensor(shape),
+      device.tensor(shape),
+    ]);
   }
 
   /** Appends the keys and values of qkv (B, T, 3·C) and attends causally over all: (B, T, C). */

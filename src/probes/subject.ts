@@ -129,12 +129,14 @@ export class ProbeSubject implements Disposable {
     const padId = "padId" in config ? config.padId : 0;
     // No longer than the longest: a probe shows every place.
     const { shape, ids, segments, mask } = padSequences(texts, { padId, contextLength: T });
-    const input: ProbeInput = {
-      ids: this.model.ids(ids, shape),
-      mask: mask && device.upload(Float32Array.from(mask), shape),
-    };
-    if (this.family === "bert") input.segments = device.upload(Uint32Array.from(segments), shape);
-    return input;
+    return device.pool.together(() => {
+      const input: ProbeInput = {
+        ids: this.model.ids(ids, shape),
+        mask: mask && device.upload(Float32Array.from(mask), shape),
+      };
+      if (this.family === "bert") input.segments = device.upload(Uint32Array.from(segments), shape);
+      return input;
+    });
   }
 }
 

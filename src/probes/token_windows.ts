@@ -105,6 +105,9 @@ export class TokenWindows {
     });
     const ids = rows.flatMap((row) => [...row.ids]);
     const targets = Int32Array.from(rows.flatMap((row) => [...row.targets]));
-    return { input: { ids: model.ids(ids, shape) }, targets: model.device.upload(targets, shape) };
+    return model.device.pool.together(() => ({
+      input: { ids: model.ids(ids, shape) },
+      targets: model.device.upload(targets, shape),
+    }));
   }
 }
