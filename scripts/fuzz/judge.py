@@ -48,7 +48,7 @@ def tokenizer(path):
 
 
 def lines(path):
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig", newline="\n") as file:
         for line in file.read().split("\n"):
             if line.strip():
                 json.loads(line)

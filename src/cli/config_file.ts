@@ -35,13 +35,16 @@ export function applyConfigFile(command: Command, file: string, flags: object): 
     const source = command.getOptionValueSource(name);
     if (source !== "default" && source !== undefined) continue;
     const takesValue = option.required || option.optional;
-    if (takesValue ? !["string", "number"].includes(typeof value) : typeof value !== "boolean") {
+    const fits = takesValue
+      ? typeof value === "string" || Number.isFinite(value)
+      : typeof value === "boolean";
+    if (!fits) {
       const wanted = takesValue ? "a text or a number" : "true or false";
       throw refuse(`${key} is ${quoteValue(value)}, wanted ${wanted}`);
     }
     let parsed: unknown = value;
     try {
-      if (takesValue) parsed = option.parseArg ? option.parseArg(String(value), undefined) : value;
+      if (takesValue) parsed = option.parseArg?.(String(value), undefined) ?? String(value);
     } catch (error) {
       throw refuse(
         `${key} is ${quoteValue(value)}: ${(error as Error).message.replace(/\.$/, "")}`,

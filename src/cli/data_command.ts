@@ -28,7 +28,11 @@ export function addData(program: Command): void {
     .description("tokenize a text once, for many runs: train --data takes the directory")
     .requiredOption("--data <source>", "text file, folder, .jsonl, - or a corpus name")
     .requiredOption("--out <directory>", "where tokens and tokenizer go")
-    .option("--tokenizer <kind>", "bpe, characters, or a directory with a tokenizer", "bpe")
+    .option(
+      "--tokenizer <kind or directory>",
+      "bpe, characters, or a directory with a tokenizer",
+      "bpe",
+    )
     .option("--vocabulary <n>", "tokens of a new tokenizer", whole(3))
     .option("--validation-fraction <x>", "part of the text held out", real(0, 0.9), 0.1)
     .option("--text-field <name>", "field of a JSONL record with the text", "text")

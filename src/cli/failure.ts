@@ -46,9 +46,10 @@ const oneLine = (message: string): string => `error: ${message.replace(/\s*\n\s*
 function withoutPermission(error: Error): string {
   const [, access, place] = error.message.match(/^Requires (\w+) access to "?([^"]*?)"?(, |$)/) ??
     [];
-  if (access === "write") {
-    return `Cannot write to ${place}: only the current folder, and folders that the command line ` +
-      "names in full, may be written to; give --out DIRECTORY there";
+  if (access === "write" || access === "read") {
+    const act = access === "write" ? "write to" : "read";
+    return `Cannot ${act} ${place}: only what flags of the command line name may be ` +
+      `${access === "write" ? "written" : "read"}`;
   }
   if (access === "all") {
     return `Cannot use ${place}: it belongs to the system; give --out DIRECTORY in the current ` +

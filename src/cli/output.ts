@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { grantedTemporaryName } from "../formats/atomic_file.ts";
 import { describeIoError, showPath } from "../formats/messages.ts";
 
 /**
@@ -13,17 +14,19 @@ import { describeIoError, showPath } from "../formats/messages.ts";
  */
 export function makeOutput(directory: string, flag = "--out"): void {
   const shown = showPath(directory);
-  const probe = `${directory}/.vitrail-${crypto.randomUUID().slice(0, 13)}.tmp`;
+  const probe = `${directory}/${
+    grantedTemporaryName() ?? `.vitrail-${crypto.randomUUID().slice(0, 13)}.tmp`
+  }`;
   try {
-    Deno.mkdirSync(directory, { recursive: true });
+    if (isMissing(directory)) Deno.mkdirSync(directory, { recursive: true });
     // Told now: the first file may be due after hours.
     Deno.writeTextFileSync(probe, "");
     Deno.removeSync(probe);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) {
       throw new VitrailError(
-        `Cannot write to ${shown}: ${flag} must be inside the current folder, or in a folder of ` +
-          "yours that the command line names in full",
+        `Cannot write to ${shown}: Deno was not started with leave to; start it with ./vitrail, ` +
+          `which grants what ${flag} names`,
         { cause },
       );
     }
@@ -31,6 +34,15 @@ export function makeOutput(directory: string, flag = "--out"): void {
       ? "it is a file, wanted a directory"
       : describeIoError(cause);
     throw new VitrailError(`Cannot write to ${shown}: ${reason}`, { cause });
+  }
+}
+
+/** Whether there is no such directory yet; one that may not be looked at is the folder of a named file. */
+function isMissing(directory: string): boolean {
+  try {
+    return !Deno.statSync(directory).isDirectory;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
   }
 }
 

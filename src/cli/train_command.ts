@@ -40,7 +40,11 @@ export function addTrain(program: Command): void {
     .option("--sequence <n>", "tokens in a sequence; also the model's context", whole(1))
     .option("--dropout <p>", "dropout everywhere", real(0, 0.99), 0)
     .option("--positions <kind>", "learned, sinusoidal or none", "learned")
-    .option("--tokenizer <kind>", "bpe, characters, or a directory with a tokenizer", "bpe")
+    .option(
+      "--tokenizer <kind or directory>",
+      "bpe, characters, or a directory with a tokenizer",
+      "bpe",
+    )
     .option("--vocabulary <n>", "tokens of a new tokenizer", whole(3), 1024)
     .option("--validation-fraction <x>", "part of the text held out", real(0, 0.9), 0.1)
     .option("--evaluate-batches <n>", "batches of an evaluation", whole(1), 20)

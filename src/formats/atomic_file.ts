@@ -14,6 +14,17 @@ function locate(path: string | URL): { target: string; directory: string; separa
 }
 
 /**
+ * The one name under which the launcher lets an unfinished file lie beside a file that a command line
+ * names; undefined where it grants the whole directory, or there is no launcher.
+ */
+export function grantedTemporaryName(): string | undefined {
+  const variable = "VITRAIL_TEMPORARY";
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  const name = state === "granted" ? Deno.env.get(variable) : undefined;
+  return name !== undefined && /^\.vitrail-[0-9a-f-]{13}\.tmp$/.test(name) ? name : undefined;
+}
+
+/**
  * A file under a temporary name in the directory of its final one. `commit` syncs it to disk and
  * renames it over the final name; `abort` removes it. Until `commit` returns, an older file of the
  * final name is untouched. Neither call may be followed by another write.
@@ -34,7 +45,7 @@ function locate(path: string | URL): { target: string; directory: string; separa
 export class AtomicFile {
   readonly #path: string;
   readonly #directory: string;
-  readonly #temporary: string;
+  #temporary: string;
   #file: Deno.FsFile | undefined;
 
   /**
@@ -49,13 +60,23 @@ export class AtomicFile {
     this.#directory = directory === "" ? separator : directory;
     if (this.#isDirectory(target)) throw this.#fault({ code: "EISDIR" });
     // A short name of its own: adding to the final name could pass the longest name allowed.
-    const unique = crypto.randomUUID().slice(0, 13);
-    this.#temporary = `${directory}${separator}.vitrail-${unique}.tmp`;
+    this.#temporary = `${directory}${separator}.vitrail-${crypto.randomUUID().slice(0, 13)}.tmp`;
     try {
-      this.#file = Deno.openSync(this.#temporary, { write: true, createNew: true });
+      this.#create();
     } catch (error) {
-      throw this.#fault(error);
+      const granted = grantedTemporaryName();
+      if (!(error instanceof Deno.errors.NotCapable) || !granted) throw this.#fault(error);
+      this.#temporary = `${directory}${separator}${granted}`;
+      try {
+        this.#create();
+      } catch (second) {
+        throw this.#fault(second);
+      }
     }
+  }
+
+  #create(): void {
+    this.#file = Deno.openSync(this.#temporary, { write: true, createNew: true });
   }
 
   /**

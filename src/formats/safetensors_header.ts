@@ -101,9 +101,21 @@ function parseObject(bytes: Uint8Array, fault: (reason: string) => Error): Recor
   } catch {
     throw fault("its header is not valid JSON");
   }
+  if (hasLoneSurrogate(text)) throw fault("its header holds half a character, as \\ud800 is one");
   const duplicate = findDuplicateKey(text);
   if (duplicate !== undefined) throw fault(`its header holds ${quoteName(duplicate)} twice`);
   return root as Record<string, unknown>;
+}
+
+/** Whether a name or another text of valid JSON is not Unicode: other readers refuse it. */
+function hasLoneSurrogate(json: string): boolean {
+  if (!/\\u[dD][89a-fA-F]/.test(json)) return false;
+  let found = false;
+  JSON.parse(json, (key, value) => {
+    found ||= !key.isWellFormed() || (typeof value === "string" && !value.isWellFormed());
+    return value;
+  });
+  return found;
 }
 
 /**
@@ -186,5 +198,5 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isCountArray(value: unknown): value is number[] {
   return Array.isArray(value) &&
-    value.every((item) => Number.isSafeInteger(item) && item >= 0);
+    value.every((item) => Number.isSafeInteger(item) && item >= 0 && !Object.is(item, -0));
 }

@@ -7,6 +7,7 @@
 import { WgslReflect } from "npm:wgsl_reflect@1.6.0/wgsl_reflect.module.js";
 import { VitrailError } from "../errors.ts";
 import { quoteName } from "../formats/messages.ts";
+import { withinTime } from "../formats/time_limit.ts";
 import { PooledBuffer } from "../gpu/pooled_buffer.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Kernel } from "../gpu/kernel.ts";
@@ -56,7 +57,11 @@ export function resourcesOf(source: string): Map<string, OwnResource[]> {
 /** The parser knows less of WGSL than compilers do, and throws what it likes. */
 function reflected(source: string): WgslReflect {
   try {
-    return new WgslReflect(source);
+    // Its scanner takes quadratic time on long rows of digits or letters.
+    return withinTime(() => new WgslReflect(source), {
+      seconds: 5,
+      fault: () => new Error("it takes longer than 5 s to parse"),
+    });
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new VitrailError(

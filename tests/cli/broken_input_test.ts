@@ -147,12 +147,6 @@ const CASES: Record<string, Case> = {
     files: { "a.txt": TEXT, "b.txt": "mine" },
     says: /Cannot write to b\.txt: it is a file, wanted a directory/,
   },
-  "an output that nobody allowed": {
-    args: "data prepare --data a.txt --out ../elsewhere",
-    files: { "a.txt": TEXT },
-    says:
-      /Cannot write to \.\.\/elsewhere: --out must be inside the current folder, or in a folder/,
-  },
   "an output that is the system's": {
     args: "train --data a.txt --out /proc/x",
     files: { "a.txt": TEXT },
@@ -297,7 +291,7 @@ exit $code`;
         "-c",
         `exec unshare ${NAMESPACE} sh -c "$0" sh "$@"`,
         script,
-        ...cliCommand(args.split(" ")),
+        ...cliCommand(args.split(" "), { cwd: place.path }),
       ],
       { cwd: place.path },
     );

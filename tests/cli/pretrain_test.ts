@@ -97,7 +97,9 @@ Deno.test("both losses and both accuracies are logged, and the share of padding 
 
 Deno.test("a run that was killed and resumed ends with the same bytes", async () => {
   await uninterrupted();
-  const [command, ...args] = cliCommand([...FLAGS, "--out", "killed", "--resume"]);
+  const [command, ...args] = cliCommand([...FLAGS, "--out", "killed", "--resume"], {
+    cwd,
+  });
   const lines = (): number => {
     try {
       return Deno.readTextFileSync(`${cwd}/killed/metrics.jsonl`).split("\n").length;

@@ -82,7 +82,7 @@ Deno.test("patching: texts of different lengths are told with the tokens of both
   await refused(made, /did you mean resid_pre/, "patch", "abc", "abd", "--at", "resid_per");
   await refused(made, /fewer than two texts/, "patch", "abc");
   Deno.writeTextFileSync(made.at("x.jsonl"), '{"clean": "abc"}\n');
-  await refused(made, /line 1 has no corrupted/, "patch", "--data", "x.jsonl");
+  await refused(made, /line 1: corrupted is absent/, "patch", "--data", "x.jsonl");
 });
 
 Deno.test("attribution: scores add up, and gradients alone are others", async () => {

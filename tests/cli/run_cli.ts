@@ -3,13 +3,18 @@
  *
  * @module
  */
+import { resolve } from "node:path";
+import { permissionsOf } from "../../src/cli/permissions.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const path = (name: string): string => new URL(name, ROOT).pathname;
 
-/** Permissions as the task `train` has them; another test holds that the launcher has the same. */
-const TASK: string = JSON.parse(Deno.readTextFileSync(path("deno.json"))).tasks.train;
-const FLAGS = TASK.split(" ").filter((word) => word.startsWith("--"));
+/** Variables as the launcher grants them. */
+const VARIABLES = Deno.readTextFileSync(path("vitrail")).match(/--allow-env=\S+/)![0];
+/** Where the packages lie that corpora come in. */
+const PACKAGES = new URL(import.meta.resolve("npm:commander@^14.0.0")).pathname
+  .replace(/\/npm\/.*/, "/npm");
+const TEMPORARY = ".vitrail-01234567-89ab.tmp";
 
 /** What a process left. */
 export interface Outcome {
@@ -18,10 +23,33 @@ export interface Outcome {
   stderr: string;
 }
 
-/** The command line that starts cli.ts with these arguments. */
-export function cliCommand(args: readonly string[]): string[] {
-  const config = ["--config", path("deno.json")];
-  return [Deno.execPath(), "run", "--no-prompt", ...config, ...FLAGS, path("cli.ts"), ...args];
+/**
+ * The command line that starts cli.ts with these arguments in a folder, with the permissions that the
+ * launcher grants them, or those of another command line.
+ */
+export function cliCommand(
+  args: readonly string[],
+  { cwd, cache, granted = args }: { cwd: string; cache?: string; granted?: readonly string[] },
+): string[] {
+  const { read, write } = permissionsOf(granted, {
+    cwd,
+    packages: PACKAGES,
+    cache: cache ? resolve(cwd, cache) : undefined,
+    temporary: TEMPORARY,
+  });
+  return [
+    Deno.execPath(),
+    "run",
+    "--no-prompt",
+    "--no-remote",
+    "--config",
+    path("deno.json"),
+    VARIABLES,
+    ...read.map((place) => `--allow-read=${place}`),
+    ...write.map((place) => `--allow-write=${place}`),
+    path("cli.ts"),
+    ...args,
+  ];
 }
 
 /** Runs any command in a folder. */
@@ -38,7 +66,12 @@ export async function runCommand(
     // Without a folder of this kind, Vulkan drivers complain on stderr; the launcher makes one too.
     // Nothing is measured unless a test is about that: what others see must not hang on which kernels
     // are fast here.
-    env: { XDG_RUNTIME_DIR: cwd, NO_COLOR: "1", VITRAIL_CACHE: cache },
+    env: {
+      XDG_RUNTIME_DIR: cwd,
+      NO_COLOR: "1",
+      VITRAIL_CACHE: cache,
+      VITRAIL_TEMPORARY: TEMPORARY,
+    },
   }).spawn();
   if (input !== undefined) {
     const writer = child.stdin.getWriter();
@@ -53,9 +86,9 @@ export async function runCommand(
 /** Runs cli.ts in a folder. */
 export function runCli(
   args: readonly string[],
-  options: { cwd: string; input?: string; cache?: string },
+  options: { cwd: string; input?: string; cache?: string; granted?: readonly string[] },
 ): Promise<Outcome> {
-  return runCommand(cliCommand(args), options);
+  return runCommand(cliCommand(args, options), options);
 }
 
 /** Every file below a folder and its bytes, to tell whether any was touched. */
