@@ -114,6 +114,11 @@ async function questionOf(subject: ProbeSubject, flags: LinearFlags): Promise<Na
 async function classTexts(flags: LinearFlags): Promise<ClassText[]> {
   if (flags.data === "brown") return await brownPassages(PASSAGE_WORDS);
   const { examples, kind } = await readLabelledTexts(flags.data, { ...flags, kind: undefined });
+  if (examples.some(({ pair }) => pair !== undefined)) {
+    throw new VitrailError(
+      `Cannot probe ${flags.data} for classes: its records are pairs of texts; wanted one --text-field`,
+    );
+  }
   if (kind === "single") {
     return examples.map(({ text, labels }) => ({ text, label: `${labels[0]}`, group: text }));
   }

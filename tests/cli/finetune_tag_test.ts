@@ -29,7 +29,7 @@ async function run(args: string[], cwd: string, input?: string) {
 }
 
 Deno.test("tags are learnt, kept beside a baseline, and given to new words", async () => {
-  using made = folder({ "x.conll": CONLL });
+  using made = folder({ "x.conll": CONLL, "o.conll": "saw O\nmet O\n" });
   const cwd = made.path;
   const train = `finetune tag --data x.conll --from scratch --out m --steps 100 ${SIZES} ` +
     "--validation-fraction 0.2 --evaluate-every 20";
@@ -50,6 +50,11 @@ Deno.test("tags are learnt, kept beside a baseline, and given to new words", asy
   const { id2label, architectures } = JSON.parse(Deno.readTextFileSync(made.at("m/config.json")));
   assert.deepEqual(Object.values(id2label), ["B-LOC", "B-PER", "I-PER", "O"]);
   assert.deepEqual(architectures, ["BertForTokenClassification"]);
+
+  const measured = await run(["evaluate", "--model", "m", "--data", "o.conll", "--json"], cwd);
+  const { entities: none, notes } = JSON.parse(measured.stdout);
+  assert.equal(none.f1, 0);
+  assert.match(notes[0], /the right tags have no entity: .* F1 counts as 0/);
 
   const text = "Saw Ann Mr Bob, mr Zoe Max met Eve.";
   const [line] = (await run(["tag", "--model", "m", "--json", text], cwd)).stdout.trim().split(
