@@ -5,7 +5,8 @@
 //   mix:             out[i, d] = scale·Σ_j w[i, j]·y[j, d]      (P·V; and dS·K)
 //   mix_transposed:  out[j, d] = scale·Σ_i w[i, j]·x[i, d]      (Pᵀ·d_out; and dSᵀ·Q)
 //
-// In `scores` keys past the query's own place, `past` + i, are masked if `causal`, and mask is added.
+// The sums of both mixes go from `first` up to `end`, so that a long one may be made of several dispatches, of
+// which all but the first add to `out`. In `scores` keys past the query's own place, `past` + i, are masked if `causal`, and mask is added.
 // One invocation computes one number. A matrix of rows lies at offset + b·batch stride + t·row stride
 // + h·head_size + d, so that a part of a packed (B, T, 3C) tensor is read where it lies.
 // w: (batch, heads, queries, keys).
@@ -29,10 +30,13 @@ struct Shape {
   mask_batch: u32,
   mask_head: u32,
   mask_query: u32,
+  first: u32,
+  end: u32,
 }
 
 override causal: bool = false;
 override has_mask: bool = false;
+override accumulate: bool = false;
 override lanes: u32 = 64;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
@@ -63,6 +67,12 @@ fn scores(@builtin(global_invocation_id) id: vec3u) {
   out[at] = max(sum, -3e38);
 }
 
+fn put(at: u32, value: f32) {
+  var v = value;
+  if (accumulate) { v += out[at]; }
+  out[at] = v;
+}
+
 @compute @workgroup_size(lanes)
 fn mix(@builtin(global_invocation_id) id: vec3u) {
   let d = id.x % shape.head_size;
@@ -73,8 +83,8 @@ fn mix(@builtin(global_invocation_id) id: vec3u) {
   let at = ((b * shape.heads + h) * shape.queries + i) * shape.keys;
   let yd = shape.y_offset + b * shape.y_batch + h * shape.head_size + d;
   var sum = 0.0;
-  for (var j = 0u; j < shape.keys; j++) { sum += w[at + j] * y[yd + j * shape.y_row]; }
-  out[shape.out_offset + b * shape.out_batch + i * shape.out_row + id.x] = sum * shape.scale;
+  for (var j = shape.first; j < shape.end; j++) { sum += w[at + j] * y[yd + j * shape.y_row]; }
+  put(shape.out_offset + b * shape.out_batch + i * shape.out_row + id.x, sum * shape.scale);
 }
 
 @compute @workgroup_size(lanes)
@@ -87,6 +97,6 @@ fn mix_transposed(@builtin(global_invocation_id) id: vec3u) {
   let at = (b * shape.heads + h) * shape.queries * shape.keys + j;
   let xd = shape.x_offset + b * shape.x_batch + h * shape.head_size + d;
   var sum = 0.0;
-  for (var i = 0u; i < shape.queries; i++) { sum += w[at + i * shape.keys] * x[xd + i * shape.x_row]; }
-  out[shape.out_offset + b * shape.out_batch + j * shape.out_row + id.x] = sum * shape.scale;
+  for (var i = shape.first; i < shape.end; i++) { sum += w[at + i * shape.keys] * x[xd + i * shape.x_row]; }
+  put(shape.out_offset + b * shape.out_batch + j * shape.out_row + id.x, sum * shape.scale);
 }

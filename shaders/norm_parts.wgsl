@@ -7,7 +7,7 @@
 //   divide_backward:     d_x   = (d_out - mean(d_out))/scale,  d_scale = -Σ d_out·(x - mean)/scale²
 //   affine:              out   = x·weight + bias; without bias, its own backward: d_x = d_out·weight
 //
-// In all but `affine` one invocation owns a row; in `affine` it computes one number.
+// Lanes share a row as in layer_norm.wgsl; in `affine` one invocation computes one number.
 // x, out, d_out, d_x: (row_count, columns). scale, d_scale: (row_count). weight, bias: (columns).
 
 /// f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
@@ -16,7 +16,25 @@ alias real = f32;
 struct Shape { row_count: u32, columns: u32, epsilon: f32 }
 
 override has_bias: bool = true;
-override lanes: u32 = 64;
+override lanes: u32 = 32;
+override rows: u32 = 2;
+override slots: u32 = lanes * rows;
+
+var<workgroup> partial: array<vec2f, slots>;
+
+/// The sums of both numbers over the lanes of a row, known to each of them.
+fn row_sum(value: vec2f, slot: u32, lane: u32) -> vec2f {
+  if (lanes == 1) { return value; }
+  partial[slot] = value;
+  workgroupBarrier();
+  for (var s = lanes / 2; s > 0; s /= 2) {
+    if (lane < s) { partial[slot] += partial[slot + s]; }
+    workgroupBarrier();
+  }
+  let total = partial[slot - lane];
+  workgroupBarrier();
+  return total;
+}
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<real>;
@@ -30,67 +48,92 @@ override lanes: u32 = 64;
 @group(0) @binding(5) var<storage, read> weight: array<f32>;
 @group(0) @binding(6) var<storage, read> bias: array<f32>;
 
-/// The mean of the row that begins at `at`. The sum begins at the row's first element, or a row far from
-/// zero would lose precision.
-fn mean_of(at: u32) -> f32 {
-  let origin = f32(x[at]);
-  var sum = 0.0;
-  for (var c = 0u; c < shape.columns; c++) { sum += f32(x[at + c]) - origin; }
-  return origin + sum / f32(shape.columns);
+/// Where a lane works: its row, of which a team past the end takes the last, and the row's first element.
+struct Place { slot: u32, lane: u32, row: u32, at: u32, inside: bool }
+
+fn place_of(group: vec3u, slot: u32, groups: vec3u) -> Place {
+  let own = (group.x + group.y * groups.x) * rows + slot / lanes;
+  let row = min(own, shape.row_count - 1);
+  return Place(slot, slot % lanes, row, row * shape.columns, own < shape.row_count);
 }
 
-@compute @workgroup_size(lanes)
-fn scale(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * groups.x * lanes;
-  if (row >= shape.row_count) { return; }
-  let at = row * shape.columns;
-  let mean = mean_of(at);
+/// The mean of a row. The sum begins at the row's first element, or a row far from zero would lose precision.
+fn mean_of(p: Place) -> f32 {
+  let origin = f32(x[p.at]);
+  var sum = 0.0;
+  for (var c = p.lane; c < shape.columns; c += lanes) { sum += f32(x[p.at + c]) - origin; }
+  return origin + row_sum(vec2f(sum, 0), p.slot, p.lane).x / f32(shape.columns);
+}
+
+@compute @workgroup_size(slots)
+fn scale(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let p = place_of(group, local.x, groups);
+  let mean = mean_of(p);
   var squares = 0.0;
-  for (var c = 0u; c < shape.columns; c++) {
-    let d = f32(x[at + c]) - mean;
+  for (var c = p.lane; c < shape.columns; c += lanes) {
+    let d = f32(x[p.at + c]) - mean;
     squares += d * d;
   }
-  scale_out[row] = sqrt(squares / f32(shape.columns) + shape.epsilon);
-}
-
-@compute @workgroup_size(lanes)
-fn scale_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * groups.x * lanes;
-  if (row >= shape.row_count) { return; }
-  let at = row * shape.columns;
-  let mean = mean_of(at);
-  let factor = d_scale_in[row] / (f32(shape.columns) * scale_in[row]);
-  for (var c = 0u; c < shape.columns; c++) { d_x[at + c] = real(factor * (f32(x[at + c]) - mean)); }
-}
-
-@compute @workgroup_size(lanes)
-fn divide(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * groups.x * lanes;
-  if (row >= shape.row_count) { return; }
-  let at = row * shape.columns;
-  let mean = mean_of(at);
-  for (var c = 0u; c < shape.columns; c++) { out[at + c] = real((f32(x[at + c]) - mean) / scale_in[row]); }
-}
-
-@compute @workgroup_size(lanes)
-fn divide_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * groups.x * lanes;
-  if (row >= shape.row_count) { return; }
-  let at = row * shape.columns;
-  let mean = mean_of(at);
-  let scale = scale_in[row];
-  var sum = 0.0;
-  var product = 0.0;
-  for (var c = 0u; c < shape.columns; c++) {
-    let d = f32(d_out[at + c]);
-    sum += d;
-    product += d * (f32(x[at + c]) - mean);
+  squares = row_sum(vec2f(squares, 0), p.slot, p.lane).x;
+  if (p.inside && p.lane == 0) {
+    scale_out[p.row] = sqrt(squares / f32(shape.columns) + shape.epsilon);
   }
-  let mean_d = sum / f32(shape.columns);
-  for (var c = 0u; c < shape.columns; c++) {
-    d_x[at + c] = real((f32(d_out[at + c]) - mean_d) / scale);
+}
+
+@compute @workgroup_size(slots)
+fn scale_backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let p = place_of(group, local.x, groups);
+  let mean = mean_of(p);
+  if (!p.inside) { return; }
+  let factor = d_scale_in[p.row] / (f32(shape.columns) * scale_in[p.row]);
+  for (var c = p.lane; c < shape.columns; c += lanes) {
+    d_x[p.at + c] = real(factor * (f32(x[p.at + c]) - mean));
   }
-  d_scale_out[row] = -product / (scale * scale);
+}
+
+@compute @workgroup_size(slots)
+fn divide(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let p = place_of(group, local.x, groups);
+  let mean = mean_of(p);
+  if (!p.inside) { return; }
+  for (var c = p.lane; c < shape.columns; c += lanes) {
+    out[p.at + c] = real((f32(x[p.at + c]) - mean) / scale_in[p.row]);
+  }
+}
+
+@compute @workgroup_size(slots)
+fn divide_backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let p = place_of(group, local.x, groups);
+  let mean = mean_of(p);
+  let scale = scale_in[p.row];
+  var sums = vec2f();
+  for (var c = p.lane; c < shape.columns; c += lanes) {
+    let d = f32(d_out[p.at + c]);
+    sums += vec2f(d, d * (f32(x[p.at + c]) - mean));
+  }
+  sums = row_sum(sums, p.slot, p.lane);
+  if (!p.inside) { return; }
+  let mean_d = sums.x / f32(shape.columns);
+  for (var c = p.lane; c < shape.columns; c += lanes) {
+    d_x[p.at + c] = real((f32(d_out[p.at + c]) - mean_d) / scale);
+  }
+  if (p.lane == 0) { d_scale_out[p.row] = -sums.y / (scale * scale); }
 }
 
 @compute @workgroup_size(lanes)

@@ -4,12 +4,13 @@
  * @module
  */
 import source from "../../shaders/attention_decode.wgsl" with { type: "text" };
+import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { type ScratchTexture, type TexelFormat, TEXELS_PER_ROW } from "../gpu/textures.ts";
 import { callClass, sizeClass } from "./call_class.ts";
-import { lanesOf } from "./launch.ts";
+import { lanesOf, MOST_ROUNDS } from "./launch.ts";
 import { clearTexels, texels } from "./texels.ts";
 import { chooseWorkgroup, type Workgroup, type WorkgroupTrial } from "./workgroups.ts";
 
@@ -88,6 +89,28 @@ function lanesFor(device: Device, quads: number): number {
   return sizeClass(Math.max(lanes, quads));
 }
 
+/** Places in a tile, as in the shader. */
+const TILE = 256;
+
+/** The same, of which none makes more rounds over a full cache than it may. */
+function lanesForCache(device: Device, { headSize, capacity }: DecodeCacheSize): number {
+  const quads = quadsOf(headSize);
+  const fours = TILE / 4;
+  const rounds = (lanes: number): number => {
+    const [scores, mix] = [Math.ceil(fours / lanes), Math.ceil(fours / Math.floor(lanes / quads))];
+    const barriers = 2 * Math.log2(lanes);
+    return Math.ceil(capacity / TILE) * (1 + scores * (quads + 2) + mix + barriers);
+  };
+  let lanes = lanesFor(device, quads);
+  const most = device.raw.limits.maxComputeInvocationsPerWorkgroup;
+  while (rounds(lanes) > MOST_ROUNDS && 2 * lanes <= most) lanes *= 2;
+  if (!device.isCpu || rounds(lanes) <= MOST_ROUNDS) return lanes;
+  throw new VitrailError(
+    `Cannot attend to a cache of ${capacity} positions with heads of ${headSize} on ` +
+      `${device.description}: its loops are too short; use a smaller capacity`,
+  );
+}
+
 /**
  * Writes the keys and values of qkv into the cache, `past` places from its beginning: of all its layers,
  * (layers, at least sources·T·3·C), or of the one that is named, (sources, T, 3·C). Where qkv has fewer
@@ -134,7 +157,7 @@ export function attentionDecode(
   // takes that of f32, by whose texels it is measured.
   const sizes = [sizeClass(batch * heads), sizeClass(capacity), headSize];
   const [lanes] = chooseWorkgroup(device, callClass("attention_decode", sizes), {
-    usual: [lanesFor(device, quadsOf(headSize)), 1],
+    usual: [lanesForCache(device, cache), 1],
     trial: () => trialOf(device, cache),
   });
   launch(qkv, cache, { ...options, out, lanes });

@@ -60,6 +60,9 @@ export function whole(tensor: Tensor): Rows {
   return { tensor, offset: 0, batch: time * channels, row: channels };
 }
 
+/** Terms of a sum that one dispatch adds up. */
+const MOST_TERMS = 32768;
+
 function dispatch(
   entry: "scores" | "mix" | "mix_transposed",
   shape: PatternShape,
@@ -71,34 +74,39 @@ function dispatch(
   const launch = entry === "scores"
     ? perElement(device, keys, queries, batch * heads)
     : perElement(device, heads * headSize, entry === "mix" ? queries : keys, batch);
-  device.dispatch(kernel, entry, {
-    bindings: { x: x.tensor, y: y.tensor, w, mask: mask ?? device.nothing, out: out.tensor },
-    uniforms: {
-      heads,
-      queries,
-      keys,
-      head_size: headSize,
-      scale,
-      past: shape.past ?? 0,
-      x_offset: x.offset,
-      x_batch: x.batch,
-      x_row: x.row,
-      y_offset: y.offset,
-      y_batch: y.batch,
-      y_row: y.row,
-      out_offset: out.offset,
-      out_batch: out.batch,
-      out_row: out.row,
-      ...(shape.maskStrides ?? { mask_batch: 0, mask_head: 0, mask_query: 0 }),
-    },
-    overrides: {
-      ...launch.overrides,
-      ...(entry === "scores"
-        ? { causal: shape.causal ?? false, has_mask: mask !== undefined }
-        : {}),
-    },
-    workgroups: launch.workgroups,
-  });
+  const terms = { scores: 0, mix: keys, mix_transposed: queries }[entry];
+  for (let first = 0; first === 0 || first < terms; first += MOST_TERMS) {
+    device.dispatch(kernel, entry, {
+      bindings: { x: x.tensor, y: y.tensor, w, mask: mask ?? device.nothing, out: out.tensor },
+      uniforms: {
+        heads,
+        queries,
+        keys,
+        head_size: headSize,
+        scale,
+        past: shape.past ?? 0,
+        x_offset: x.offset,
+        x_batch: x.batch,
+        x_row: x.row,
+        y_offset: y.offset,
+        y_batch: y.batch,
+        y_row: y.row,
+        out_offset: out.offset,
+        out_batch: out.batch,
+        out_row: out.row,
+        ...(shape.maskStrides ?? { mask_batch: 0, mask_head: 0, mask_query: 0 }),
+        first,
+        end: Math.min(terms, first + MOST_TERMS),
+      },
+      overrides: {
+        ...launch.overrides,
+        ...(entry === "scores"
+          ? { causal: shape.causal ?? false, has_mask: mask !== undefined }
+          : { accumulate: first > 0 }),
+      },
+      workgroups: launch.workgroups,
+    });
+  }
 }
 
 /** `scale·x·yᵀ` for each head, masked: (B, NH, queries, keys). */

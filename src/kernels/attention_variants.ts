@@ -6,13 +6,14 @@
  */
 import rows from "../../shaders/attention.wgsl" with { type: "text" };
 import shared from "../../shaders/attention_shared.wgsl" with { type: "text" };
+import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { DispatchArguments } from "../gpu/dispatch.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import { HALF_TOLERANCE, type Trial, type Tunable } from "../gpu/variants.ts";
 import { callClass, sizeClass } from "./call_class.ts";
 import { cast } from "./cast.ts";
-import { lanesOf, type Launch, rectangle } from "./launch.ts";
+import { lanesOf, type Launch, MOST_ROUNDS, rectangle } from "./launch.ts";
 import { texels } from "./texels.ts";
 
 const KERNELS = {
@@ -203,6 +204,15 @@ export function launch(
 function launchRows(device: Device, { rows }: Block, call: AttentionCall): Launch {
   const { batch, heads, time, headSize } = call;
   const { slices, chunks } = headRows(headSize);
+  // Four others a round; of heads in slices two products are loops of their own.
+  const rounds = slices === 1 ? 1 : 1 + 2 * slices;
+  const most = 4 * Math.floor(MOST_ROUNDS / rounds);
+  if (device.isCpu && time > most) {
+    throw new VitrailError(
+      `Cannot attend over ${time} positions with heads of ${headSize} on ${device.description}: ` +
+        `it can be ${most} at most; shorten the sequences`,
+    );
+  }
   // Lanes of a vector work on different heads, which walk equally far; with few heads some work on
   // different places.
   const lanes = lanesOf(device);

@@ -6,7 +6,7 @@
 import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { both, lanesOf, perRow } from "./launch.ts";
+import { both, lanesOf, lanesSharing, perRow } from "./launch.ts";
 
 const kernel = new Kernel("cross_entropy", source);
 
@@ -47,7 +47,8 @@ export function crossEntropyRows(
   logits.device.dispatch(kernel, "forward", {
     bindings: { logits, targets, losses: out.losses, log_sum_exp: out.logSumExp },
     uniforms: { row_count: rows, columns, ignore: IGNORE_INDEX, scale: 0 },
-    ...perRow(logits.device, rows),
+    // A row may begin and end within a vector of four.
+    ...perRow(logits.device, rows, { rounds: 2 * (columns / 4 + 2) }),
   });
 }
 
@@ -70,7 +71,7 @@ export function countTargets(targets: Tensor, result: Tensor): void {
 function oneTeam({ device, size }: Tensor) {
   return {
     uniforms: { row_count: size, columns: 0, ignore: IGNORE_INDEX, scale: 0 },
-    overrides: { lanes: lanesOf(device), rows: 1 },
+    overrides: { lanes: lanesSharing(device, size, lanesOf(device)), rows: 1 },
     workgroups: [1] as const,
   };
 }
@@ -96,7 +97,7 @@ export function crossEntropyBackward(
   const { device } = logits;
   const [columns, rows] = [logits.shape.at(-1)!, targets.size];
   const inPlace = dLogits.buffer === logits.buffer;
-  const launch = perRow(device, rows);
+  const launch = perRow(device, rows, { rounds: columns % 4 === 0 ? columns / 4 : columns });
   device.dispatch(kernel, columns % 4 === 0 ? "backward" : "backward_odd", {
     bindings: {
       // A buffer that is written cannot be bound a second time: something stands in, unread.

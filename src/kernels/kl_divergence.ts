@@ -41,7 +41,7 @@ export function klDivergence(logits: Tensor, teacher: Tensor): KlDivergenceResul
   device.dispatch(kernel, "forward", {
     bindings: { logits, teacher, losses, log_sum_exp: logSumExp },
     uniforms: { row_count: rows, columns, scale: 0 },
-    ...perRow(device, rows),
+    ...perRow(device, rows, { rounds: 3 * columns }),
   });
   return { losses, logSumExp };
 }
@@ -59,6 +59,6 @@ export function klDivergenceBackward(
   device.dispatch(kernel, "backward", {
     bindings: { logits, teacher, log_sum_exp: saved.logSumExp, d_logits: dLogits },
     uniforms: { row_count: rows, columns, scale },
-    ...perRow(device, rows),
+    ...perRow(device, rows, { rounds: columns }),
   });
 }

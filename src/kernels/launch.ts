@@ -3,12 +3,19 @@
  *
  * @module
  */
+import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Overrides } from "../gpu/pipelines.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 
 /** Workgroups in one dimension, at most, on every adapter. */
 const MAX_GROUPS = 65535;
+
+/**
+ * Rounds that all loops of one invocation may make together on a processor. llvmpipe ends each of them after
+ * its next round when there were 65,535, without an error; what is left over is for the loops of barriers.
+ */
+export const MOST_ROUNDS = 65_000;
 
 /** Part of a dispatch: its overrides and its workgroups. */
 export interface Launch {
@@ -65,12 +72,37 @@ export function usualTeam(device: Device): [rows: number, lanes: number] {
   return device.isCpu ? [device.vectorLanes, 1] : [2, 32];
 }
 
-/** One team of lanes for each of `rows` rows. */
+/**
+ * How many lanes share loops of `rounds` rounds in all: a power of two times `least`, so that no lane makes
+ * more than {@linkcode MOST_ROUNDS}.
+ *
+ * @throws {VitrailError} if a processor has not as many in a workgroup
+ */
+export function lanesSharing(device: Device, rounds: number, least: number): number {
+  let lanes = least;
+  while (rounds / lanes > MOST_ROUNDS) lanes *= 2;
+  const most = device.raw.limits.maxComputeInvocationsPerWorkgroup;
+  if (lanes <= most) return lanes;
+  if (!device.isCpu) return Math.max(least, most);
+  throw new VitrailError(
+    `Cannot run a kernel of ${rounds} rounds on ${device.description}: its workgroups have ${most} ` +
+      `invocations of ${MOST_ROUNDS} rounds each; use shorter rows or fewer of them`,
+  );
+}
+
+/**
+ * One team of lanes for each of `rows` rows.
+ *
+ * @param options.rounds rounds of a row's loops if one lane ran them all: long rows get more lanes
+ */
 export function perRow(
   device: Device,
   rows: number,
-  [perGroup, lanes]: readonly [rows: number, lanes: number] = usualTeam(device),
+  options: { team?: readonly [rows: number, lanes: number]; rounds?: number } = {},
 ): Launch {
+  const { team: [most, least] = usualTeam(device), rounds = 0 } = options;
+  const lanes = lanesSharing(device, rounds, least);
+  const perGroup = Math.max(1, most * least / lanes);
   const groups = Math.ceil(rows / perGroup);
   return {
     overrides: { lanes, rows: perGroup },

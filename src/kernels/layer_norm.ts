@@ -119,8 +119,12 @@ function launchBy(team: Workgroup, entry: Entry, norm: Norm): void {
   const { device, shape } = tensors.x;
   const columns = shape.at(-1)!;
   const rows = rowsOf(tensors.x);
-  const { overrides, workgroups } = perRow(device, rows, team);
-  device.dispatch(kernel, columns % 4 === 0 ? entry : `${entry}_odd`, {
+  const isOdd = columns % 4 !== 0;
+  const { overrides, workgroups } = perRow(device, rows, {
+    team,
+    rounds: 3 * (isOdd ? columns : columns / 4),
+  });
+  device.dispatch(kernel, isOdd ? `${entry}_odd` : entry, {
     bindings: { ...both(tensors), ...statistics },
     uniforms: { row_count: rows, columns, epsilon },
     overrides: entry === "backward" ? { ...overrides, accumulate } : overrides,

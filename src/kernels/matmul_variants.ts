@@ -7,6 +7,7 @@
 import row from "../../shaders/matmul_row.wgsl" with { type: "text" };
 import shared from "../../shaders/matmul_shared.wgsl" with { type: "text" };
 import texelTiles from "../../shaders/matmul_texels.wgsl" with { type: "text" };
+import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
@@ -14,7 +15,7 @@ import { HALF_TOLERANCE, type Trial, type Tunable } from "../gpu/variants.ts";
 import { cast } from "./cast.ts";
 import { columnSum } from "./column_sum.ts";
 import type { GeluKind } from "./gelu.ts";
-import { both, lanesOf, perElement, rectangle } from "./launch.ts";
+import { both, lanesOf, MOST_ROUNDS, perElement, rectangle } from "./launch.ts";
 import { texels } from "./texels.ts";
 
 const KERNELS = {
@@ -97,9 +98,15 @@ export interface MatmulCall {
 const isWhole = ({ hasBias, gelu, dtypes }: MatmulCall): boolean =>
   hasBias || gelu !== undefined || dtypes !== undefined;
 
+/** Whether vectors of four cover neither the rows nor the columns of the right side. */
+const isOdd = ({ n, k }: MatmulCall): boolean => n % 4 !== 0 || k % 4 !== 0;
+
+/** Rounds of the loops of `row`. */
+const rowRounds = (call: MatmulCall): number => isOdd(call) ? call.k * 65 / 64 : call.k / 4;
+
 /** Whether there is a variant of this name, and it can do such a product. */
 export function fits(name: string, call: MatmulCall): name is MatmulVariant {
-  if (name === "row") return !call.transposeA && !call.dtypes;
+  if (name === "row") return !call.transposeA && !call.dtypes && rowRounds(call) <= MOST_ROUNDS;
   if (!Object.hasOwn(TILES, name)) return false;
   return TILES[name as keyof typeof TILES].parts === 1 || !isWhole(call);
 }
@@ -111,8 +118,8 @@ const LEAST_PART = 64;
 
 /** The variant of the table that ships: what runs where nobody has measured. */
 export function shipped(device: Device, call: MatmulCall): MatmulVariant {
-  const { m, n, k, transposeA } = call;
-  if (m <= 4 && !transposeA && !call.dtypes) return "row";
+  const { m, n, k } = call;
+  if (m <= 4 && fits("row", call)) return "row";
   if (device.isCpu) return "texels";
   if (groups(TILES.shared, call) >= FEW_GROUPS) return "shared";
   // Such as the gradient of a small weight: few numbers, each of many products.
@@ -210,7 +217,7 @@ function launchRow(
 ): void {
   const { m, n, k } = call;
   const { overrides, workgroups } = perElement(a.device, Math.ceil(n / 4), m);
-  a.device.dispatch(KERNELS.row, n % 4 || k % 4 ? "forward_odd" : "forward", {
+  a.device.dispatch(KERNELS.row, isOdd(call) ? "forward_odd" : "forward", {
     bindings: both({ a, b, bias, out, before }),
     uniforms: { m, n, k },
     overrides: { ...flagsOf(call), ...overrides },
@@ -219,10 +226,18 @@ function launchRow(
 }
 
 function launchTile(tile: Tile, operands: MatmulOperands, call: MatmulCall): void {
-  if (tile.parts === 1) return launchPart(tile, operands, call, call.k);
   const { m, n, k, accumulate } = call;
   const { device } = operands.a;
-  const part = Math.ceil(k / tile.parts / 16) * 16;
+  // Tiles of texels go through the inner dimension by fours.
+  const least = tile.kind === "texels" ? Math.ceil(k / (4 * MOST_ROUNDS)) : 1;
+  if (Math.max(tile.parts, least) === 1) return launchPart(tile, operands, call, k);
+  if (isWhole(call)) {
+    throw new VitrailError(
+      `Cannot multiply with an inner dimension of ${k} on ${device.description}, and add a bias, apply ` +
+        `GELU or use f16: it can be ${4 * MOST_ROUNDS} at most then; use smaller batches`,
+    );
+  }
+  const part = Math.ceil(k / Math.max(tile.parts, least) / 16) * 16;
   const parts = device.tensor([Math.ceil(k / part), m * n]);
   launchPart(tile, { ...operands, out: parts }, { ...call, accumulate: false }, part);
   columnSum(parts, operands.out, { accumulate });

@@ -7,7 +7,7 @@ import source from "../../shaders/norm_parts.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { perElement } from "./launch.ts";
+import { perElement, perRow } from "./launch.ts";
 
 const kernel = new Kernel("norm_parts", source);
 
@@ -15,7 +15,8 @@ const kernel = new Kernel("norm_parts", source);
 function rowsOf(x: Tensor, epsilon = 0) {
   const columns = x.shape.at(-1)!;
   const rows = x.size / columns;
-  return { uniforms: { row_count: rows, columns, epsilon }, ...perElement(x.device, rows) };
+  const launch = perRow(x.device, rows, { rounds: 3 * columns });
+  return { uniforms: { row_count: rows, columns, epsilon }, ...launch };
 }
 
 function checkScale(x: Tensor, scale: Tensor): void {

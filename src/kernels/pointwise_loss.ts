@@ -11,6 +11,9 @@ import { lanesOf, perElement } from "./launch.ts";
 
 const kernel = new Kernel("pointwise_loss", source);
 
+/** Elements that a lane adds up. */
+const EACH = 1024;
+
 /** Squared error for numbers, binary cross-entropy for labels that do not exclude each other. */
 export type PointwiseLossKind = "squared" | "logistic";
 
@@ -22,13 +25,24 @@ export function pointwiseLoss(x: Tensor, targets: Tensor, kind: PointwiseLossKin
         "sizes must match",
     );
   }
-  const result = x.device.tensor([2]);
-  x.device.dispatch(kernel, "forward", {
-    bindings: { x, y: targets, result },
-    uniforms: { size: x.size, scale: 0 },
-    overrides: { logistic: kind === "logistic", lanes: lanesOf(x.device) },
+  const { device, size } = x;
+  const lanes = lanesOf(device);
+  const groups = Math.ceil(size / (lanes * EACH));
+  const uniforms = { size, each: EACH, groups, scale: 0 };
+  const [partial, result] = [device.tensor([groups, 2]), device.tensor([2])];
+  device.dispatch(kernel, "forward", {
+    bindings: { x, y: targets, partial },
+    uniforms,
+    overrides: { logistic: kind === "logistic", lanes },
+    workgroups: [groups],
+  });
+  device.dispatch(kernel, "finish", {
+    bindings: { partial, result },
+    uniforms,
+    overrides: { lanes },
     workgroups: [1],
   });
+  device.pool.release(partial.buffer);
   return result;
 }
 
@@ -42,7 +56,7 @@ export function pointwiseLossBackward(
   const { overrides, workgroups } = perElement(x.device, x.size);
   x.device.dispatch(kernel, "backward", {
     bindings: { x, y: targets, result, d_x: dX },
-    uniforms: { size: x.size, scale },
+    uniforms: { size: x.size, each: 0, groups: 0, scale },
     overrides: { ...overrides, logistic: kind === "logistic" },
     workgroups,
   });

@@ -6,9 +6,12 @@
 import source from "../../shaders/sample.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { lanesOf } from "./launch.ts";
+import { lanesOf, lanesSharing } from "./launch.ts";
 
 const kernel = new Kernel("sample", source);
+
+/** How often each logit is looked at: once for each bit of two thresholds, and a few times besides. */
+const LOOKS = 2 * 32 + 4;
 
 /** How a token is drawn. */
 export interface SampleSettings {
@@ -45,10 +48,12 @@ export function sample(
 ): void {
   const { logits, tokens } = tensors;
   const { temperature, topK, topP, minP, repetitionPenalty, seed, position } = settings;
-  logits.device.dispatch(kernel, "forward", {
+  const { device } = logits;
+  const vocabulary = logits.shape.at(-1)!;
+  device.dispatch(kernel, "forward", {
     bindings: { ...tensors },
     uniforms: {
-      vocabulary: logits.shape.at(-1)!,
+      vocabulary,
       capacity: tokens.shape[1],
       position,
       top_k: topK,
@@ -58,7 +63,7 @@ export function sample(
       penalty: repetitionPenalty,
       seed,
     },
-    overrides: { lanes: lanesOf(logits.device) },
+    overrides: { lanes: lanesSharing(device, LOOKS * vocabulary, lanesOf(device)) },
     workgroups: [tensors.ids.size],
   });
 }

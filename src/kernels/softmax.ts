@@ -17,7 +17,7 @@ export function softmax(x: Tensor): Tensor {
   x.device.dispatch(kernel, "forward", {
     bindings: { x, out },
     uniforms: { row_count: x.size / columns, columns },
-    ...perRow(x.device, x.size / columns),
+    ...perRow(x.device, x.size / columns, { rounds: 3 * columns }),
   });
   return out;
 }
@@ -29,7 +29,7 @@ export function softmaxBackward(out: Tensor, dOut: Tensor): Tensor {
   out.device.dispatch(kernel, "backward", {
     bindings: { out, d_out: dOut, d_x: dX },
     uniforms: { row_count: out.size / columns, columns },
-    ...perRow(out.device, out.size / columns),
+    ...perRow(out.device, out.size / columns, { rounds: 2 * columns }),
   });
   return dX;
 }

@@ -7,9 +7,18 @@ import source from "../../shaders/top_k.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { both, fours, perElement } from "./launch.ts";
+import { both, fours, lanesOf, lanesSharing, perElement, perRow } from "./launch.ts";
 
 const kernel = new Kernel("top_k", source);
+
+/** How often a search looks at each number: 14 cuts into fifths, and at most 8 times besides. */
+const LOOKS = 22;
+
+/** Uniforms that an entry point does not look at. */
+const NONE = { rows: 0, columns: 0, fours: 0, k: 0, limit: 0, first: 0, end: 0 };
+
+/** Rows that one dispatch looks down a column. */
+const ROWS_DOWN = 32768;
 
 /** Which columns may be taken: those that were not for so many rows. */
 export interface OldColumns {
@@ -39,10 +48,15 @@ export function topK(x: Tensor, k: number, options: { old?: OldColumns } = {}): 
   const { device } = x;
   const rows = x.size / columns;
   const out = device.tensor(x.shape);
-  const { overrides, workgroups } = perElement(device, rows);
-  device.dispatch(kernel, columns % 4 === 0 ? "forward" : "forward_odd", {
+  const isOdd = columns % 4 !== 0;
+  const usual = lanesOf(device);
+  const needed = lanesSharing(device, LOOKS * (isOdd ? columns : columns / 4), 1);
+  const { overrides, workgroups } = perRow(device, rows, {
+    team: needed === 1 ? [usual, 1] : [1, Math.max(usual, needed)],
+  });
+  device.dispatch(kernel, isOdd ? "forward_odd" : "forward", {
     bindings: both({ x, out, age: old?.age ?? device.nothing }),
-    uniforms: { rows, columns, fours: 0, k, limit: old?.limit ?? 0 },
+    uniforms: { ...NONE, rows, columns, k, limit: old?.limit ?? 0 },
     overrides: { ...overrides, only_old: old !== undefined },
     workgroups,
   });
@@ -59,7 +73,7 @@ export function topKBackward(
   const { overrides, workgroups } = perElement(out.device, fours(out));
   out.device.dispatch(kernel, "backward", {
     bindings: { out, d_out: dOut, d_x: dX },
-    uniforms: { rows: 0, columns: 0, fours: fours(out), k: 0, limit: 0 },
+    uniforms: { ...NONE, fours: fours(out) },
     overrides: { ...overrides, accumulate },
     workgroups,
   });
@@ -69,9 +83,11 @@ export function topKBackward(
 export function updateAges(out: Tensor, age: Tensor): void {
   const columns = out.shape.at(-1)!;
   const rows = out.size / columns;
-  out.device.dispatch(kernel, "ages", {
-    bindings: { out_odd: out, ages_out: age },
-    uniforms: { rows, columns, fours: 0, k: 0, limit: 0 },
-    ...perElement(out.device, columns, 1),
-  });
+  for (let first = 0; first < rows; first += ROWS_DOWN) {
+    out.device.dispatch(kernel, "ages", {
+      bindings: { out_odd: out, ages_out: age },
+      uniforms: { ...NONE, rows, columns, first, end: Math.min(rows, first + ROWS_DOWN) },
+      ...perElement(out.device, columns, 1),
+    });
+  }
 }

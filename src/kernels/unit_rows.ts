@@ -7,7 +7,7 @@ import source from "../../shaders/unit_rows.wgsl" with { type: "text" };
 import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { perElement } from "./launch.ts";
+import { perRow } from "./launch.ts";
 
 const kernel = new Kernel("unit_rows", source);
 
@@ -40,7 +40,7 @@ function launch(
   const rows = weight.size / columns;
   weight.device.dispatch(kernel, entryPoint, {
     bindings,
-    uniforms: { rows, columns },
-    ...perElement(weight.device, rows),
+    uniforms: { row_count: rows, columns },
+    ...perRow(weight.device, rows, { rounds: 2 * columns }),
   });
 }

@@ -274,6 +274,7 @@ const COUNTS: Record<string, Count> = {
   "kl_divergence.forward": each("logits", 2 * 4 + 6),
   "kl_divergence.backward": each("d_logits", 2 * 2 + 2),
   "pointwise_loss.forward": (d) => each("x", d.overrides.logistic ? 8 : 3)(d),
+  "pointwise_loss.finish": each("partial", 1),
   "pointwise_loss.backward": (d) => each("d_x", d.overrides.logistic ? 6 : 3)(d),
 
   "gelu.forward": (d) => each("x", geluOf(d))(d),

@@ -7,10 +7,12 @@ import type { Numbers } from "./numbers.ts";
 
 /** ln softmax of row r. */
 function logSoftmax(logits: Numbers, r: number, columns: number): Float64Array {
-  const row = Float64Array.from({ length: columns }, (_, c) => logits[r * columns + c]);
-  const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
-  const total = row.reduce((sum, x) => sum + Math.exp(x - most), 0);
-  return row.map((x) => x - most - Math.log(total));
+  const out = new Float64Array(columns);
+  for (let c = 0; c < columns; c++) out[c] = logits[r * columns + c];
+  const most = out.reduce((a, b) => Math.max(a, b), -Infinity);
+  const logTotal = Math.log(out.reduce((sum, x) => sum + Math.exp(x - most), 0));
+  for (let c = 0; c < columns; c++) out[c] -= most + logTotal;
+  return out;
 }
 
 /** Σ p·(ln p - ln q) of each row, in nats. */
