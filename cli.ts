@@ -4,6 +4,7 @@
  * @module
  */
 import { describeFailure } from "./src/cli/failure.ts";
+import { releaseDirectories } from "./src/cli/output.ts";
 import { printNotice } from "./src/cli/printer.ts";
 import { createProgram } from "./src/cli/program.ts";
 
@@ -14,4 +15,6 @@ try {
   const { line, code } = describeFailure(error, { program, args: Deno.args });
   if (line !== undefined) printNotice(line);
   Deno.exitCode = code;
+} finally {
+  releaseDirectories();
 }

@@ -15,10 +15,16 @@ import { nearest } from "./choices.ts";
  * spelling, `learningRate` or `learning-rate`.
  *
  * @param flags changed in place
+ * @param options.override whether the file counts more than the command line
  * @throws {VitrailError} if the file cannot be read, has a key that is no flag, or a value that the
  * flag does not take
  */
-export function applyConfigFile(command: Command, file: string, flags: object): void {
+export function applyConfigFile(
+  command: Command,
+  file: string,
+  flags: object,
+  { override = false }: { override?: boolean } = {},
+): void {
   const refuse = (reason: string): VitrailError =>
     new VitrailError(`Cannot use ${file}: ${reason}`);
   const names = command.options.map((option) => option.attributeName());
@@ -33,7 +39,7 @@ export function applyConfigFile(command: Command, file: string, flags: object): 
       throw refuse(`it sets ${quoteValue(key)}, which is no flag of ${command.name()}; ${hint}`);
     }
     const source = command.getOptionValueSource(name);
-    if (source !== "default" && source !== undefined) continue;
+    if (!override && source !== "default" && source !== undefined) continue;
     const takesValue = option.required || option.optional;
     const fits = takesValue
       ? typeof value === "string" || Number.isFinite(value)

@@ -8,7 +8,7 @@ import { CORPORA } from "../data/sources/corpora.ts";
 import { readDocuments } from "../data/sources/documents.ts";
 import { openDataset } from "../data/tokens/shards.ts";
 import { real, whole } from "./numbers.ts";
-import { makeOutput } from "./output.ts";
+import { addOverwriteFlag, claimDirectory, refuseToReplace } from "./output.ts";
 import { print } from "./printer.ts";
 import { chooseTokenizer, prepareTokens } from "./tokens.ts";
 
@@ -24,7 +24,7 @@ export function addData(program: Command): void {
       else if (flags.json) print(JSON.stringify({ corpora: titles() }));
       else for (const [name, title] of Object.entries(titles())) print(`${name}: ${title}`);
     });
-  command.command("prepare")
+  addOverwriteFlag(command.command("prepare"))
     .description("tokenize a text once, for many runs: train --data takes the directory")
     .requiredOption("--data <source>", "text file, folder, .jsonl, - or a corpus name")
     .requiredOption("--out <directory>", "where tokens and tokenizer go")
@@ -51,13 +51,19 @@ interface PrepareFlags {
   vocabulary?: number;
   validationFraction: number;
   textField: string;
+  overwrite: boolean;
   json: boolean;
 }
 
 async function prepare({ data, out, tokenizer: kind, ...flags }: PrepareFlags): Promise<void> {
-  makeOutput(out);
-  const tokenizer = await chooseTokenizer(data, { kind, directory: out, ...flags });
-  const { reused } = await prepareTokens(data, tokenizer, { directory: out, ...flags });
+  const { textField, vocabulary, validationFraction } = flags;
+  // What is there may be what is asked for: it is looked at before anything is replaced.
+  const { unfinished } = claimDirectory(out, { replaces: [], ...flags });
+  const overwrite = flags.overwrite || unfinished;
+  const onReplace = (path: string): void => refuseToReplace([path], { overwrite });
+  const place = { directory: out, textField, onReplace };
+  const tokenizer = await chooseTokenizer(data, { kind, vocabulary, ...place });
+  const { reused } = await prepareTokens(data, tokenizer, { validationFraction, ...place });
   const { train, validation, vocabularySize } = openDataset(out);
   if (flags.json) {
     const side = ({ tokens, documents, bytes }: typeof train) => ({ tokens, documents, bytes });

@@ -16,6 +16,7 @@ import { print } from "./printer.ts";
 import { runTrain } from "./train_command.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
+import { addOverwriteFlag, MODEL_DIRECTORY, refuseToReplace } from "./output.ts";
 import { addTuneFlag } from "./tuning.ts";
 
 const PRESET = PRESETS.pico;
@@ -26,19 +27,31 @@ const SHARE_OF_STEPS = 0.85;
 const [FEWEST, MOST] = [100, 4000];
 const PROMPTS = ["The whale", "Captain Ahab", "I was"];
 
+/** Values of the flags. */
+interface DemoFlags {
+  out: string;
+  minutes: number;
+  steps?: number;
+  tune: boolean;
+  overwrite: boolean;
+}
+
 /** Adds the command to the program. */
 export function addDemo(program: Command): void {
-  addTuneFlag(program.command("demo"))
+  addOverwriteFlag(addTuneFlag(program.command("demo")))
     .description("download Moby-Dick, train a small GPT on it, and show what it writes")
     .option("--out <directory>", "where the model goes", "runs/demo")
     .option("--minutes <x>", "how long to train, about", real(0), 2.75)
     .option("--steps <n>", "updates, in place of --minutes", whole(1))
-    .action(async (flags: { out: string; minutes: number; steps?: number; tune: boolean }) => {
+    .action(async (flags: DemoFlags) => {
+      const { out, overwrite } = flags;
+      // Before the machine is measured, which takes a while.
+      refuseToReplace(MODEL_DIRECTORY.map((name) => `${out}/${name}`), { overwrite });
       const result = await runTrain({
         data: "moby-dick",
-        out: flags.out,
+        out,
         tune: flags.tune,
-        overwrite: true,
+        overwrite,
         steps: flags.steps ?? await stepsWithin(flags.minutes * 60),
         preset: "pico",
         schedule: "cosine",

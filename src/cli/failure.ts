@@ -5,6 +5,7 @@
  */
 import { type Command, CommanderError } from "commander";
 import { nearest } from "./choices.ts";
+import { Interrupted } from "./interrupt.ts";
 
 /** How a run that failed ends. */
 export interface Failure {
@@ -34,6 +35,7 @@ export function describeFailure(
       code: 1,
     };
   }
+  if (error instanceof Interrupted) return { line: error.message, code: error.code };
   if (error instanceof Deno.errors.NotCapable) {
     return { line: oneLine(withoutPermission(error)), code: 1 };
   }

@@ -36,8 +36,8 @@ import {
 } from "./finetune_base.ts";
 import { whole } from "./numbers.ts";
 import { print, printNotice } from "./printer.ts";
-import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
-import { runTask } from "./run_task.ts";
+import { addDryRunFlags, addRunFlags } from "./run_flags.ts";
+import { runTask, trainAction } from "./run_task.ts";
 
 /** Adds the flags that name the fields of questions. */
 export function addQuestionFields(command: Command, prefix = ""): Command {
@@ -69,7 +69,7 @@ export function addFinetuneAnswer(finetune: Command): void {
   addQuestionFields(command);
   addDryRunFlags(addRunFlags(addBaseFlags(command), { steps: 2000, patience: 4 })).action(
     async (_flags: AnswerFlags, command: Command) => {
-      await runFinetuneAnswer(settle<AnswerFlags>(command));
+      await trainAction<AnswerFlags>(command, runFinetuneAnswer);
     },
   );
 }

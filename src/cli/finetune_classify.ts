@@ -58,8 +58,8 @@ import { addLongTextsFlag, tellEmpty, tellLong } from "./given_texts.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
 import { print, printNotice } from "./printer.ts";
-import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
-import { beginRun, goesOn, ownLabels, runTask } from "./run_task.ts";
+import { addDryRunFlags, addRunFlags } from "./run_flags.ts";
+import { beginRun, goesOn, ownLabels, runTask, trainAction } from "./run_task.ts";
 import { scratchClassifier, scratchSizes, scratchTokenizer } from "./scratch_classifier.ts";
 import { addPartFlags, checkPart, type PartFlags, taskRates, TrainedPart } from "./trained_part.ts";
 
@@ -132,7 +132,7 @@ export function addFinetuneClassify(finetune: Command): void {
   addLongTextsFlag(command);
   addDryRunFlags(addRunFlags(addPartFlags(command), { steps: 500, patience: 4 })).action(
     async (_flags: ClassifyFlags, command: Command) => {
-      await runFinetuneClassify(settle<ClassifyFlags>(command));
+      await trainAction<ClassifyFlags>(command, runFinetuneClassify);
     },
   );
 }

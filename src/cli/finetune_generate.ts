@@ -39,8 +39,8 @@ import { planFinetune, type Planned } from "./finetune_plan.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
 import { printNotice } from "./printer.ts";
-import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
-import { beginRun, runTask, type TaskRun } from "./run_task.ts";
+import { addDryRunFlags, addRunFlags } from "./run_flags.ts";
+import { beginRun, runTask, type TaskRun, trainAction } from "./run_task.ts";
 import { prepareTokens } from "./tokens.ts";
 import { addPartFlags, checkPart, type PartFlags, TrainedPart } from "./trained_part.ts";
 
@@ -72,7 +72,7 @@ export function addFinetuneGenerate(finetune: Command): void {
     .option("--text-field <name>", "field of a JSONL record with the text", "text");
   addDryRunFlags(addRunFlags(addPartFlags(command), { steps: 500 })).action(
     async (_flags, command: Command) => {
-      await runFinetuneGenerate(settle<FinetuneFlags>(command));
+      await trainAction<FinetuneFlags>(command, runFinetuneGenerate);
     },
   );
 }

@@ -34,8 +34,8 @@ import {
   withBase,
 } from "./finetune_base.ts";
 import { print, printNotice } from "./printer.ts";
-import { addDryRunFlags, addRunFlags, settle } from "./run_flags.ts";
-import { ownLabels, runTask } from "./run_task.ts";
+import { addDryRunFlags, addRunFlags } from "./run_flags.ts";
+import { ownLabels, runTask, trainAction } from "./run_task.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
 export interface TagFlags extends BaseFlags {
@@ -61,7 +61,7 @@ export function addFinetuneTag(finetune: Command): void {
     .option("--tag-column <n>", "column of the tags", column);
   addDryRunFlags(addRunFlags(addBaseFlags(command), { steps: 1000, patience: 4 })).action(
     async (_flags: TagFlags, command: Command) => {
-      await runFinetuneTag(settle<TagFlags>(command));
+      await trainAction<TagFlags>(command, runFinetuneTag);
     },
   );
 }

@@ -19,7 +19,13 @@ import { mergeAdapter } from "../models/adapters.ts";
 import { saveBert, saveGpt } from "../models/files.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
-import { makeOutput, samePlace } from "./output.ts";
+import {
+  addOverwriteFlag,
+  claimDirectory,
+  MODEL_DIRECTORY,
+  samePlace,
+  writeTogether,
+} from "./output.ts";
 import { printNotice } from "./printer.ts";
 
 /** The directories of a merge. */
@@ -34,15 +40,19 @@ interface MergeFlags {
 
 /** Adds the command to the program. */
 export function addMerge(program: Command): void {
-  program.command("merge")
+  addOverwriteFlag(program.command("merge"))
     .description("write a model with its LoRA adapter merged into its weights")
     .requiredOption("--model <directory>", "the model that the adapter was trained on")
     .requiredOption("--adapter <directory>", "the adapter, ours or PEFT's")
     .requiredOption("--out <directory>", "where the merged model goes")
-    .action(async (flags: MergeFlags) => {
+    .action(async (flags: MergeFlags & { overwrite: boolean }) => {
+      refuseSamePlace(flags);
+      const { out, overwrite } = flags;
       const device = await openDevice();
       try {
-        await mergeDirectories(device, flags);
+        await mergeDirectories(device, flags, () => {
+          claimDirectory(out, { replaces: MODEL_DIRECTORY, overwrite });
+        });
       } finally {
         device.destroy();
       }
@@ -50,26 +60,31 @@ export function addMerge(program: Command): void {
     });
 }
 
+function refuseSamePlace({ model, adapter, out }: MergeFlags): void {
+  const needed = [model, adapter].find((directory) => samePlace(directory, out));
+  if (needed === undefined) return;
+  const what = needed === model ? "it is the model that the adapter needs" : "it is the adapter";
+  throw new VitrailError(`Cannot merge into ${showPath(out)}: ${what}; give another --out`);
+}
+
 /**
  * Merges an adapter into a GPT or BERT, and writes the model with the tokenizer of the one before.
  *
- * @throws {VitrailError} if the adapter belongs to another model, or the model would be replaced
+ * @param claim makes the directory for the result ours, when all that is read has been found good
+ * @throws {VitrailError} if the adapter belongs to another model, or a file cannot be written
  */
 export async function mergeDirectories(
   device: Device,
   { model: directory, adapter, out }: MergeFlags,
+  claim: () => void,
 ): Promise<void> {
-  if (samePlace(directory, out)) {
-    throw new VitrailError(
-      `Cannot merge into ${showPath(out)}: it is the model that the adapter needs; ` +
-        "give another --out",
-    );
-  }
   const tokenizer = await loadTokenizer(directory).catch(() => undefined);
   const save = merged(device, directory, { adapter, tokenizer });
-  makeOutput(out);
-  await save(out);
-  if (tokenizer) writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+  claim();
+  await writeTogether(out, async (folder) => {
+    if (tokenizer) writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+    await save(folder);
+  });
 }
 
 /** Opens a model with its adapter, merges them, and gives what writes the result. */

@@ -30,8 +30,8 @@ import { tellPlan } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
 import { printNotice } from "./printer.ts";
-import { addDryRunFlags, addRunFlags, type RunFlags, settle, trainSettings } from "./run_flags.ts";
-import { beginRun, runTask } from "./run_task.ts";
+import { addDryRunFlags, addRunFlags, type RunFlags, trainSettings } from "./run_flags.ts";
+import { beginRun, runTask, trainAction } from "./run_task.ts";
 import { learnWordPiece } from "./tokenizer_command.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
@@ -89,10 +89,12 @@ export function addPretrain(program: Command): void {
     .option("--checkpointing", "recompute blocks in the backward pass to save memory", false)
     .option("--text-field <name>", "field of a JSONL record with the text", "text")
     .option("--from <directory>", "begin with the weights and tokenizer of a BERT");
-  addDryRunFlags(addRunFlags(command, { steps: 5000 })).action(async (_flags, command: Command) => {
-    const flags = settle<PretrainFlags>(command);
-    await (flags.dryRun ? planPretrain(flags) : runPretrain(flags));
-  });
+  addDryRunFlags(addRunFlags(command, { steps: 5000 })).action((_flags, command: Command) =>
+    trainAction<PretrainFlags>(
+      command,
+      (flags) => flags.dryRun ? planPretrain(flags) : runPretrain(flags),
+    )
+  );
 }
 
 /** The flags with what `--from` decides, their sizes, and the model that they make with a vocabulary. */

@@ -24,14 +24,31 @@ export function rendered(text: string): string {
   return escapeControls(text, { keep: "\n\t" }).replaceAll(COLOUR, "\x1b");
 }
 
+let closed = false;
+
+/** From now on, what cannot be printed is dropped: a terminal that was closed takes nothing any more. */
+export function outliveTerminal(): void {
+  closed = true;
+}
+
+/** Calls what prints, which throws where a terminal was closed. */
+function toTerminal(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    // What is to be saved must be saved all the same.
+    if (!closed) throw error;
+  }
+}
+
 /** Prints lines of results to standard output. */
 export function print(text: string): void {
-  console.log(rendered(text));
+  toTerminal(() => console.log(rendered(text)));
 }
 
 /** Prints lines about the work itself to standard error, so that results can be piped. */
 export function printNotice(text: string): void {
-  console.error(rendered(text));
+  toTerminal(() => console.error(rendered(text)));
 }
 
 /**

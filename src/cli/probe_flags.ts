@@ -3,14 +3,13 @@
  *
  * @module
  */
-import { dirname } from "node:path";
 import type { Command } from "commander";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Heatmap, heatmapSvg } from "../formats/page/heatmap.ts";
 import { openDevice } from "../gpu/device.ts";
 import { type ProbePage, probePage } from "../probes/probe_page.ts";
 import { loadSubject, type ProbeSubject } from "../probes/subject.ts";
-import { makeOutput } from "./output.ts";
+import { addOverwriteFlag, claimFiles } from "./output.ts";
 import { print, printNotice } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
@@ -19,6 +18,7 @@ export interface OutputFlags {
   html?: string;
   svg?: string;
   json: boolean;
+  overwrite: boolean;
 }
 
 /** Values of the flags that every probe of a model has. */
@@ -38,7 +38,7 @@ export function addProbeFlags(command: Command): Command {
 
 /** Adds the flags for results alone. */
 export function addOutputFlags(command: Command): Command {
-  return command
+  return addOverwriteFlag(command)
     .option("--html <file>", "write a page with the pictures, which opens from the disk")
     .option("--json", "print a JSON object in place of text", false);
 }
@@ -49,21 +49,25 @@ export function addSvgFlag(command: Command): Command {
 }
 
 /**
- * Makes the folders of the files that are asked for: a long probe must not end in a place that is not there.
+ * Claims the files that are asked for: a long probe must not end in a place that it cannot write to.
  *
- * @throws {VitrailError} if nothing can be written there
+ * @param more further files that the probe writes, by their flags
+ * @throws {VitrailError} if one would be replaced or cannot be written
  */
-export function makePlaces({ html, svg }: OutputFlags): void {
-  if (html !== undefined) makeOutput(dirname(html), "--html");
-  if (svg !== undefined) makeOutput(dirname(svg), "--svg");
+export function claimOutputs(
+  { html, svg, overwrite }: OutputFlags,
+  more: Record<string, string | undefined> = {},
+): void {
+  claimFiles({ ...more, "--html": html, "--svg": svg }, { overwrite });
 }
 
-/** Opens the model, calls `probe`, and closes all again. */
+/** Opens the model, calls `probe`, and closes all again; `writes` as of {@linkcode claimOutputs}. */
 export async function withSubject(
   flags: ProbeFlags,
   probe: (subject: ProbeSubject) => Promise<void>,
+  writes: Record<string, string | undefined> = {},
 ): Promise<void> {
-  makePlaces(flags);
+  claimOutputs(flags, writes);
   const device = await openDevice();
   try {
     useTuned(device, flags);

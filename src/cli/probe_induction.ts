@@ -14,16 +14,22 @@ import { letterTokenizer } from "../probes/induction/alphabet.ts";
 import type { InductionEvidence } from "../probes/induction/evidence.ts";
 import { ablationsToShow, inductionPage, showEffect, WAYS } from "../probes/induction/page.ts";
 import { examineInductionOf } from "../probes/induction/probe.ts";
-import { type InductionHistory, trainInductionModel } from "../probes/induction/train.ts";
+import {
+  type InductionHistory,
+  readInductionState,
+  trainInductionModel,
+} from "../probes/induction/train.ts";
 import { loadSubject, ProbeSubject } from "../probes/subject.ts";
 import { ProgressBar } from "../training/progress.ts";
+import { VitrailError } from "../errors.ts";
+import { Interrupt } from "./interrupt.ts";
 import { whole } from "./numbers.ts";
-import { makeOutput } from "./output.ts";
+import { claimDirectory, MODEL_DIRECTORY, refuseToReplace, writeTogether } from "./output.ts";
 import { printNotice } from "./printer.ts";
 import {
   addOutputFlags,
   addSvgFlag,
-  makePlaces,
+  claimOutputs,
   type OutputFlags,
   writeProbe,
 } from "./probe_flags.ts";
@@ -36,8 +42,12 @@ interface InductionFlags extends OutputFlags {
   steps: number;
   heads: number;
   seed: number;
+  resume?: boolean;
   tune: boolean;
 }
+
+/** The checkpoint within the directory of `--out`. */
+const CHECKPOINT = "induction_checkpoint.safetensors";
 
 /** Adds the command. */
 export function addProbeInduction(probe: Command): void {
@@ -48,12 +58,12 @@ export function addProbeInduction(probe: Command): void {
     .option("--steps <n>", "updates", whole(1), 2000)
     .option("--heads <n>", "heads of each of the two layers, which divide 64", whole(1), 4)
     .option("--seed <n>", "decides the first weights and the sequences", whole(0), 0)
-    .action(runProbeInduction);
+    .option("--resume", "continue from the checkpoint in --out, if there is one yet")
+    .action((flags: InductionFlags, command: Command) => runProbeInduction(flags, command));
 }
 
-async function runProbeInduction(flags: InductionFlags): Promise<void> {
-  makePlaces(flags);
-  if (flags.model === undefined && flags.out !== undefined) makeOutput(flags.out);
+async function runProbeInduction(given: InductionFlags, command: Command): Promise<void> {
+  const flags = begin(given, command);
   const device = await openDevice();
   try {
     useTuned(device, flags);
@@ -73,24 +83,65 @@ async function runProbeInduction(flags: InductionFlags): Promise<void> {
   }
 }
 
+/**
+ * Claims what is written, and takes from the checkpoint what a resumed training was asked.
+ *
+ * @throws {VitrailError} if something would be replaced, or the flags contradict one another
+ */
+function begin(flags: InductionFlags, command: Command): InductionFlags {
+  const { model, out, resume, overwrite } = flags;
+  claimOutputs(flags);
+  if (resume && out === undefined) {
+    throw new VitrailError("Cannot resume without a place: give --out DIRECTORY");
+  }
+  if (model !== undefined || out === undefined) return flags;
+  const checkpoint = `${out}/${CHECKPOINT}`;
+  claimDirectory(out, { replaces: [] });
+  const state = resume ? readInductionState(checkpoint) : undefined;
+  if (!state) {
+    refuseToReplace([`${out}/${CHECKPOINT}`], { overwrite, resumable: true });
+    refuseToReplace(MODEL_DIRECTORY.map((name) => `${out}/${name}`), { overwrite });
+    return flags;
+  }
+  const typed = (["steps", "heads", "seed"] as const)
+    .filter((name) => command.getOptionValueSource(name) === "cli")
+    .map((name) => [name, flags[name]]);
+  return { ...flags, ...state.asked, ...Object.fromEntries(typed) };
+}
+
 async function trained(
   device: Device,
-  { steps, heads, seed, out }: InductionFlags,
+  { steps, heads, seed, out, resume }: InductionFlags,
 ): Promise<{ subject: ProbeSubject; history: InductionHistory }> {
   const tokenizer = await letterTokenizer();
   const { vocabularySize } = tokenizer;
   using bar = new ProgressBar({ total: steps, label: "train" });
-  const { model, history } = await trainInductionModel(device, {
+  using interrupt = new Interrupt("the model is looked at as it is");
+  const { model, history, step } = await trainInductionModel(device, {
     vocabularySize,
     steps,
     heads,
     seed,
+    checkpoint: out && `${out}/${CHECKPOINT}`,
+    resume,
+    signal: interrupt.signal,
+    onStart: (step) => bar.begin(step),
     onLook: (step, figures) => bar.update(step, figures),
   });
   bar.finish();
-  if (out !== undefined) {
-    await saveGpt(model, out);
-    writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+  if (step < steps) {
+    Deno.exitCode = interrupt.code!;
+    printNotice(
+      `Stopped at step ${step} of ${steps}` +
+        (out === undefined
+          ? "; what follows is not kept: give --out to be able to resume"
+          : ` and saved; go on with: probe induction --out ${out} --resume`),
+    );
+  } else if (out !== undefined) {
+    await writeTogether(out, async (folder) => {
+      writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+      await saveGpt(model, folder);
+    });
     printNotice(`Wrote ${out} (model.safetensors, tokenizer.json)`);
   }
   return { subject: new ProbeSubject(model, tokenizer), history };

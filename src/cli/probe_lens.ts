@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
+import { basename, dirname } from "node:path";
 import { VitrailError } from "../errors.ts";
 import type { Heatmap } from "../formats/page/heatmap.ts";
 import { type Attributed, attributionSections, headsPicture } from "../probes/attribution/page.ts";
@@ -18,7 +19,7 @@ import type { ProbeSection } from "../probes/probe_page.ts";
 import type { ProbedText, ProbeSubject } from "../probes/subject.ts";
 import { tokenLabel } from "../probes/token_labels.ts";
 import { loadTunedLens, type TunedLens } from "../probes/lens/tuned_lens.ts";
-import { type LensTraining, teachLens, trainingSection } from "./lens_training.ts";
+import { lensCheckpoint, type LensTraining, teachLens, trainingSection } from "./lens_training.ts";
 import { idList, real, whole } from "./numbers.ts";
 import { printNotice } from "./printer.ts";
 import {
@@ -28,6 +29,7 @@ import {
   withSubject,
   writeProbe,
 } from "./probe_flags.ts";
+import { refuseToReplace, removeFiles } from "./output.ts";
 import { attributionText, lensTable, trainingTable } from "./probe_lens_text.ts";
 
 /** Values of the flags. */
@@ -42,6 +44,7 @@ export interface LensFlags extends ProbeFlags {
   batch: number;
   sequence?: number;
   learningRate: number;
+  resume?: boolean;
   attribute?: string | true;
   against?: string;
   at?: number;
@@ -68,6 +71,7 @@ export function addProbeLens(probe: Command): void {
       real(0),
       0.001,
     )
+    .option("--resume", "continue a --train-on that was interrupted")
     .option(
       "--attribute [token]",
       "take the logit of this token apart; the likeliest if none is named",
@@ -91,12 +95,20 @@ async function runProbeLens(given: string | undefined, flags: LensFlags): Promis
   if (flags.trainOn !== undefined && flags.lens === undefined) {
     throw new VitrailError("Cannot keep the lens: give --lens FILE along with --train-on");
   }
+  const { trainOn, lens, resume } = flags;
+  const trains = trainOn !== undefined && lens !== undefined;
+  if (trains && !resume) {
+    const guard = { overwrite: flags.overwrite, flag: "--lens", resumable: true };
+    refuseToReplace([lensCheckpoint(lens)], guard);
+  }
   await withSubject(flags, async (subject) => {
     let training: LensTraining | undefined;
     let tuned: TunedLens | undefined;
     if (flags.trainOn !== undefined) {
-      ({ lens: tuned, training } = await teachLens(subject, flags.trainOn, flags));
-      await tuned.save(flags.lens!);
+      const lens = flags.lens!;
+      ({ lens: tuned, training } = await teachLens(subject, flags.trainOn, { ...flags, lens }));
+      await tuned.save(lens);
+      removeFiles(dirname(lens), [basename(lensCheckpoint(lens))]);
       printNotice(`Wrote ${flags.lens}`);
     } else if (flags.lens !== undefined) {
       tuned = loadTunedLens(subject.model, flags.lens);
@@ -134,7 +146,7 @@ async function runProbeLens(given: string | undefined, flags: LensFlags): Promis
       }),
       picture: found && (() => picture(found, attributed)),
     });
-  });
+  }, { "--lens": trains ? lens : undefined });
 }
 
 function sections(

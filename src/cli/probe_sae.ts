@@ -18,6 +18,7 @@ import { SparseAutoencoder } from "../probes/sae/sparse_autoencoder.ts";
 import type { ProbeSubject } from "../probes/subject.ts";
 import { TokenWindows } from "../probes/token_windows.ts";
 import { ProgressBar } from "../training/progress.ts";
+import { Interrupt } from "./interrupt.ts";
 import { idList, real, whole } from "./numbers.ts";
 import { paintTokens } from "./paint.ts";
 import { encodeAll } from "./perplexity.ts";
@@ -105,7 +106,7 @@ async function runProbeSae(flags: SaeFlags): Promise<void> {
       text: () => describe(findings, config.features),
       page: () => saePage({ sae, reports, ...findings }),
     });
-  });
+  }, { "--out": flags.out });
 }
 
 async function trained(
@@ -114,8 +115,10 @@ async function trained(
   { flags, windows, reports }: { flags: SaeFlags; windows: number[]; reports: SaeReport[] },
 ): Promise<SparseAutoencoder> {
   using bar = new ProgressBar({ total: flags.steps, label: "train" });
-  return await trainOnModel(subject, text, {
+  using interrupt = new Interrupt("what was learnt so far is kept and shown");
+  const sae = await trainOnModel(subject, text, {
     ...flags,
+    signal: interrupt.signal,
     features: flags.features ?? 8 * subject.model.config.channels,
     hook: flags.hook ?? middleHook(subject),
     windows,
@@ -124,6 +127,8 @@ async function trained(
       bar.update(report.step, { loss: report.loss, dead: report.dead });
     },
   });
+  if (interrupt.code !== undefined) Deno.exitCode = interrupt.code;
+  return sae;
 }
 
 function describe({ fit, losses, features }: SaeFindings, all: number): string {

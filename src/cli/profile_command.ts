@@ -21,6 +21,7 @@ import {
 import { BERT_PRESETS } from "./bert_presets.ts";
 import { checkChoice, oneOf, wantedOne } from "./choices.ts";
 import { whole } from "./numbers.ts";
+import { addOverwriteFlag, claimFiles } from "./output.ts";
 import { PRESETS } from "./presets.ts";
 import { print, printPassing } from "./printer.ts";
 import {
@@ -35,6 +36,7 @@ import {
 interface OutputFlags {
   json?: string;
   trace?: string;
+  overwrite: boolean;
   html?: string;
   replay: boolean;
   roof: boolean;
@@ -110,7 +112,7 @@ function withModel(command: Command): Command {
 }
 
 function withOutput(command: Command): Command {
-  return command
+  return addOverwriteFlag(command)
     .option("--json <file>", "write all figures as JSON")
     .option("--html <file>", "write a page: table, roofline and timeline")
     .option("--trace <file>", "write a trace for Perfetto or chrome://tracing")
@@ -139,6 +141,8 @@ async function show(
   flags: OutputFlags,
   run: (device: Device) => Promise<Profiled & { outputs?: ShaderOutput[] }>,
 ): Promise<void> {
+  const { json, html, trace, overwrite } = flags;
+  claimFiles({ "--json": json, "--html": html, "--trace": trace }, { overwrite });
   const device = await openDevice();
   try {
     const { profile, recording, outputs } = await run(device);

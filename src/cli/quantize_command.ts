@@ -15,7 +15,13 @@ import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { oneOf } from "./choices.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { whole } from "./numbers.ts";
-import { makeOutput, samePlace } from "./output.ts";
+import {
+  addOverwriteFlag,
+  claimDirectory,
+  MODEL_DIRECTORY,
+  samePlace,
+  writeTogether,
+} from "./output.ts";
 import { encodeText, measureText } from "./perplexity.ts";
 import { print } from "./printer.ts";
 import { groupOption, packingFlags } from "./weight_flags.ts";
@@ -28,12 +34,13 @@ interface QuantizeFlags {
   data?: string;
   batch: number;
   textField: string;
+  overwrite: boolean;
   json: boolean;
 }
 
 /** Adds the command to the program. */
 export function addQuantize(program: Command): void {
-  program.command("quantize")
+  addOverwriteFlag(program.command("quantize"))
     .description("write a GPT with weights in fewer bits, and say what that costs")
     .requiredOption("--model <directory>", "the model, in floats")
     .addOption(
@@ -75,7 +82,7 @@ async function quantize(flags: QuantizeFlags): Promise<{ before: Measured; after
   }
   const config = checkModelFiles(directory, flags);
   const text = flags.data && await encodeText(flags.data, { ...flags, config });
-  makeOutput(out);
+  claimDirectory(out, { replaces: MODEL_DIRECTORY, overwrite: flags.overwrite });
   const device = await openDevice();
   try {
     const measure = async (model: Gpt, label: string): Promise<Measured> => ({
@@ -88,8 +95,12 @@ async function quantize(flags: QuantizeFlags): Promise<{ before: Measured; after
     const after = await measure(small, flags.weights);
     const tokenizer = await loadTokenizer(directory).catch(() => undefined);
     nameEnd(small, tokenizer);
-    await saveGpt(small, out);
-    if (tokenizer) writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+    await writeTogether(out, async (folder) => {
+      if (tokenizer) {
+        writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+      }
+      await saveGpt(small, folder);
+    });
     const before = await measure(loadGpt(device, directory), "f32");
     return {
       before,

@@ -7,9 +7,12 @@ import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
 import { checkpointStep } from "../training/checkpoint.ts";
 import type { TrainSettings } from "../training/loop.ts";
+import { refuseLocked } from "../formats/directory_lock.ts";
+import { readHistory } from "../training/run_record.ts";
 import { checkChoice } from "./choices.ts";
 import { applyConfigFile } from "./config_file.ts";
 import { real, whole } from "./numbers.ts";
+import { MODEL_DIRECTORY, refuseToReplace } from "./output.ts";
 import { addTuneFlag } from "./tuning.ts";
 
 /** Values of those flags. */
@@ -100,21 +103,32 @@ export function addRunFlags(
     .option("--overwrite", "replace the run in --out");
 }
 
+/** Flags that are settled, and what they come to for a run that is resumed. */
+export interface Settled<Flags> {
+  /** The flags. */
+  flags: Flags;
+  /** Why nothing is left to do; absent if something is. */
+  done?: string;
+}
+
 /**
  * Flags, over the file of `--config`, over the run that `--resume` continues, over defaults.
  *
- * @throws {VitrailError} when there is nothing to train on, or a run stands where this one would go
+ * @throws {VitrailError} when there is nothing to train on, a run stands where this one would go, or the run
+ * has done more steps than it should have
  */
-export function settle<Flags extends RunFlags & { data: string }>(command: Command): Flags {
+export function settle<Flags extends RunFlags & { data: string }>(
+  command: Command,
+): Settled<Flags> {
   const flags = command.opts<Flags>();
-  const set = (file: string): void => applyConfigFile(command, file, flags);
   const stored = `${flags.out}/training.json`;
-  if (flags.resume && exists(stored)) set(stored);
-  if (flags.config) set(flags.config);
+  const resumes = flags.resume && exists(stored);
+  if (resumes) applyConfigFile(command, stored, flags);
+  if (flags.config) applyConfigFile(command, flags.config, flags);
   checkChoice("schedule", flags.schedule, ["cosine", "linear", "constant"]);
   checkChoice("precision", flags.precision, ["f32", "f16"]);
   // What is only looked at needs no text, and replaces nothing.
-  if (flags.dryRun) return flags;
+  if (flags.dryRun) return { flags };
   if (!flags.data) {
     throw new VitrailError(
       flags.resume
@@ -122,18 +136,58 @@ export function settle<Flags extends RunFlags & { data: string }>(command: Comma
         : "Cannot train without text: give --data FILE",
     );
   }
-  refuseToReplace(flags);
-  return flags;
+  refuseLocked(flags.out);
+  guardRun(flags);
+  const step = resumes ? checkpointStep(flags.out) : undefined;
+  if (step === undefined) return { flags };
+  const done = nothingLeft(flags, step);
+  // What follows the last step was cut short: it is about the run as it was, whatever is asked now.
+  if (!done && step === flags.steps) applyConfigFile(command, stored, flags, { override: true });
+  return { flags, done };
 }
 
-/** A run may have taken days: what it left is not replaced by a forgotten `--resume`. */
-function refuseToReplace({ out, resume, overwrite }: RunFlags): void {
-  const step = resume || overwrite ? undefined : checkpointStep(out);
-  if (step === undefined) return;
-  throw new VitrailError(
-    `Cannot begin a run in ${out}: it holds one at step ${step}; ` +
-      "continue it with --resume, replace it with --overwrite, or give another --out",
-  );
+/**
+ * Why a run that is at `step` has nothing left to do; nothing if it has.
+ *
+ * @throws {VitrailError} if it has done more than is asked
+ */
+function nothingLeft({ out, steps, patience }: RunFlags, step: number): string | undefined {
+  if (steps < step) {
+    throw new VitrailError(
+      `Cannot resume ${out} up to step ${steps}: it has done ${step}, and stays as it is; train on ` +
+        `with --steps ${step + 1} or more, or begin again with --overwrite`,
+    );
+  }
+  const last = readHistory(out).at(-1);
+  if (!last?.complete) return undefined;
+  if (steps === step) {
+    return `Nothing to do: ${step} steps were done; train on with --resume --steps N`;
+  }
+  const had = Number(last.asked.patience);
+  return last.ended === "no improvement" && patience > 0 && patience <= had
+    ? `Nothing to do: it stopped at step ${step} after ${had} evaluations without improvement; ` +
+      "train on with --resume --patience N"
+    : undefined;
+}
+
+/**
+ * A run may have taken days: what it left is not replaced by a forgotten `--resume`. A model that no run of
+ * ours left is not replaced by `--resume` either.
+ *
+ * @throws {VitrailError} if something would be replaced that was not asked to be
+ */
+export function guardRun({ out, resume, overwrite }: RunFlags): void {
+  const step = overwrite ? undefined : checkpointStep(out);
+  if (resume && (step !== undefined || exists(`${out}/training.json`))) return;
+  if (step !== undefined) {
+    throw new VitrailError(
+      `Cannot begin a run in ${out}: it holds one at step ${step}; ` +
+        "continue it with --resume, replace it with --overwrite, or give another --out",
+    );
+  }
+  const run = exists(`${out}/training.json`);
+  const names = [...MODEL_DIRECTORY, "training.json", "metrics.jsonl", "merged/config.json"];
+  refuseToReplace(names.map((name) => `${out}/${name}`), { overwrite, resumable: run });
 }
 
 function exists(path: string): boolean {
@@ -165,8 +219,8 @@ export function trainSettings(flags: RunFlags, learningRate: number): TrainSetti
 }
 
 /** What `training.json` holds: every flag but those about this one start. */
-export function storedFlags(flags: RunFlags): object {
+export function storedFlags(flags: RunFlags): Record<string, unknown> {
   const { resume: _resume, overwrite: _overwrite, config: _config, ...kept } = flags;
-  const { memory: _memory, tune: _tune, ...rest } = kept;
+  const { memory: _memory, tune: _tune, dryRun: _dryRun, ...rest } = kept;
   return rest;
 }

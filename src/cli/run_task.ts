@@ -3,20 +3,22 @@
  *
  * @module
  */
+import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { modelLabels } from "../models/sequence_classifier.ts";
-import { checkpointStep, removeCheckpoint, removeLeftovers } from "../training/checkpoint.ts";
+import { checkpointStep, removeCheckpoint } from "../training/checkpoint.ts";
 import type { Evaluation } from "../training/evaluate.ts";
 import { train, type TrainResult, type TrainSettings } from "../training/loop.ts";
 import { describeSkip } from "../training/precision.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { words } from "../training/report_series.ts";
 import { RunLog } from "../training/run_log.ts";
+import { completeRun, removeHistory, RunRecord, writeSettings } from "../training/run_record.ts";
 import type { Task } from "../training/task.ts";
-import { makeOutput } from "./output.ts";
+import { Interrupt } from "./interrupt.ts";
+import { claimDirectory, MODEL_DIRECTORY, removeFiles, samePlace } from "./output.ts";
 import { printNotice } from "./printer.ts";
-import { type RunFlags, storedFlags } from "./run_flags.ts";
+import { guardRun, type RunFlags, settle, storedFlags } from "./run_flags.ts";
 import { tuneFor } from "./tuning.ts";
 
 /** What is trained and what is told of it. */
@@ -60,41 +62,64 @@ export function ownLabels(flags: RunFlags, base: string | undefined): string[] {
 }
 
 /**
- * Makes or tidies the directory of a run, before anything is put into it, and keeps its flags there.
+ * What a command that trains does: its flags are settled, a run that has come to its end is left as it is, and
+ * one that comes to its end is marked so, when all that `run` does is done.
+ */
+export async function trainAction<Flags extends RunFlags & { data: string }>(
+  command: Command,
+  run: (flags: Flags) => Promise<unknown>,
+): Promise<void> {
+  const { flags, done } = settle<Flags>(command);
+  if (done !== undefined) return printNotice(done);
+  await run(flags);
+  if (!flags.dryRun) completeRun(flags.out);
+}
+
+/**
+ * Claims the directory of a run, before anything is put into it. One that begins has its flags put on record;
+ * one that goes on has them when it has done a step.
  *
  * @returns whether there is a checkpoint to go on from
+ * @throws {VitrailError} if another process writes there, or something would be replaced
  */
 export function beginRun(flags: RunFlags): boolean {
   const { out } = flags;
+  claimDirectory(out, { replaces: [] });
+  // Once more: another process may have been there since the flags were settled.
+  guardRun(flags);
   const resume = goesOn(flags);
   if (!resume) {
-    makeOutput(out);
     removeCheckpoint(out);
+    removeHistory(out);
+    // What another model left would speak beside the new one; but one that the run begins with is needed.
+    const { out: _, ...others } = storedFlags(flags);
+    const needed = Object.values(others).some((v) => typeof v === "string" && samePlace(v, out));
+    if (!needed) removeFiles(out, MODEL_DIRECTORY);
+    writeSettings(out, storedFlags(flags));
   }
-  removeLeftovers(out);
-  writeFileAtomic(`${out}/training.json`, JSON.stringify(storedFlags(flags), null, 2) + "\n");
   return resume;
 }
 
 /** Trains, shows how it goes, and writes the report. */
 export async function runTask<B>(
-  { out, patience, tune }: RunFlags,
+  flags: RunFlags,
   run: TaskRun<B> & { resume: boolean },
 ): Promise<TrainResult> {
+  const { out, patience, tune } = flags;
   const { settings, task } = run;
+  const record = new RunRecord(out, storedFlags(flags));
   using log = new RunLog(out, {
     title: `Training ${out}`,
     config: { ...settings, ...run.config },
     tokensPerStep: run.tokensPerStep,
   });
   using bar = new ProgressBar({ total: settings.steps, label: "train" });
-  using interrupt = onInterrupt();
-  let begun = 0;
+  using interrupt = new Interrupt("saving after this step");
   let shown: Record<string, string> = {};
   let done: Partial<TrainResult> = {};
   const report = (status: string, notice?: string): void => {
-    const speed = log.tokensPerSecond;
-    const { val: _, ...measured } = shown;
+    // Of all steps, whichever process did them: a report that is written again says the same.
+    const { speed, measured } = log.latest();
     log.report({
       "status": status,
       ...done.step === undefined ? {} : { "steps": done.step },
@@ -102,9 +127,11 @@ export async function runTask<B>(
       ...run.best === undefined || done.bestScore === undefined
         ? {}
         : { [`best ${words(run.best)}`]: done.bestScore },
-      ...Number.isFinite(speed) ? { "tokens per second": Math.round(speed) } : {},
-      ...Object.fromEntries(Object.entries(measured).map(([name, v]) => [words(name), v])),
-    }, notice);
+      ...speed === undefined ? {} : { "tokens per second": Math.round(speed) },
+      ...Object.fromEntries(
+        Object.entries(measured).map(([name, value]) => [words(name), value.toFixed(3)]),
+      ),
+    }, { notice, parts: record.parts });
   };
   try {
     const result = done = await train(task, settings, {
@@ -117,7 +144,8 @@ export async function runTask<B>(
       tune: (rehearsal) => tuneFor(task.device, rehearsal, { tune }),
       onStart: ({ step, bestLoss, bestScore }) => {
         Object.assign(done, { bestLoss, bestScore });
-        begun = step;
+        done.step = step;
+        record.begin(step);
         log.begin(step);
         bar.begin(step);
       },
@@ -125,6 +153,7 @@ export async function runTask<B>(
         log.steps(figures, seconds);
         const { step, loss, skippedSteps } = figures.at(-1)!;
         done.step = step;
+        record.done(step);
         for (const skip of figures.filter(({ skipped }) => skipped)) bar.line(describeSkip(skip));
         bar.update(step, {
           loss: loss.toFixed(3),
@@ -149,11 +178,16 @@ export async function runTask<B>(
         }
         return run.best === undefined ? undefined : measured[run.best];
       },
-      onSave: () => log.sync(),
+      onSave: () => {
+        record.save();
+        log.sync(record.parts);
+      },
     });
     bar.finish();
+    record.end(result.reason);
     report(result.reason);
-    say(result, { ...run, out, begun, patience });
+    say(result, { ...run, out, patience });
+    if (result.reason === "interrupted") Deno.exitCode = interrupt.code!;
     return result;
   } catch (error) {
     bar.finish();
@@ -165,7 +199,7 @@ export async function runTask<B>(
 /** The last words of a run. */
 function say(
   result: TrainResult,
-  run: { out: string; begun: number; patience: number; command: string; wrote: string },
+  run: { out: string; patience: number; command: string; wrote: string },
 ): void {
   const { out } = run;
   const { step, reason } = result;
@@ -173,30 +207,10 @@ function say(
     printNotice(
       `Stopped at step ${step} and saved; go on with: ${run.command} --out ${out} --resume`,
     );
-    // What shells expect of a program that SIGINT ended.
-    Deno.exitCode = 130;
     return;
   }
   if (reason === "no improvement") {
     printNotice(`Stopped at step ${step}: ${run.patience} evaluations without improvement`);
-  } else if (run.begun === step) {
-    printNotice(`Nothing to do: ${step} steps were done; train on with --resume --steps N`);
-    return;
   }
   printNotice(`Wrote ${out} (${run.wrote})`);
-}
-
-/** The first Ctrl-C asks for an end, the second leaves at once. */
-function onInterrupt(): Disposable & { signal: AbortSignal } {
-  const abort = new AbortController();
-  const listener = (): void => {
-    if (abort.signal.aborted) Deno.exit(130);
-    abort.abort();
-    printNotice("\nInterrupted: saving after this step; press Ctrl-C again to leave at once");
-  };
-  Deno.addSignalListener("SIGINT", listener);
-  return {
-    signal: abort.signal,
-    [Symbol.dispose]: () => Deno.removeSignalListener("SIGINT", listener),
-  };
 }

@@ -12,7 +12,7 @@ import { trainWordPieceTokenizer } from "../tokenizers/train_word_piece.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { oneOf } from "./choices.ts";
 import { idList, whole } from "./numbers.ts";
-import { makeOutput } from "./output.ts";
+import { addOverwriteFlag, claimDirectory, removeFiles, TOKENIZER_FILES } from "./output.ts";
 import { print, printText } from "./printer.ts";
 import { chooseTokenizer } from "./tokens.ts";
 
@@ -42,7 +42,7 @@ export async function learnWordPiece(source: string, flags: WordPieceFlags): Pro
 /** Adds the command to the program. */
 export function addTokenizer(program: Command): void {
   const command = program.command("tokenizer").description("train a tokenizer, or try one");
-  command.command("train")
+  addOverwriteFlag(command.command("train"))
     .description("learn a vocabulary from a text")
     .requiredOption("--data <source>", "text file, folder, .jsonl or a corpus name")
     .requiredOption("--out <directory>", "where tokenizer.json goes")
@@ -60,10 +60,12 @@ export function addTokenizer(program: Command): void {
     .option("--alphabet <n>", "characters at most, with wordpiece (default: 1000)", whole(1))
     .option("--text-field <name>", "field of a JSONL record with the text", "text")
     .action(async (flags) => {
-      makeOutput(flags.out);
+      claimDirectory(flags.out, { replaces: TOKENIZER_FILES, overwrite: flags.overwrite });
       const tokenizer = flags.kind === "wordpiece"
         ? await learnWordPiece(flags.data, flags)
         : await chooseTokenizer(flags.data, { ...flags, specialTokens: flags.special });
+      // Those of another tokenizer would speak beside the new one.
+      removeFiles(flags.out, TOKENIZER_FILES.filter((name) => name !== "tokenizer.json"));
       writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
       print(`Wrote ${flags.out}/tokenizer.json with ${tokenizer.vocabularySize} tokens`);
     });

@@ -30,6 +30,8 @@ export interface TokenizerChoice {
   textField?: string;
   /** Where what was learnt is kept. */
   directory?: string;
+  /** Told before another tokenizer there is replaced; what it throws leaves all as it was. */
+  onReplace?: (path: string) => void;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function chooseTokenizer(
   source: string,
   choice: TokenizerChoice,
 ): Promise<Tokenizer> {
-  const { directory, ...decisive } = choice;
+  const { directory, onReplace, ...decisive } = choice;
   if (!isLearnt(choice.kind)) return await loadTokenizer(choice.kind);
   if (isDataset(source)) return await loadTokenizer(source);
   if (source === "-") {
@@ -57,6 +59,7 @@ export async function chooseTokenizer(
   const from = await hash({ state, kind, vocabulary, specialTokens, textField });
   const kept = await keptTokenizer(directory, from);
   if (kept) return kept;
+  onReplace?.(`${directory}/tokenizer.json`);
   const tokenizer = await learn(source, choice);
   makeOutput(directory);
   writeFileAtomic(`${directory}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));

@@ -23,8 +23,8 @@ import { tellPlan } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
 import { printNotice } from "./printer.ts";
-import { addDryRunFlags, addRunFlags, settle, trainSettings } from "./run_flags.ts";
-import { beginRun, runTask } from "./run_task.ts";
+import { addDryRunFlags, addRunFlags, trainSettings } from "./run_flags.ts";
+import { beginRun, runTask, trainAction } from "./run_task.ts";
 import { checkData, datasetFor, tokenizerFor, vocabularyOf } from "./train_data.ts";
 import type { TrainFlags } from "./train_flags.ts";
 
@@ -53,10 +53,11 @@ export function addTrain(program: Command): void {
     .option("--text-field <name>", "field of a JSONL record with the text", "text")
     .option("--from <directory>", "begin with the weights and tokenizer of a model");
   addDryRunFlags(addRunFlags(command, { steps: 1000 })).action(
-    async (_flags: TrainFlags, command: Command) => {
-      const flags = settle<TrainFlags>(command);
-      await (flags.dryRun ? planTrain(flags) : runTrain(flags));
-    },
+    (_flags: TrainFlags, command: Command) =>
+      trainAction<TrainFlags>(
+        command,
+        (flags) => flags.dryRun ? planTrain(flags) : runTrain(flags),
+      ),
   );
 }
 

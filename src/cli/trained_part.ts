@@ -19,7 +19,7 @@ import { adapted } from "../training/adapted_task.ts";
 import type { TrainResult, TrainSettings } from "../training/loop.ts";
 import type { Task } from "../training/task.ts";
 import { mergeDirectories } from "./merge_command.ts";
-import { samePlace } from "./output.ts";
+import { makeOutput, samePlace } from "./output.ts";
 import { real, whole } from "./numbers.ts";
 import { printNotice } from "./printer.ts";
 import { type RunFlags, trainSettings } from "./run_flags.ts";
@@ -211,7 +211,12 @@ export class TrainedPart {
     // From the files: with patience they hold the best weights, which are not the last.
     const [model, adapter] = this.directories;
     const out = `${this.#flags.out}/merged`;
-    await mergeDirectories(this.#model.device, { model, adapter: adapter!, out });
+    // Within the directory of the run, which this process has claimed.
+    await mergeDirectories(
+      this.#model.device,
+      { model, adapter: adapter!, out },
+      () => makeOutput(out),
+    );
     printNotice(`Wrote ${out} (model.safetensors, tokenizer.json)`);
   }
 }

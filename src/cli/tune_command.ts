@@ -12,6 +12,7 @@ import { Gpt } from "../models/gpt.ts";
 import { trainerOf, type WorkloadSizes } from "../profiling/workloads.ts";
 import { BERT_PRESETS } from "./bert_presets.ts";
 import { checkChoice, oneOf } from "./choices.ts";
+import { Interrupt, Interrupted } from "./interrupt.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
 import { print } from "./printer.ts";
@@ -67,6 +68,7 @@ async function runTune(flags: TuneFlags): Promise<void> {
     const sizes = { layers: 1, heads, channels, sequence, batch, vocabulary };
     const { step } = trainerOf(device, family, sizes);
     const lines: string[] = [];
+    using interrupt = new Interrupt("keeping what was measured");
     const measured = await tuneWithBar(device, async () => {
       step();
       if (family === "gpt") await write(sizes, flags);
@@ -75,6 +77,7 @@ async function runTune(flags: TuneFlags): Promise<void> {
       seconds,
       again,
       finish: true,
+      signal: interrupt.signal,
       onCompared: (key, { winner, ratio }) => {
         const gain = ratio < 1 ? `${(100 * (1 - ratio)).toFixed(0)} % less time` : "as it ships";
         lines.push(`${key}: ${winner}, ${gain}`);
@@ -82,6 +85,9 @@ async function runTune(flags: TuneFlags): Promise<void> {
     });
     for (const line of lines) print(line);
     print(`${measured} measured on ${device.description}; remembered in ${cache.path}`);
+    if (interrupt.code !== undefined) {
+      throw new Interrupted("Stopped early: run it again to measure the others", interrupt.code);
+    }
   } finally {
     device.destroy();
   }

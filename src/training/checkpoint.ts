@@ -77,7 +77,9 @@ export function checkpointStep(directory: string): number | undefined {
   try {
     Deno.statSync(path);
   } catch (error) {
+    // A directory that is a file has no checkpoint either; that it is one is told where it is made.
     if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }
   using file = openSafetensors(path);
@@ -90,19 +92,6 @@ export function removeCheckpoint(directory: string): void {
     Deno.removeSync(`${directory}/${CHECKPOINT_FILE}`);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-/** What a killed process leaves: half a file, or half a tokenized corpus, under a temporary name. */
-const LEFTOVER = /^(\.vitrail-[0-9a-f]{8}-[0-9a-f]{4}|data\.[0-9a-f]{8})\.tmp$/;
-
-/**
- * Removes what killed processes left in a run's directory; a checkpoint may be large, and a run may
- * be killed often. Nobody else may be writing there.
- */
-export function removeLeftovers(directory: string): void {
-  for (const { name } of [...Deno.readDirSync(directory)]) {
-    if (LEFTOVER.test(name)) Deno.removeSync(`${directory}/${name}`, { recursive: true });
   }
 }
 

@@ -9,6 +9,7 @@ import type { MetricsRecord } from "./metrics.ts";
 
 import { type ComparedRun, comparisonCharts, differences } from "./report_comparison.ts";
 import { chartsOf } from "./report_series.ts";
+import { describeParts, type RunPart } from "./run_record.ts";
 
 /** What a report tells. */
 export interface ReportOptions {
@@ -27,6 +28,8 @@ export interface ReportOptions {
   figures: Record<string, string | number>;
   /** Said before all else, such as why the run failed. */
   notice?: string;
+  /** What each part of the run was asked, where it was resumed. */
+  parts?: readonly RunPart[];
 }
 
 function sampleSection(samples: ReportOptions["samples"]): string {
@@ -50,11 +53,17 @@ interface Page {
   sections: string[];
 }
 
-function configSection(heads: string[], rows: string[][]): string {
+function configSection(heads: string[], rows: string[][], heading = "Configuration"): string {
   if (rows.length === 0) return "";
-  return `<section class="config"><h2>Configuration</h2><div class="scroll">${
+  return `<section class="config"><h2>${heading}</h2><div class="scroll">${
     table(heads, rows)
   }</div></section>`;
+}
+
+/** What a run was asked each time that it went on. */
+function partsSection(parts: readonly RunPart[]): string {
+  const heads = ["Steps", "Begun (UTC)", "What was asked anew"];
+  return configSection(heads, parts.length > 1 ? describeParts(parts) : [], "History");
 }
 
 function page({ charts, sections, ...page }: Page): string {
@@ -93,13 +102,17 @@ function page({ charts, sections, ...page }: Page): string {
  * ```
  */
 export function writeReport(path: string | URL, options: ReportOptions): void {
-  const { config, records, samples } = options;
+  const { config, records, samples, parts = [] } = options;
   writeFileAtomic(
     path,
     page({
       ...options,
       charts: chartsOf(records),
-      sections: [sampleSection(samples), configSection(["Setting", "Value"], flatten(config))],
+      sections: [
+        sampleSection(samples),
+        configSection(["Setting", "Value"], flatten(config)),
+        partsSection(parts),
+      ],
     }),
   );
 }

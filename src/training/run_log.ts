@@ -1,7 +1,8 @@
 /** What a run leaves besides its weights: metrics, samples, TensorBoard events, the report. @module */
 
-import { MetricsFile, readMetrics } from "./metrics.ts";
+import { metricNumber, MetricsFile, type MetricsRecord, readMetrics } from "./metrics.ts";
 import { writeReport } from "./report.ts";
+import type { RunPart } from "./run_record.ts";
 import { EventWriter } from "./tensorboard.ts";
 import type { StepFigures } from "./trainer.ts";
 
@@ -129,25 +130,62 @@ export class RunLog {
   }
 
   /** Brings all lines and events to the disk; before a checkpoint of their steps is saved. */
-  sync(): void {
+  sync(parts: readonly RunPart[] = []): void {
     this.#metrics.sync();
     this.#samples.sync();
     this.#events?.sync();
-    if (performance.now() - this.#reported > REPORT_EVERY) this.report({ status: "running" });
+    if (performance.now() - this.#reported > REPORT_EVERY) {
+      this.report({ status: "running" }, { parts });
+    }
   }
 
-  /** Writes `report.html`, with results in a few words for its top, and why the run failed if so. */
-  report(figures: Record<string, string | number>, notice?: string): void {
-    const read = (name: string) => readMetrics(`${this.#directory}/${name}.jsonl`);
+  /**
+   * What the run came to so far, whichever process did it: tokens a second over all steps, and what was
+   * measured at the latest evaluation besides the loss.
+   */
+  latest(): { speed?: number; measured: Record<string, number> } {
+    let [tokens, seconds, before] = [0, 0, 0];
+    for (const { step, tokensPerSecond } of this.#read("speed")) {
+      const rate = metricNumber(tokensPerSecond);
+      const more = (step - before) * this.#options.tokensPerStep;
+      before = step;
+      if (rate === undefined || !(rate > 0) || !(more > 0)) continue;
+      tokens += more;
+      seconds += more / rate;
+    }
+    const last = this.#read("metrics").findLast((record) => "validationLoss" in record);
+    const measured = Object.entries(last ?? {})
+      .map(([name, value]) => [name, metricNumber(value)] as const)
+      .filter(([name, value]) => name.startsWith("validation/") && value !== undefined)
+      .map(([name, value]) => [name.replace("validation/", ""), value!]);
+    return {
+      ...seconds > 0 && { speed: tokens / seconds },
+      measured: Object.fromEntries(measured),
+    };
+  }
+
+  /**
+   * Writes `report.html`, with results in a few words for its top, why the run failed if so, and what each
+   * part of it was asked.
+   */
+  report(
+    figures: Record<string, string | number>,
+    { notice, parts = [] }: { notice?: string; parts?: readonly RunPart[] } = {},
+  ): void {
     writeReport(`${this.#directory}/report.html`, {
       title: this.#options.title,
       config: this.#options.config,
-      records: [...read("metrics"), ...read("speed")],
-      samples: read("samples").map(({ step, text }) => ({ step, text: String(text) })),
+      records: [...this.#read("metrics"), ...this.#read("speed")],
+      samples: this.#read("samples").map(({ step, text }) => ({ step, text: String(text) })),
       figures,
       notice,
+      parts,
     });
     this.#reported = performance.now();
+  }
+
+  #read(name: string): MetricsRecord[] {
+    return readMetrics(`${this.#directory}/${name}.jsonl`);
   }
 
   /** Closes all files; a second call does nothing. */

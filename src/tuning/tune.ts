@@ -19,6 +19,8 @@ export interface TuneOptions {
   finish?: boolean;
   /** Measure also what is known. */
   again?: boolean;
+  /** Ends early; what was measured by then is confirmed and remembered. */
+  signal?: AbortSignal;
   /** Told before each class is measured, and at the end with all of them done. */
   onProgress?: (done: number, total: number, key: string) => void;
   /** Told each class that was measured. */
@@ -77,12 +79,14 @@ const MEASURING = 0.6;
 async function measureAll(
   device: Device,
   calls: NotedCall[],
-  { cache, seconds = USUAL_SECONDS, onProgress, onCompared, onWarning }: TuneOptions,
+  { cache, seconds = USUAL_SECONDS, signal, onProgress, onCompared, onWarning }: TuneOptions,
 ): Promise<number> {
   const deadline = performance.now() + 1000 * MEASURING * seconds;
   const winners: Record<string, Winner> = {};
   const measured: [NotedCall, Comparison][] = [];
   for (const noted of calls) {
+    // What was not measured is not remembered: the next start measures it.
+    if (signal?.aborted) break;
     const { key, shipped } = noted;
     if (performance.now() > deadline) {
       // Kept as what it is: the next start shall not take its time as well.

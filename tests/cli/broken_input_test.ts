@@ -55,7 +55,7 @@ interface Case {
 }
 
 const GENERATE = "generate --model m --max-new-tokens 3 --prompt Call";
-const TRAIN = "train --data a.txt --out old";
+const TRAIN = "train --data a.txt --out old --overwrite";
 
 const CASES: Record<string, Case> = {
   "an empty corpus": {
@@ -74,11 +74,11 @@ const CASES: Record<string, Case> = {
     says: /Cannot read a\.txt: it is not UTF-8 text \(byte 4\); give a text file, or convert it/,
   },
   "a missing file": {
-    args: "train --data absent.txt --out old",
+    args: "train --data absent.txt --out old --overwrite",
     says: /Cannot read absent\.txt: there is no such file or folder; wanted a path, .*moby-dick/,
   },
   "a record without text": {
-    args: "tokenizer train --data a.jsonl --out old --text-field body",
+    args: "tokenizer train --data a.jsonl --out old --overwrite --text-field body",
     files: { "a.jsonl": '{"body":"x"}\n{"text":"y"}\n' },
     says: /Cannot read a\.jsonl: line 2 has no text in "body"; name the field with --text-field/,
   },
@@ -252,7 +252,7 @@ Deno.test("a directory without the right to write is told so", {
 }, async () => {
   using place = folder({ ...OLD, "a.txt": TEXT });
   Deno.chmodSync(place.at("old"), 0o555);
-  const args = "tokenizer train --data a.txt --out old --vocabulary 300";
+  const args = "tokenizer train --data a.txt --out old --overwrite --vocabulary 300";
   const outcome = await runCli(args.split(" "), { cwd: place.path });
   Deno.chmodSync(place.at("old"), 0o755);
   assertOneLine(
@@ -271,8 +271,8 @@ const NAMESPACE = ["-m", "-rm"].find((flags) => {
 
 for (
   const [what, args, free] of [
-    ["a tokenizer", "tokenizer train --data a.txt --out disk --kind characters", 0],
-    ["tokens", "data prepare --data a.txt --out disk --tokenizer m", 4096],
+    ["a tokenizer", "tokenizer train --data a.txt --out disk --overwrite --kind characters", 0],
+    ["tokens", "data prepare --data a.txt --out disk --overwrite --tokenizer m", 4096],
   ] as const
 ) {
   Deno.test(`a disk that fills up while ${what} is written keeps what was there`, {

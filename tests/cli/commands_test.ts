@@ -59,7 +59,15 @@ Deno.test("data prepare writes tokens once, and train is told how to use them", 
     Object.entries(files).filter(([name]) => name.endsWith(".bin"));
   assert.deepEqual(shards(snapshot(cwd)), shards(written));
   Deno.writeTextFileSync(place.at("a.txt"), TEXT + "The end.\n");
-  const { stdout, stderr } = await run(args, { cwd });
+  const before = snapshot(cwd);
+  const refused = await runCli(args.split(" "), { cwd });
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /^error: Cannot write tokens\/tokenizer\.json: it is there already; replace it with --overw/,
+  );
+  assert.deepEqual(snapshot(cwd), before);
+  const { stdout, stderr } = await run(`${args} --overwrite`, { cwd });
   assert.match(
     stdout,
     /^Wrote tokens: \d+ tokens to train on, .*; use it with: train --data tokens/,

@@ -216,7 +216,7 @@ Deno.test("what LoRA cannot do for a task is told in one line, before anything i
   await refused(`${classify} --model base --freeze embeddings`, /Cannot freeze layers beside LoRA/);
   await refused(`${classify} --model base --lora-targets c_attn`, /Cannot add LoRA to c_attn: no/);
   await refused(
-    "finetune tag --data tag.conll --model base --out base --lora-rank 2",
+    "finetune tag --data tag.conll --model base --out base --overwrite --lora-rank 2",
     /Cannot write the adapter into base: it is the model that the adapter needs/,
   );
   await refused(

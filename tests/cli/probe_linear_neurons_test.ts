@@ -56,7 +56,7 @@ async function run(args: string) {
 
 for (const model of ["gpt", "bert"]) {
   Deno.test(`${model}: tags at every layer, as a table, a page and a picture`, async () => {
-    const steps = "--steps 60 --learning-rate 0.05 --html x.html --svg x.svg";
+    const steps = "--steps 60 --learning-rate 0.05 --html x.html --svg x.svg --overwrite";
     const { stdout, stderr } = await run(`linear --model ${model} --data tags.conll ${steps}`);
     assert.match(stderr, /\d+ words to train on, \d+ held out, 3 labels/);
     const rows = stdout.split("\n").filter((line) => /^blocks\.\d\.hook/.test(line));
@@ -80,7 +80,7 @@ for (const model of ["gpt", "bert"]) {
 
   Deno.test(`${model}: neurons with their examples, as text, a page and JSON`, async () => {
     const args = `neurons --model ${model} --data words.txt --layer 1 --examples 2`;
-    const { stdout } = await run(`${args} --show 4 --html n.html`);
+    const { stdout } = await run(`${args} --show 4 --html n.html --overwrite`);
     assert.equal(stdout.match(/^neuron \d+: above zero at/gm)?.length, 4);
     assert.equal(stdout.includes("speaks for"), model === "gpt");
     assert.match(Deno.readTextFileSync(made.at("n.html")), /<title>Neurons of layer 1<\/title>/);

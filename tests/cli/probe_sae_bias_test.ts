@@ -56,7 +56,7 @@ for (const model of ["gpt", "bert"]) {
     const common = `--model ${model} --data words.txt --examples 2`;
     const sizes = "--features 40 --k 4 --steps 30 --batch 64";
     const first = await run(
-      `sae ${common} ${sizes} --out x.safetensors --html x.html --show 3 --learning-rate 0.003`,
+      `sae ${common} ${sizes} --out x.safetensors --html x.html --overwrite --show 3 --learning-rate 0.003`,
     );
     assert.match(first.stdout, /^fraction of variance 0\.\d{4}, L0 \d\.\d of 40 features/);
     assert.match(first.stdout, /loss \d\.\d{4} as it is, \d\.\d{4} with the reconstruction/);
@@ -79,7 +79,7 @@ for (const model of ["gpt", "bert"]) {
   Deno.test(`${model}: own sets and pairs, as a table, a page and JSON`, async () => {
     const pairs = "--pairs pairs.csv --first-field sent_more --second-field sent_less";
     const { stdout } = await run(
-      `bias --model ${model} --sets sets.json ${pairs} --html b.html`,
+      `bias --model ${model} --sets sets.json ${pairs} --html b.html --overwrite`,
     );
     assert.match(stdout, /p (0\.50|1\.0) +small: set a\/set b with set c\/set d/);
     assert.match(stdout, /pairs: the first is likelier in (0|50|100)\.0 % of 2/);

@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { readMetrics } from "../../src/training/metrics.ts";
+import { readHistory } from "../../src/training/run_record.ts";
+import { snapshot } from "../cli/run_cli.ts";
+import { killWhen } from "../kill.ts";
 import { scalarsOf } from "./event_file.ts";
 import { makeText, mulberry32, runTrain, startTrain } from "./train_process.ts";
 
@@ -91,55 +94,79 @@ Deno.test("a run logs each step once, in metrics, samples and event files", asyn
   assert.equal(speeds.at(-1)!.step, STEPS);
 });
 
-Deno.test("a run killed at random instants and resumed each time ends with the same bytes", async () => {
+Deno.test("a run killed again and again in the middle of its work ends with the same bytes", async () => {
   await uninterrupted();
-  const seed = Date.now() % 2 ** 32;
-  const random = mulberry32(seed);
+  const random = mulberry32(197);
   const directory = `${root}/killed`;
   // As a process leaves it that is killed while it writes.
   Deno.mkdirSync(`${directory}/data.0123abcd.tmp`, { recursive: true });
   Deno.writeTextFileSync(`${directory}/.vitrail-0123abcd-45ef.tmp`, "half a checkpoint");
-  const told = [`seed ${seed}`];
+  const told: string[] = [];
   const flags = [...FLAGS, "--resume"]; // also the first time: it is the same command throughout
-  // The first kill comes before anything is logged, the others just after some step is.
-  for (let kills = 0; kills < 10; kills++) {
+  // The first kill comes before anything is logged, the others behind a line that no earlier run logged.
+  for (let kills = 0; kills < 5; kills++) {
+    const target = 11 * kills + Math.floor(9 * random());
+    const ready = (): boolean =>
+      kills === 0 ? exists(`${directory}/tokenizer.json`) : logged(directory) > target;
     const run = startTrain(directory, flags);
-    const target = kills === 0 ? 0 : logged(directory) + 1 + Math.floor(7 * random());
-    let over = false;
-    run.ended.then(() => over = true);
-    while (!over && logged(directory) < target) await sleep(1);
-    await sleep(kills === 0 ? 900 * random() : 40 * random());
-    if (!over) run.kill("SIGKILL");
-    const { code, stderr } = await run.ended;
+    await killWhen(run, ready);
     told.push(`killed at ${logged(directory)} lines`);
-    // It may have reached its end in time; anything else is a fault.
-    assert.ok(code === 137 || code === 0, `${told.join(", ")}: ended with ${code}: ${stderr}`);
+    assert.ok(logged(directory) < STEPS, told.join(", "));
   }
   await runTrain(directory, flags);
   await assertSameRun(directory, told.join(", "));
   const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
-  assert.deepEqual(names.filter((name) => name.endsWith(".tmp")), []);
+  assert.deepEqual(names.filter((name) => /\.tmp$|\.lock$/.test(name)), []);
 });
 
-Deno.test("Ctrl-C saves the step, says how to go on, and leaves with 130", async () => {
-  const directory = `${root}/interrupted`;
-  const run = startTrain(directory, FLAGS);
-  let over = false;
-  run.ended.then(() => over = true);
-  while (!over && logged(directory) === 0) await sleep(1);
-  if (!over) run.kill("SIGINT");
-  const { code, stderr } = await run.ended;
-  assert.equal(code, 130, stderr);
-  assert.match(stderr, /Interrupted: saving after this step; press Ctrl-C again to leave at once/);
-  const step = Number(stderr.match(/at step (\d+) and saved; go on with: .*--resume/)?.[1]);
-  {
-    using checkpoint = openSafetensors(`${directory}/checkpoint.safetensors`);
-    assert.equal(JSON.parse(checkpoint.metadata.state).step, step);
-  }
-  assert.ok(step >= 1 && step < STEPS, `step ${step}`);
-  assert.ok(exists(`${directory}/report.html`));
-  await runTrain(directory, ["--resume"]);
-  await assertSameRun(directory, `interrupted at step ${step}`);
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+  Deno.test(`${signal} saves the step, says how to go on, and leaves with ${code}`, {
+    ignore: signal !== "SIGINT" && Deno.build.os === "windows",
+  }, async () => {
+    const directory = `${root}/${signal}`;
+    const run = startTrain(directory, FLAGS);
+    let over = false;
+    run.ended.then(() => over = true);
+    while (!over && logged(directory) === 0) await sleep(1);
+    if (!over) run.kill(signal);
+    const { code: found, stderr } = await run.ended;
+    assert.equal(found, code, stderr);
+    assert.match(stderr, /Interrupted: saving after this step/);
+    assert.equal(stderr.includes("press Ctrl-C again to leave at once"), signal === "SIGINT");
+    const step = Number(stderr.match(/at step (\d+) and saved; go on with: .*--resume/)?.[1]);
+    {
+      using checkpoint = openSafetensors(`${directory}/checkpoint.safetensors`);
+      assert.equal(JSON.parse(checkpoint.metadata.state).step, step);
+    }
+    assert.ok(step >= 1 && step < STEPS, `step ${step}`);
+    assert.ok(exists(`${directory}/report.html`));
+    const [part] = readHistory(directory);
+    assert.deepEqual([part.from, part.to, part.ended], [0, step, "interrupted"]);
+    // One of them goes on: the others saved the same way.
+    if (signal !== "SIGTERM") return;
+    await runTrain(directory, ["--resume"]);
+    await assertSameRun(directory, `interrupted at step ${step}`);
+    const parts = readHistory(directory);
+    assert.deepEqual(parts.map(({ from, to }) => [from, to]), [[0, step], [step, STEPS]]);
+    assert.ok(parts[1].complete);
+  });
+}
+
+Deno.test("a run that has come to its end keeps its record, whatever is asked of it", async () => {
+  const directory = await uninterrupted();
+  const before = snapshot(directory);
+  const asked = (flags: string[]) => startTrain(directory, ["--resume", ...flags]).ended;
+  const less = await asked(["--steps", "10"]);
+  assert.equal(less.code, 1);
+  assert.match(less.stderr, /^error: Cannot resume .* up to step 10: it has done 60, and stays as/);
+  const same = await asked(["--learning-rate", "5"]);
+  assert.equal(same.code, 0);
+  assert.match(same.stderr, /^Nothing to do: 60 steps were done; train on with --resume --steps N/);
+  assert.deepEqual(snapshot(directory), before);
+  const { steps, learningRate } = JSON.parse(
+    Deno.readTextFileSync(`${directory}/training.json`),
+  );
+  assert.deepEqual([steps, learningRate], [60, 0.01]);
 });
 
 Deno.test("a loss that is not finite stops the run; the last good checkpoint stays", async () => {

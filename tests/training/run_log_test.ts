@@ -45,7 +45,7 @@ Deno.test("a resumed log holds every step once, and its report the whole run", (
     assert.deepEqual(speeds.map((r) => r.step), [2, 4, 6, 8, 10, 12]);
     assert.ok(speeds.every((r) => r.tokensPerSecond === 2 * 87 / 0.25));
     assert.equal(log.tokensPerSecond, 2 * 87 / 0.25);
-    log.report({ status: "finished" }, "all is well");
+    log.report({ status: "finished" }, { notice: "all is well" });
     const html = Deno.readTextFileSync(`${resumed}/report.html`);
     const charts = JSON.parse(
       html.match(/<script type="application\/json"[^>]*>(.*?)<\/script>/)![1],

@@ -18,7 +18,7 @@ export interface Ended {
  * winners of the tuner are kept as well.
  */
 export function startTrain(directory: string, flags: string[]): {
-  kill: (signal: "SIGKILL" | "SIGINT") => void;
+  kill: (signal: Deno.Signal) => void;
   ended: Promise<Ended>;
 } {
   const parent = directory.slice(0, directory.lastIndexOf("/"));

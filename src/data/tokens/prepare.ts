@@ -24,6 +24,11 @@ export interface PrepareOptions extends DocumentOptions {
    * is resumed sees the batches it would have seen.
    */
   resume?: boolean;
+  /**
+   * Told before a file of the directory is replaced by another one; what it throws leaves all as it was.
+   * Without it, tokens of another text or tokenizer are replaced.
+   */
+  onReplace?: (path: string) => void;
   /** Told after each document; `total` is about how many bytes of text there are, 0 if unknown. */
   onProgress?: (progress: { bytes: number; total: number; tokens: number }) => void;
 }
@@ -50,7 +55,8 @@ export async function prepareDataset(
   tokenizer: Tokenizer,
   options: PrepareOptions,
 ): Promise<Prepared> {
-  const { directory, validationFraction = 0.1, textField = "text", resume, onProgress } = options;
+  const { directory, validationFraction = 0.1, textField = "text", resume } = options;
+  const { onReplace, onProgress } = options;
   if (isDataset(source)) return await openPrepared(source, tokenizer);
   const there = usable(directory);
   let state: Awaited<ReturnType<typeof sourceState>>;
@@ -75,6 +81,9 @@ export async function prepareDataset(
       return { dataset: there, reused: true, changed: !same && fingerprint !== undefined };
     }
   }
+  if (hasIndex(directory)) onReplace?.(`${directory}/tokens.json`);
+  const kept = await keptTokenizer(directory);
+  if (kept !== undefined && kept !== made) onReplace?.(`${directory}/tokenizer.json`);
   await tokenizeCorpus(readDocuments(source, { textField }), tokenizer, {
     directory,
     validationFraction,
@@ -83,8 +92,12 @@ export async function prepareDataset(
     tokenizer: made,
     shardTokens: options.shardTokens,
     onProgress: ({ bytes, tokens }) => onProgress?.({ bytes, total: state.bytes, tokens }),
+    // The index says that all is there, so it comes last.
+    beforeIndex: () => {
+      if (kept === made) return;
+      writeFileAtomic(`${directory}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+    },
   });
-  writeFileAtomic(`${directory}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
   return { dataset: openDataset(directory), reused: false, changed: there !== undefined };
 }
 
@@ -94,6 +107,30 @@ function usable(directory: string): Dataset | undefined {
     return isDataset(directory) ? openDataset(directory) : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Whether something lies where the index would; it may be damaged. */
+function hasIndex(directory: string): boolean {
+  try {
+    return Deno.lstatSync(`${directory}/tokens.json`) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** The hash of the tokenizer in a directory; nothing if there is none, an empty text if it is damaged. */
+async function keptTokenizer(directory: string): Promise<string | undefined> {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`${directory}/tokenizer.json`);
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? undefined : "";
+  }
+  try {
+    return await hash(JSON.parse(text));
+  } catch {
+    return "";
   }
 }
 

@@ -88,6 +88,8 @@ export interface TokenizeOptions {
   tokenizer?: string;
   /** Tokens in one file, at most; default 2²⁷. */
   shardTokens?: number;
+  /** Called when all tokens are written, before the index says so. */
+  beforeIndex?: () => void;
   /** Told after each document. */
   onProgress?: (progress: { documents: number; bytes: number; tokens: number }) => void;
 }
@@ -95,6 +97,9 @@ export interface TokenizeOptions {
 /**
  * Tokenizes documents into `directory`. The index is written last and in one step: until then, an
  * older dataset in the directory is whole and in use. No more than one document is held in memory.
+ *
+ * With a `fingerprint`, a process that was killed is gone on with: every few seconds it is noted how far the
+ * tokens are, and the next call begins there, to end with the same files.
  *
  * A document goes to one side by a hash of its text, so that a copy of it goes there too; where that
  * would leave a side empty, the last document is cut and its tail held out.
@@ -110,21 +115,39 @@ export async function tokenizeCorpus(
     options;
   makeFolder(directory);
   const bytesPerToken = encoder.vocabularySize > 1 << 16 ? 4 : 2;
-  const run = crypto.randomUUID().slice(0, 8);
+  const begun = readPart(directory, fingerprint, bytesPerToken);
+  const run = begun?.run ?? freshRun(directory, fingerprint);
+  const names = SIDES.flatMap((side) => begun?.[side].shards.map(({ file }) => file) ?? []);
+  removeShards(directory, (name) => name.includes(`-${run}-`) && !names.includes(name));
   const open = (side: Side) => {
     const shards = new ShardWriter(directory, {
-      nameOf: (n) => `${side}-${run}-${String(n).padStart(5, "0")}.bin`,
+      nameOf: (n) => nameOf(side, run, n),
       bytesPerToken,
       most: options.shardTokens ?? SHARD_TOKENS,
+      written: begun?.[side].shards,
     });
-    return { shards, index: { tokens: 0, bytes: 0, documents: 0, shards: shards.shards } };
+    const { tokens, bytes, documents } = begun?.[side] ?? { tokens: 0, bytes: 0, documents: 0 };
+    return { shards, index: { tokens, bytes, documents, shards: shards.shards } };
   };
   const sides = { train: open("train"), validation: open("validation") };
-  const total = { documents: 0, bytes: 0, tokens: 0 };
+  const sum = (key: "documents" | "bytes" | "tokens"): number =>
+    sides.train.index[key] + sides.validation.index[key];
+  const total = { documents: sum("documents"), bytes: sum("bytes"), tokens: sum("tokens") };
   const utf8 = new TextEncoder();
-  let written = false;
+  let [seen, noted, written] = [0, performance.now(), false];
+  const note = (): void => {
+    if (fingerprint === undefined || performance.now() - noted < NOTE_EVERY) return;
+    for (const side of SIDES) sides[side].shards.flush();
+    const { train, validation } = sides;
+    const part = { format: PART_FORMAT, fingerprint, bytesPerToken, run };
+    const text = JSON.stringify({ ...part, train: train.index, validation: validation.index });
+    writeFileAtomic(`${directory}/${PART_FILE}`, text + "\n");
+    noted = performance.now();
+  };
   try {
     for await (const { side, document } of splitDocuments(documents, validationFraction)) {
+      // Read again, which takes little beside encoding.
+      if (seen++ < (begun ? begun.train.documents + begun.validation.documents : 0)) continue;
       const ids = encoder.encode(document.text);
       const { shards, index } = sides[side];
       shards.write(ids);
@@ -137,6 +160,7 @@ export async function tokenizeCorpus(
         count.documents++;
       }
       onProgress?.(total);
+      note();
     }
     if (total.documents === 0) {
       throw new VitrailError(
@@ -155,6 +179,7 @@ export async function tokenizeCorpus(
       train: sides.train.index,
       validation: sides.validation.index,
     };
+    options.beforeIndex?.();
     writeFileAtomic(`${directory}/tokens.json`, JSON.stringify(index, null, 2) + "\n");
     written = true;
     return index;
@@ -163,6 +188,84 @@ export async function tokenizeCorpus(
     sides.validation.shards[Symbol.dispose]();
     // Of the older dataset after success, of this one after a fault.
     removeShards(directory, (name) => name.includes(`-${run}-`) !== written);
+    removePart(directory);
+  }
+}
+
+const SIDES = ["train", "validation"] as const;
+
+/** How far a tokenization is that has not come to its end. */
+interface Part extends Record<Side, StreamIndex> {
+  format: typeof PART_FORMAT;
+  fingerprint: string;
+  bytesPerToken: 2 | 4;
+  run: string;
+}
+
+/** Eight hexadecimal digits, which the files of one tokenization have in common. */
+const RUN_NAME = /^[0-9a-f]{8}$/;
+const PART_FILE = "tokens.part.json";
+const PART_FORMAT = "vitrail.tokens.part.1";
+/** Milliseconds between two notes of how far the tokens are. */
+const NOTE_EVERY = 3000;
+
+/**
+ * How far a process came that was killed over the same text. Nothing if there was none, if its note is damaged,
+ * or if its files are not as it left them: then the work begins again.
+ */
+function readPart(
+  directory: string,
+  fingerprint: string | undefined,
+  bytesPerToken: 2 | 4,
+): Part | undefined {
+  try {
+    const part = readJson(`${directory}/${PART_FILE}`, partRule);
+    const same = part.fingerprint === fingerprint && part.bytesPerToken === bytesPerToken;
+    return same && SIDES.every((side) => isWhole(directory, part, side)) ? part : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the files of one side hold all the tokens that were noted; the last may hold more. */
+function isWhole(directory: string, { run, bytesPerToken, ...part }: Part, side: Side): boolean {
+  const { tokens, shards } = part[side];
+  return tokens === tokensOf(shards) && shards.every(({ file, tokens }, n) => {
+    const { size } = Deno.statSync(`${directory}/${file}`);
+    const wanted = tokens * bytesPerToken;
+    return file === nameOf(side, run, n) && tokens > 0 &&
+      (n < shards.length - 1 ? size === wanted : size >= wanted);
+  });
+}
+
+const nameOf = (side: Side, run: string, n: number): string =>
+  `${side}-${run}-${String(n).padStart(5, "0")}.bin`;
+
+const tokensOf = (shards: readonly Shard[]): number =>
+  shards.reduce((sum, { tokens }) => sum + tokens, 0);
+
+/** A name for the files: that of their text, unless a dataset of that name is in use. */
+function freshRun(directory: string, fingerprint: string | undefined): string {
+  const name = fingerprint?.slice(0, 8) ?? "";
+  const own = RUN_NAME.test(name) && !inUse(directory).some((file) => file.includes(`-${name}-`));
+  return own ? name : crypto.randomUUID().slice(0, 8);
+}
+
+/** The files of the dataset that a directory holds. */
+function inUse(directory: string): string[] {
+  try {
+    const index = readIndex(directory);
+    return SIDES.flatMap((side) => index[side].shards.map(({ file }) => file));
+  } catch {
+    return []; // There is none, or none that can be used.
+  }
+}
+
+function removePart(directory: string): void {
+  try {
+    Deno.removeSync(`${directory}/${PART_FILE}`);
+  } catch {
+    // It was never written.
   }
 }
 
@@ -223,13 +326,27 @@ const streamRule: Rule<StreamIndex> = object({
   shards: listOf(shardRule),
 });
 
+const bytesRule = { wanted: "2 or 4", holds: (v) => v === 2 || v === 4 } as Rule<2 | 4>;
+
 const indexRule: Rule<DatasetIndex> = object({
   format: oneOf(FORMAT),
   source: either(text, absent),
   fingerprint: either(text, absent),
   tokenizer: either(text, absent),
   vocabularySize: count,
-  bytesPerToken: { wanted: "2 or 4", holds: (v) => v === 2 || v === 4 } as Rule<2 | 4>,
+  bytesPerToken: bytesRule,
+  train: streamRule,
+  validation: streamRule,
+});
+
+const partRule: Rule<Part> = object({
+  format: oneOf(PART_FORMAT),
+  fingerprint: text,
+  bytesPerToken: bytesRule,
+  run: {
+    wanted: "eight hexadecimal digits",
+    holds: (v) => typeof v === "string" && RUN_NAME.test(v),
+  } as Rule<string>,
   train: streamRule,
   validation: streamRule,
 });
@@ -237,9 +354,9 @@ const indexRule: Rule<DatasetIndex> = object({
 function readIndex(directory: string): DatasetIndex {
   const path = `${directory}/tokens.json`;
   const index = readJson(path, indexRule, { wanted: "a folder that `vitrail data prepare` wrote" });
-  for (const side of ["train", "validation"] as const) {
+  for (const side of SIDES) {
     const { tokens, shards } = index[side];
-    const sum = shards.reduce((sum, shard) => sum + shard.tokens, 0);
+    const sum = tokensOf(shards);
     if (sum === tokens) continue;
     throw new VitrailError(
       `Cannot read ${showPath(path)}: ${side}.tokens is ${tokens}, but its shards hold ${sum}; ` +

@@ -17,7 +17,7 @@ export interface Shard {
 /** Writes a long row of ids to one file after another. */
 export class ShardWriter implements Disposable {
   /** What was written so far. */
-  readonly shards: Shard[] = [];
+  readonly shards: Shard[];
   readonly #directory: string;
   readonly #nameOf: (number: number) => string;
   readonly #bytesPerToken: 2 | 4;
@@ -27,15 +27,47 @@ export class ShardWriter implements Disposable {
   /**
    * @param nameOf gives the name of the n-th file
    * @param most tokens in a file, at most
+   * @param written files that are there already, of which the last goes on
+   * @throws {VitrailError} if that one cannot be opened
    */
   constructor(
     directory: string,
-    options: { nameOf: (number: number) => string; bytesPerToken: 2 | 4; most: number },
+    options: {
+      nameOf: (number: number) => string;
+      bytesPerToken: 2 | 4;
+      most: number;
+      written?: readonly Shard[];
+    },
   ) {
     this.#directory = directory;
     this.#nameOf = options.nameOf;
     this.#bytesPerToken = options.bytesPerToken;
     this.#most = options.most;
+    this.shards = (options.written ?? []).map((shard) => ({ ...shard }));
+    const last = this.shards.at(-1);
+    if (last) this.#file = this.#reopen(last);
+  }
+
+  /** Brings what was written to the disk. */
+  flush(): void {
+    try {
+      this.#file?.syncDataSync();
+    } catch (cause) {
+      throw this.#fault(cause);
+    }
+  }
+
+  /** Opens a file to go on behind its first tokens; what lies there is cut off. */
+  #reopen({ file: name, tokens }: Shard): Deno.FsFile {
+    const bytes = tokens * this.#bytesPerToken;
+    try {
+      const file = Deno.openSync(`${this.#directory}/${name}`, { write: true });
+      file.truncateSync(bytes);
+      file.seekSync(bytes, Deno.SeekMode.Start);
+      return file;
+    } catch (cause) {
+      throw this.#fault(cause);
+    }
   }
 
   /** @throws {VitrailError} when the ids cannot be stored, for example on a full disk */

@@ -8,9 +8,21 @@
 import { Run } from "../../autograd/run.ts";
 import { type RepeatedBatch, repeatedBatch } from "../../data/repeated_sequences.ts";
 import { VitrailError } from "../../errors.ts";
+import {
+  count,
+  countOrNone,
+  listOf,
+  mapOf,
+  number,
+  object,
+  text,
+  type ValueOf,
+} from "../../formats/json_rules.ts";
+import { showPath } from "../../formats/messages.ts";
 import { createGptConfig } from "../../formats/gpt_config.ts";
 import type { Device } from "../../gpu/device.ts";
 import { Gpt } from "../../models/gpt.ts";
+import { loadTraining, readTrainingState, saveTraining } from "../../models/training_state.ts";
 import { freshWeights } from "../../models/weights.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import type { Activation } from "../activation_cache.ts";
@@ -40,6 +52,14 @@ export interface InductionOptions {
   seed?: number;
   /** Steps between two looks at the heads. */
   lookEvery?: number;
+  /** A file in which the training is kept at every look, and when it is stopped. */
+  checkpoint?: string;
+  /** Goes on from the checkpoint, if there is one; it ends with the bytes of a training without a break. */
+  resume?: boolean;
+  /** Stops early. */
+  signal?: AbortSignal;
+  /** Told how many updates were done before, by the training that this one continues. */
+  onStart?: (step: number) => void;
   /** Told at each look: the loss of repeated tokens, and the highest induction score. */
   onLook?: (step: number, figures: { loss: number; induction: number }) => void;
 }
@@ -62,6 +82,44 @@ export interface InductionModel {
   model: Gpt;
   /** What was seen on the way. */
   history: InductionHistory;
+  /** Updates done: fewer than asked for if it was stopped. */
+  step: number;
+}
+
+const scores = object({
+  layer: countOrNone,
+  head: countOrNone,
+  previousToken: listOf(number),
+  induction: listOf(number),
+});
+
+/** What a checkpoint says beside its tensors. */
+const stateRule = object({
+  /** Updates done. */
+  step: countOrNone,
+  /** What was asked: another training does not go on from here. */
+  asked: object({ steps: count, heads: count, seed: countOrNone }),
+  /** What was seen on the way. */
+  history: object({
+    steps: listOf(count),
+    fresh: listOf(number),
+    repeated: listOf(number),
+    heads: listOf(scores),
+  }),
+  /** Variants of kernels in use, and the adapter that they are for: others round otherwise. */
+  variants: object({ adapter: text, chosen: mapOf(text) }),
+});
+
+/** What a checkpoint of an induction model says beside its tensors. */
+export type InductionState = ValueOf<typeof stateRule>;
+
+/**
+ * The state in the checkpoint of an induction model; nothing if there is no such file.
+ *
+ * @throws {VitrailError} if the file is damaged or of another kind
+ */
+export function readInductionState(path: string): InductionState | undefined {
+  return readTrainingState(path, stateRule);
 }
 
 /** Ids from which letters are drawn. */
@@ -69,13 +127,16 @@ const FIRST_LETTER = 2;
 const [WARM_UP, LAST_RATE] = [50, 0.1];
 /** Part of the steps that ask only for what can be known. */
 const KNOWN_ONLY = 0.6;
+/** Milliseconds between two waits for the device. */
+const WAIT_EVERY = 500;
 
 /**
  * Trains the model. Periods are drawn for each sequence, so that no place tells what comes next. At first the
  * loss is taken only where a token has come before: with what nobody can know in it, other ways of copying
  * are found as often as induction. Then it is taken everywhere, and the model learns where it knows nothing.
  *
- * @throws {VitrailError} if the sequence is too short to repeat anything
+ * @throws {VitrailError} if the sequence is too short to repeat anything, or the checkpoint is of another
+ * training
  */
 export async function trainInductionModel(
   device: Device,
@@ -107,7 +168,28 @@ export async function trainInductionModel(
   const period = [shortest, longest] as const;
   const sequences = { batch, sequence, period, vocabularySize, firstId: FIRST_LETTER, seed };
   const unseen = inductionSequences(model, { firstId: FIRST_LETTER, seed, batch: 8, index: 2 });
-  const history: InductionHistory = { steps: [], fresh: [], repeated: [], heads: [] };
+  let history: InductionHistory = { steps: [], fresh: [], repeated: [], heads: [] };
+  const { checkpoint, signal } = options;
+  const parts = { device, parameters: model.parameters, optimizer };
+  const asked = { steps, heads, seed };
+  const state = checkpoint && options.resume ? readInductionState(checkpoint) : undefined;
+  let step = 0;
+  if (state) {
+    if (JSON.stringify(state.asked) !== JSON.stringify(asked)) {
+      throw new VitrailError(
+        `Cannot go on from ${showPath(checkpoint!)} with ${words(asked)}: it was begun with ` +
+          `${words(state.asked)}, on which every step depends`,
+      );
+    }
+    loadTraining(checkpoint!, parts);
+    ({ step, history } = state);
+    if (state.variants.adapter === device.description) device.variants.use(state.variants.chosen);
+  }
+  const save = async (): Promise<void> => {
+    if (!checkpoint) return;
+    const variants = { adapter: device.description, chosen: device.variants.chosen };
+    await saveTraining(checkpoint, parts, { step, asked, history, variants });
+  };
   const train = (step: number): void => {
     using _scope = device.scope();
     const drawn = repeatedBatch({ ...sequences, index: step });
@@ -121,15 +203,28 @@ export async function trainInductionModel(
     const warm = Math.min(1, (step + 1) / WARM_UP);
     optimizer.step(learningRate * warm * (1 - (1 - LAST_RATE) * step / steps));
   };
-  for (let step = 0; step < steps;) {
-    do train(step++); while (step % lookEvery !== 0 && step < steps);
-    history.steps.push(step);
-    const seen = await look(model, history, unseen);
-    onLook?.(step, seen);
+  options.onStart?.(step);
+  let waited = performance.now();
+  while (step < steps && !signal?.aborted) {
+    train(step++);
+    if (step % lookEvery === 0 || step === steps) {
+      history.steps.push(step);
+      const seen = await look(model, history, unseen);
+      onLook?.(step, seen);
+      await save();
+    } else if (signal && performance.now() - waited > WAIT_EVERY) {
+      // Signals arrive only while nothing else is done.
+      await device.finish();
+      waited = performance.now();
+    }
   }
+  if (signal?.aborted && step < steps) await save();
   owned.move(); // to the caller
-  return { model, history };
+  return { model, history, step };
 }
+
+const words = (asked: InductionState["asked"]): string =>
+  Object.entries(asked).map(([name, value]) => `--${name} ${value}`).join(" ");
 
 /** Adds the losses and the scores of every head to the history. */
 async function look(

@@ -7,8 +7,10 @@ import { gatherRows } from "../../autograd/ops/gather_rows.ts";
 import { klDivergence } from "../../autograd/ops/kl_divergence.ts";
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
+import { anything, mapOf } from "../../formats/json_rules.ts";
 import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
+import { loadTraining, readTrainingState, saveTraining } from "../../models/training_state.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { mean } from "../metrics.ts";
 import type { ProbedModel, ProbeInput } from "../probed_model.ts";
@@ -29,12 +31,24 @@ export interface LensTrainingOptions {
   learningRate?: number;
   /** Pulls translators towards the plain lens; default 0.01. */
   weightDecay?: number;
+  /** A file in which the training is kept now and then, and when it is stopped. */
+  checkpoint?: string;
+  /** Goes on from the checkpoint, if there is one; it ends with the bytes of a training without a break. */
+  resume?: boolean;
+  /** What the batches are made of: a checkpoint of another text does not go on. */
+  about?: string;
+  /** Stops early: the checkpoint is written, and what was learnt so far is returned. */
+  signal?: AbortSignal;
+  /** Told how many steps were done before, by the training that this one continues. */
+  onStart?: (step: number) => void;
   /** Called every ten steps with the divergence of each layer, in nats. */
   onStep?: (step: number, klByLayer: number[]) => void;
 }
 
 /** Steps between two reads. */
 const READ_EVERY = 10;
+/** Milliseconds between two checkpoints. */
+const SAVE_EVERY = 10_000;
 
 /**
  * Trains translators by the divergence from what the model says in the end (arXiv:2303.08112, section 3.1):
@@ -42,7 +56,7 @@ const READ_EVERY = 10;
  * for the paper's SGD; gradients are clipped to norm 1 as there.
  *
  * @param batchAt makes the n-th batch, in a scope of its own
- * @throws {VitrailError} if the model guesses no tokens
+ * @throws {VitrailError} if the model guesses no tokens, or the checkpoint is of another training
  */
 export async function trainTunedLens(
   model: ProbedModel,
@@ -56,6 +70,26 @@ export async function trainTunedLens(
   using owned = new DisposableStack();
   const lens = owned.use(new TunedLens(model));
   using optimizer = new AdamW(lens.parameters, { weightDecay });
+  const { checkpoint, signal, about = "" } = options;
+  const parts = { device: model.device, parameters: lens.parameters, optimizer };
+  const asked = { steps, learningRate, weightDecay, about };
+  if (checkpoint && options.resume) {
+    const state = readTrainingState(checkpoint, mapOf(anything));
+    if (state !== undefined) {
+      if (JSON.stringify(state) !== JSON.stringify(asked)) {
+        throw new VitrailError(
+          `Cannot go on from ${checkpoint}: it was begun with other steps, rates or text`,
+        );
+      }
+      loadTraining(checkpoint, parts);
+    }
+  }
+  options.onStart?.(optimizer.steps);
+  let saved = performance.now();
+  const save = async (): Promise<void> => {
+    if (checkpoint) await saveTraining(checkpoint, parts, asked);
+    saved = performance.now();
+  };
   const record = (step: number): Tensor[] => {
     // Only while the step is recorded: between steps the model may be trained by another.
     const thawed = model.parameters.filter(({ frozen }) => !frozen);
@@ -69,14 +103,17 @@ export async function trainTunedLens(
       for (const p of thawed) p.frozen = false;
     }
   };
-  for (let step = 0; step < steps; step++) {
-    if (onStep && (step % READ_EVERY === 0 || step === steps - 1)) {
-      onStep(step, (await readRows(model.device, () => record(step))).map(mean));
+  for (let step = optimizer.steps; step < steps && !signal?.aborted; step++) {
+    if (step % READ_EVERY === 0 || step === steps - 1) {
+      const losses = await readRows(model.device, () => record(step));
+      onStep?.(step, losses.map(mean));
     } else {
       using _step = model.device.scope();
       record(step);
     }
+    if (performance.now() - saved > SAVE_EVERY) await save();
   }
+  if (signal?.aborted && optimizer.steps < steps) await save();
   owned.move(); // to the caller
   return lens;
 }

@@ -44,6 +44,8 @@ export interface SaeTrainingOptions {
   hook?: string;
   /** Goes on with this one, which is changed, in place of random directions. */
   from?: SparseAutoencoder;
+  /** Stops early; what was learnt so far is returned. */
+  signal?: AbortSignal;
   /** Steps between two reports; default 25. */
   reportEvery?: number;
   /** Told how far it is. */
@@ -114,7 +116,7 @@ export async function trainSparseAutoencoder(
     optimizer.clearGradients();
     return scope.keep(roots[0]);
   };
-  for (let step = 0; step < steps; step++) {
+  for (let step = 0; step < steps && !options.signal?.aborted; step++) {
     losses.push(owned.run(() => record(step)));
     if (losses.length < reportEvery && step + 1 < steps) continue;
     const [ages, ...found] = await device.read(age, ...losses);

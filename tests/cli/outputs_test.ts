@@ -1,0 +1,157 @@
+/** Nothing that exists is replaced unasked, by any command; and nothing is begun that cannot be written. @module */
+import assert from "node:assert/strict";
+import { Command } from "commander";
+import { createGptConfig, Gpt, openDevice, saveGpt } from "../../mod.ts";
+import { addData } from "../../src/cli/data_command.ts";
+import { addDemo } from "../../src/cli/demo_command.ts";
+import { addFinetune } from "../../src/cli/finetune_command.ts";
+import { addMerge } from "../../src/cli/merge_command.ts";
+import { addPretrain } from "../../src/cli/pretrain_command.ts";
+import { addProbe } from "../../src/cli/probe_command.ts";
+import { addProfile } from "../../src/cli/profile_command.ts";
+import { addQuantize } from "../../src/cli/quantize_command.ts";
+import { addReport } from "../../src/cli/report_command.ts";
+import { addTokenizer } from "../../src/cli/tokenizer_command.ts";
+import { addTrain } from "../../src/cli/train_command.ts";
+import { trainCharacterTokenizer } from "../../src/tokenizers/train_characters.ts";
+import { folder } from "../data/files.ts";
+import { runCli, snapshot } from "./run_cli.ts";
+
+const TEXT = "Call me Ishmael. Some years ago, never mind how long precisely.\n".repeat(20);
+const made = folder({ "a.txt": TEXT, "there.out": "precious", "run/metrics.jsonl": "" });
+const cwd = made.path;
+Deno.test.afterAll(() => made[Symbol.dispose]());
+Deno.test.beforeAll(async () => {
+  const tokenizer = await trainCharacterTokenizer([TEXT]);
+  const device = await openDevice();
+  for (const name of ["gpt", "other"]) {
+    Deno.mkdirSync(made.at(name));
+    const size = { contextLength: 16, channels: 8, layers: 1, heads: 2 };
+    const config = createGptConfig({ ...size, vocabularySize: tokenizer.vocabularySize });
+    await saveGpt(new Gpt(device, config), made.at(name));
+    Deno.writeTextFileSync(made.at(`${name}/tokenizer.json`), JSON.stringify(tokenizer.toJson()));
+  }
+  device.destroy();
+  Deno.writeTextFileSync(made.at("run/metrics.jsonl"), '{"step":1,"loss":2}\n');
+  Deno.writeTextFileSync(made.at("run/training.json"), "{}\n");
+});
+
+/** Commands with outputs, each of which is there already. */
+const REPLACING = [
+  "demo --out other",
+  "train --data a.txt --out other",
+  "train --data a.txt --out other --resume",
+  "pretrain bert --data a.txt --out other",
+  "finetune generate --data a.txt --model gpt --out other",
+  "finetune classify --data a.csv --from scratch --out other",
+  "finetune tag --data a.conll --from scratch --out other",
+  "finetune answer --data a.json --from scratch --out run",
+  "merge --model gpt --adapter gpt --out other",
+  "quantize --model gpt --weights int8 --out other",
+  "tokenizer train --data a.txt --out other",
+  "data prepare --data a.txt --out other",
+  "report run --out there.out",
+  "profile step --json there.out",
+  "profile step --html there.out",
+  "profile step --trace there.out",
+  "probe attention --model gpt Call --html there.out",
+  "probe attention --model gpt Call --svg there.out",
+  "probe lens --model gpt --train-on a.txt --lens there.out",
+  "probe sae --model gpt --data a.txt --out there.out",
+  "probe induction --out other",
+];
+
+Deno.test("no command replaces what is there, whatever it is", async () => {
+  const before = snapshot(cwd);
+  const outcomes = await twoAtATime(REPLACING, (args) => runCli(args.split(" "), { cwd }));
+  for (const [i, { code, stderr }] of outcomes.entries()) {
+    const file = "(there\\.out|other/(config|tokenizer)\\.json|run/training\\.json)";
+    const message = new RegExp(
+      `^error: Cannot write ${file}: it is there already; (continue it with --resume, )?` +
+        "replace it with --overwrite, or give another --[a-z]+\n$",
+    );
+    // An adapter that is none is told first: nothing would be replaced by it.
+    if (REPLACING[i].startsWith("merge")) assert.match(stderr, /^error: Cannot /);
+    else assert.match(stderr, message, REPLACING[i]);
+    assert.equal(code, 1, REPLACING[i]);
+  }
+  assert.deepEqual(snapshot(cwd), before);
+});
+
+Deno.test("every flag that names an output has --overwrite beside it", () => {
+  const program = new Command();
+  const adding = [addDemo, addTrain, addPretrain, addFinetune, addMerge, addQuantize, addReport];
+  for (const add of [...adding, addTokenizer, addData, addProbe, addProfile]) add(program);
+  const writing: string[] = [];
+  const visit = (command: Command, name: string): void => {
+    const flags = command.options.map(({ flags }) => flags);
+    const writes = flags.filter((f) => /^--(out|html|svg|trace|json) <|^--lens </.test(f));
+    if (writes.length > 0) {
+      writing.push(name);
+      assert.ok(flags.includes("--overwrite"), `${name} has ${writes} and no --overwrite`);
+    }
+    for (const child of command.commands) visit(child, `${name} ${child.name()}`.trim());
+  };
+  visit(program, "");
+  assert.ok(writing.length >= 24, writing.join());
+});
+
+Deno.test("a place that cannot be written is told in words, before anything is done", async () => {
+  const before = snapshot(cwd);
+  const cases: [string, RegExp][] = [
+    ["train --data a.txt --out a.txt", /Cannot write to a\.txt: it is a file, wanted a directory/],
+    ["quantize --model gpt --weights int8 --out a.txt", /Cannot write to a\.txt: it is a file, wa/],
+    [
+      "data prepare --data a.txt --out a.txt/b",
+      /Cannot write to a\.txt\/b: a part of the path is a/,
+    ],
+    ["report run --out gpt", /Cannot write gpt: it is a directory, wanted a file for --out/],
+    ["profile step --html gpt/", /Cannot write gpt\/: it is a directory, wanted a file for --html/],
+    [
+      "profile step --html x --json x",
+      /Cannot write x twice: --json and --html name it/,
+    ],
+  ];
+  const outcomes = await twoAtATime(cases, ([args]) => runCli(args.split(" "), { cwd }));
+  for (const [i, { code, stderr }] of outcomes.entries()) {
+    assert.match(stderr, cases[i][1]);
+    assert.match(stderr, /^error: [^\n]+\n$/);
+    assert.equal(code, 1);
+  }
+  assert.deepEqual(snapshot(cwd), before);
+});
+
+Deno.test("numbers that no shader can hold are refused by their flag", async () => {
+  const cases: [string, RegExp][] = [
+    [
+      "--seed 4294967296",
+      /'--seed <n>' argument '4294967296' is invalid: wanted a whole number up/,
+    ],
+    ["--seed 1e300", /argument '1e300' is invalid: wanted a whole number up to 4294967295/],
+    ["--temperature 1e-39", /'1e-39' is invalid: wanted 0, or a number from 1\.18e-38 on/],
+    ["--temperature 1e-400", /'1e-400' is invalid: wanted 0, or a number from 1\.18e-38 on/],
+    ["--temperature 1e39", /'1e39' is invalid: wanted a number up to 3\.40e\+38/],
+  ];
+  const outcomes = await twoAtATime(
+    cases,
+    ([flags]) => runCli(`generate --model gpt --prompt Call ${flags}`.split(" "), { cwd }),
+  );
+  for (const [i, { code, stderr }] of outcomes.entries()) {
+    assert.match(stderr, cases[i][1]);
+    assert.equal(code, 1);
+  }
+});
+
+/** Calls in order, two of them under way. */
+async function twoAtATime<T, R>(items: readonly T[], call: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < items.length) {
+      const i = next++;
+      results[i] = await call(items[i]);
+    }
+  };
+  await Promise.all([work(), work()]);
+  return results;
+}
