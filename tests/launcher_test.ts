@@ -20,13 +20,18 @@ const ignore = Deno.build.os === "windows";
 const REAL = "sh env mkdir mv rm sed awk tr dirname readlink chmod cat touch".split(" ");
 const FAKE_DENO = (version: string) =>
   `if [ "$1" = --version ]; then echo "deno ${version} (stable, release)"; exit 0; fi
+if [ "$5" = - ]; then echo "asked for an adapter" >> "$(dirname "$0")/../log"; [ -e "$(dirname "$0")/../adapter" ]; exit $?; fi
 case "$*" in
   *src/cli/permissions.ts*) [ -z "\${PLAN-}" ] || exec '${Deno.execPath()}' "$@"; exit 0 ;;
 esac
 for argument in "$@"; do printf '[%s]\\n' "$argument"; done
 printf 'DENO_DIR=%s\\nXDG_RUNTIME_DIR=%s\\nwd=%s\\n' "\${DENO_DIR-}" "\${XDG_RUNTIME_DIR-}" "$PWD"
 printf 'VITRAIL_CACHE=%s\\nVITRAIL_TEMPORARY=%s\\n' "\${VITRAIL_CACHE-}" "\${VITRAIL_TEMPORARY-}"
+printf 'VITRAIL_NOHUP=%s\\n' "\${VITRAIL_NOHUP-}"
 exit 7`;
+
+/** What the stand-in for Deno logs when it is asked for an adapter. */
+const ASKED = "asked for an adapter\n";
 
 interface Result {
   code: number;
@@ -50,7 +55,8 @@ class Bare {
     for (const f of ["a checkout", "home", "bin", "share/vulkan/icd.d"]) {
       Deno.mkdirSync(`${this.folder}/${f}`, { recursive: true });
     }
-    Deno.writeTextFileSync(`${this.folder}/share/vulkan/icd.d/lvp.json`, "{}");
+    this.driver("lvp.json", `${this.folder}/lvp.so`);
+    Deno.writeTextFileSync(`${this.folder}/lvp.so`, "");
     Deno.copyFileSync(new URL("vitrail", ROOT), `${this.checkout}/vitrail`);
     Deno.chmodSync(`${this.checkout}/vitrail`, 0o755);
     for (const folder of ["cli", "formats"]) {
@@ -68,6 +74,12 @@ class Bare {
     this.tool("id", "echo 0");
     this.tool("ldconfig", `[ ! -e '${this.folder}/loader' ] || echo 'libvulkan.so.1 => /lib'`);
     if (driver) Deno.writeTextFileSync(`${this.folder}/loader`, "");
+  }
+
+  /** Puts a driver file where the loader looks. */
+  driver(name: string, library: string): void {
+    const icd = JSON.stringify({ ICD: { library_path: library, api_version: "1.1.230" } }, null, 4);
+    Deno.writeTextFileSync(`${this.folder}/share/vulkan/icd.d/${name}`, icd);
   }
 
   /** Puts a stand-in on the PATH. */
@@ -120,6 +132,14 @@ case "$*" in *install*) touch '${this.folder}/loader' ;; esac`,
   }
 }
 
+const exists = (path: string): boolean => {
+  try {
+    return Boolean(Deno.lstatSync(path));
+  } catch {
+    return false;
+  }
+};
+
 const test = (name: string, fn: () => void | Promise<void>) => Deno.test({ name, ignore, fn });
 
 test("arguments arrive whole, the exit code comes back, and nothing is said", () => {
@@ -161,7 +181,7 @@ test("it grants what flags name, a few variables, and one unfinished name; or pr
   assert.deepEqual(
     granted(stdout).toSorted(),
     [
-      "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES,VITRAIL_CACHE,VITRAIL_TEMPORARY",
+      "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES,VITRAIL_CACHE,VITRAIL_NOHUP,VITRAIL_TEMPORARY",
       `--allow-read=${bare.folder}/deno/npm`,
       `--allow-read=${cache}`,
       `--allow-read=${home}/-x *.txt`,
@@ -336,7 +356,7 @@ test("a driver that cannot be installed stops what needs a GPU, and nothing else
   const doctor = bare.run(["doctor"]);
   assert.equal(doctor.code, 7);
   assert.match(doctor.stderr, /No Vulkan driver was found/);
-  assert.equal(bare.log(), "");
+  assert.equal(bare.log().replaceAll(ASKED, ""), "");
 });
 
 test("variables that name no driver are told apart from a driver that is missing", () => {
@@ -345,6 +365,80 @@ test("variables that name no driver are told apart from a driver that is missing
   assert.match(bare.run(["train"]).stderr, /names no existing file; unset it/);
   bare.env.VK_DRIVER_FILES += `:${bare.folder}/share/vulkan/icd.d/lvp.json`;
   assert.equal(bare.run(["train"]).code, 7);
+});
+
+/** Whether the machine of the test shows a graphics card, which the launcher then believes in. */
+const hasCard = ["dri", "dxg", "kfd"].some((name) => exists(`/dev/${name}`)) ||
+  [...Deno.readDirSync("/dev")].some(({ name }) => /^(nvidia\d|mali|kgsl)/.test(name));
+
+test("what counts as a driver: one that is whole, or an adapter that Deno finds", () => {
+  const cases: { name: string; set: (bare: Bare) => void; asks: boolean }[] = [
+    { name: "lvp with its library", set: () => {}, asks: false },
+    {
+      name: "a driver file without its library",
+      set: (bare) => Deno.removeSync(`${bare.folder}/lvp.so`),
+      asks: true,
+    },
+    { name: "a damaged driver file", set: (bare) => put(bare, "{"), asks: true },
+    {
+      name: "a library by its name alone, which the linker knows",
+      set: (bare) => bare.driver("lvp.json", "libvulkan.so.1"),
+      asks: false,
+    },
+    {
+      name: "a library by its name alone, which the linker does not know",
+      set: (bare) => bare.driver("lvp.json", "libvulkan_lvp.so"),
+      asks: true,
+    },
+    {
+      name: "a library beside its driver file",
+      set: (bare) => bare.driver("lvp.json", "../../../lvp.so"),
+      asks: false,
+    },
+    {
+      name: "drivers of graphics cards alone",
+      set: (bare) => {
+        Deno.renameSync(`${bare.folder}/lvp.so`, `${bare.folder}/radeon.so`);
+        Deno.removeSync(`${bare.folder}/share/vulkan/icd.d/lvp.json`);
+        bare.driver("radeon_icd.json", `${bare.folder}/radeon.so`);
+      },
+      asks: !hasCard,
+    },
+    { name: "no loader", set: (bare) => Deno.removeSync(`${bare.folder}/loader`), asks: true },
+    {
+      name: "a variable that names no file",
+      set: (bare) => bare.env.VK_DRIVER_FILES = "/nonexistent/icd.json",
+      asks: true,
+    },
+  ];
+  const put = (bare: Bare, text: string): void =>
+    Deno.writeTextFileSync(`${bare.folder}/share/vulkan/icd.d/lvp.json`, text);
+  for (const { name, set, asks } of cases) {
+    using bare = new Bare();
+    // The machine of the test has drivers of its own.
+    bare.env.VK_DRIVER_FILES = `${bare.folder}/share/vulkan/icd.d`;
+    set(bare);
+    // Without an adapter it stops; with one, such as OpenGL's, it goes on; and so does the doctor.
+    const refused = bare.run(["train"]);
+    assert.deepEqual([refused.code, bare.log()], asks ? [1, ASKED] : [7, ""], name);
+    assert.equal(/No Vulkan driver/.test(refused.stderr), asks, name);
+    assert.match(bare.run(["doctor"]).stderr, /^vitrail: No Vulkan driver/, name);
+    Deno.writeTextFileSync(`${bare.folder}/adapter`, "");
+    for (const command of ["train", "doctor"]) {
+      const { code, stderr } = bare.run([command]);
+      assert.deepEqual([code, stderr], [7, ""], `${name}, ${command}`);
+    }
+  }
+});
+
+test("under nohup, a closed terminal is not listened to", () => {
+  using bare = new Bare();
+  assert.match(bare.run(["train"]).stdout, /^VITRAIL_NOHUP=$/m);
+  Deno.writeTextFileSync(`${bare.folder}/ignoring`, "trap '' HUP\nexec \"$@\"\n");
+  const { stdout } = bare.run([`${bare.folder}/ignoring`, `${bare.checkout}/vitrail`, "train"], {
+    script: "/bin/sh",
+  });
+  assert.match(stdout, /^VITRAIL_NOHUP=1$/m);
 });
 
 test("the summary of deno test becomes the count", () => {

@@ -43,7 +43,7 @@ const list = <T>(count: number, make: (i: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => make(i));
 
 put("text.txt", paragraphs(400));
-put("long.txt", paragraphs(90_000));
+put("long.txt", paragraphs(400_000));
 put(
   "texts.jsonl",
   list(80, () => JSON.stringify({ text: list(6, () => `The ${sentence(5)}.`).join(" ") })).join(
@@ -148,10 +148,17 @@ function files(folder: string, inside = ""): Map<string, Uint8Array> {
     const place = `${inside}${name}`;
     if (isDirectory) { for (const [n, b] of files(folder, `${place}/`)) found.set(n, b); }
     else if (!OF_THE_HOUR.test(name)) {
-      found.set(place, Deno.readFileSync(`${cwd}/${folder}/${place}`));
+      const bytes = Deno.readFileSync(`${cwd}/${folder}/${place}`);
+      found.set(place, name === "training.json" ? withoutPlace(bytes, folder) : bytes);
     }
   }
   return found;
+}
+
+/** The settings of a run name its directory. */
+function withoutPlace(bytes: Uint8Array, folder: string): Uint8Array {
+  const text = new TextDecoder().decode(bytes).replaceAll(`"${folder}"`, '"OUT"');
+  return new TextEncoder().encode(text);
 }
 
 /** What is wrong with what a killed process left, leaving aside what has a temporary name. */
