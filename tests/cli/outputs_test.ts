@@ -1,18 +1,8 @@
 /** Nothing that exists is replaced unasked, by any command; and nothing is begun that cannot be written. @module */
 import assert from "node:assert/strict";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { createGptConfig, Gpt, openDevice, saveGpt } from "../../mod.ts";
-import { addData } from "../../src/cli/data_command.ts";
-import { addDemo } from "../../src/cli/demo_command.ts";
-import { addFinetune } from "../../src/cli/finetune_command.ts";
-import { addMerge } from "../../src/cli/merge_command.ts";
-import { addPretrain } from "../../src/cli/pretrain_command.ts";
-import { addProbe } from "../../src/cli/probe_command.ts";
-import { addProfile } from "../../src/cli/profile_command.ts";
-import { addQuantize } from "../../src/cli/quantize_command.ts";
-import { addReport } from "../../src/cli/report_command.ts";
-import { addTokenizer } from "../../src/cli/tokenizer_command.ts";
-import { addTrain } from "../../src/cli/train_command.ts";
+import { createProgram } from "../../src/cli/program.ts";
 import { trainCharacterTokenizer } from "../../src/tokenizers/train_characters.ts";
 import { folder } from "../data/files.ts";
 import { runCli, snapshot } from "./run_cli.ts";
@@ -79,9 +69,6 @@ Deno.test("no command replaces what is there, whatever it is", async () => {
 });
 
 Deno.test("every flag that names an output has --overwrite beside it", () => {
-  const program = new Command();
-  const adding = [addDemo, addTrain, addPretrain, addFinetune, addMerge, addQuantize, addReport];
-  for (const add of [...adding, addTokenizer, addData, addProbe, addProfile]) add(program);
   const writing: string[] = [];
   const visit = (command: Command, name: string): void => {
     const flags = command.options.map(({ flags }) => flags);
@@ -92,7 +79,7 @@ Deno.test("every flag that names an output has --overwrite beside it", () => {
     }
     for (const child of command.commands) visit(child, `${name} ${child.name()}`.trim());
   };
-  visit(program, "");
+  visit(createProgram(), "");
   assert.ok(writing.length >= 24, writing.join());
 });
 
