@@ -54,7 +54,11 @@ Deno.test("a shader of one's own, by both spellings, and its page", async () => 
   const cwd = place.path;
   for (const spelling of ["profile --kernel", "profile kernel"]) {
     const { code, stdout, stderr } = await runCli(
-      [...words(spelling), example("matmul_naive"), ...words(`${PRODUCT} --json k.json`)],
+      [
+        ...words(spelling),
+        example("matmul_naive"),
+        ...words(`${PRODUCT} --json k.json --overwrite`),
+      ],
       { cwd },
     );
     assert.equal(code, 0, stderr);
