@@ -137,10 +137,9 @@ export function permissionsOf(
       return;
     }
     const folder = dirname(place);
-    const places = role === "write directory"
-      ? [place]
-      : isThere(folder)
-      ? [place, join(folder, temporary)]
+    const places = role === "write directory" ? [place] : isThere(folder)
+      // What is trained for it is kept beside it until it is done.
+      ? [place, join(folder, temporary), ...writtenWith === undefined ? [] : [`${place}.part`]]
       : [folder];
     for (const one of places) {
       read.add(one);
