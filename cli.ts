@@ -5,9 +5,10 @@
  */
 import { describeFailure } from "./src/cli/failure.ts";
 import { releaseDirectories } from "./src/cli/output.ts";
-import { printNotice } from "./src/cli/printer.ts";
+import { printNotice, printWarnings } from "./src/cli/printer.ts";
 import { createProgram } from "./src/cli/program.ts";
 
+printWarnings();
 const program = createProgram();
 try {
   await program.parseAsync(Deno.args, { from: "user" });

@@ -102,7 +102,12 @@ export async function tokenizerSeeds(): Promise<Record<string, unknown>> {
           { type: "Strip", content: " ", start: 1, stop: 0 },
         ],
       },
-      model: { ...bpe, unk_token: "<unk>", byte_fallback: true },
+      model: {
+        ...bpe,
+        unk_token: "<unk>",
+        byte_fallback: true,
+        vocab: { ...bpe.vocab, "<unk>": 63 },
+      },
     },
     unigram: {
       ...base,

@@ -64,6 +64,11 @@ export function printPassing(text: string): void {
   if (Deno.stderr.isTerminal()) write(`\r\x1b[K${escapeControls(text)}`, Deno.stderr);
 }
 
+/** Has what the library warns of, on the console, printed like all else. */
+export function printWarnings(): void {
+  console.warn = (...words) => printNotice(words.join(" "));
+}
+
 /** Whether a person looks at standard output. */
 export function isTerminal(): boolean {
   return Deno.stdout.isTerminal();

@@ -13,6 +13,9 @@ interface Runner {
   context: { work?: () => unknown };
 }
 
+/** Milliseconds that a timer can count. */
+const LONGEST = 2 ** 31 - 1;
+
 let runner: Runner | undefined;
 
 /** The one way to interrupt JavaScript that runs, a regular expression included; browsers have none. */
@@ -56,7 +59,8 @@ export function withinTime<T>(
   const outer = context.work;
   context.work = work;
   try {
-    return script.runInContext(context, { timeout: 1000 * options.seconds }) as T;
+    const timeout = Math.min(Math.ceil(1000 * options.seconds), LONGEST);
+    return script.runInContext(context, { timeout }) as T;
   } catch (error) {
     const { code } = (error ?? {}) as { code?: string };
     throw code === "ERR_SCRIPT_EXECUTION_TIMEOUT" ? options.fault() : error;

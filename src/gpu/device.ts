@@ -13,6 +13,7 @@ import { PooledBuffer, releasedError } from "./pooled_buffer.ts";
 import { CurrentScope, type Scope } from "./scope.ts";
 import {
   bytesOf,
+  checkShape,
   type DType,
   type HostTensor,
   type NumericArray,
@@ -150,6 +151,7 @@ export class Device {
 
   /** A tensor of unspecified contents; it belongs to the current scope, if there is one. */
   tensor(shape: readonly number[], dtype: DType = "f32"): Tensor {
+    checkShape(shape);
     const bytes = Math.max(4, bytesOf(sizeOf(shape), dtype));
     const buffer = this.pool.allocate(bytes);
     buffer.shape = shape;

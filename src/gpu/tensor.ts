@@ -30,6 +30,20 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
+/**
+ * Checks that a shape is one.
+ *
+ * @throws {VitrailError} if a size is negative, a fraction or no number
+ */
+export function checkShape(shape: readonly number[]): void {
+  for (const n of shape) {
+    if (Number.isSafeInteger(n) && n >= 0) continue;
+    throw new VitrailError(
+      `Cannot make a tensor of shape (${shape.join(", ")}): wanted whole numbers from 0`,
+    );
+  }
+}
+
 /** Bytes of so many elements, filled up to whole words: adapters copy and clear nothing smaller. */
 export function bytesOf(size: number, dtype: DType): number {
   return dtype === "f16" ? Math.ceil(size / 2) * 4 : size * 4;
@@ -70,6 +84,7 @@ export class Tensor {
    * @throws {VitrailError} if the sizes differ, or its memory was given back
    */
   reshape(shape: readonly number[]): Tensor {
+    checkShape(shape);
     this.#check("reshape a tensor");
     if (sizeOf(shape) !== this.size) {
       throw new VitrailError(
@@ -84,12 +99,22 @@ export class Tensor {
    * Rows from `begin` up to `end` of a matrix, as a view of the same memory; leading dimensions count
    * as rows, a vector as a column.
    *
-   * @throws {VitrailError} unless they begin where the adapter can bind (multiples of 64, of 128 in f16,
+   * @throws {VitrailError} if there are no such rows, or they do not begin where the adapter can bind (multiples of 64, of 128 in f16,
    * always do), or if its memory was given back
    */
   rows(begin: number, end: number): Tensor {
     this.#check("take rows of a tensor");
     const columns = this.shape.length > 1 ? this.shape.at(-1)! : 1;
+    const rows = columns === 0 ? 0 : this.size / columns;
+    const inside = [begin, end].every((row) =>
+      Number.isSafeInteger(row) && row >= 0 && row <= rows
+    );
+    if (!inside || begin > end) {
+      throw new VitrailError(
+        `Cannot take rows ${begin} to ${end} of (${this.shape.join(", ")}): wanted whole numbers ` +
+          `from 0 to ${rows}, the first no larger than the second`,
+      );
+    }
     const [from, to] = [begin, end].map((row) => bytesOf(row * columns, this.dtype));
     if (from % SLICE_ALIGNMENT !== 0) {
       throw new VitrailError(

@@ -5,7 +5,8 @@
  */
 import { VitrailError } from "../errors.ts";
 import { anything, checkValue, mapOf, object } from "../formats/json_rules.ts";
-import { quoteName } from "../formats/messages.ts";
+import { quoteName, showPath } from "../formats/messages.ts";
+import { withinTime } from "../formats/time_limit.ts";
 import { type AddedToken, addedTokensRule } from "./added_tokens.ts";
 import { BYTE_TO_CHARACTER } from "./byte_alphabet.ts";
 import { type Decoder, DECODERS, SPACED } from "./decoders.ts";
@@ -55,6 +56,11 @@ const fileRule = object({
 
 /** A tokenizer that a `tokenizer.json` describes. */
 export class JsonTokenizer implements Tokenizer {
+  /**
+   * Seconds that a short text may take, where the file has regular expressions of its own: one may backtrack
+   * without end. A long text has another for each 50,000 characters, ten times what Llama's pattern takes.
+   */
+  static patternSeconds = 5;
   readonly vocabularySize: number;
   endOfText: number | undefined;
   /**
@@ -69,6 +75,8 @@ export class JsonTokenizer implements Tokenizer {
   readonly #added = new Map<string, number>();
   readonly #tokens: (string | undefined)[] = [];
   readonly #isSpecial: boolean[] = [];
+  readonly #hasPattern: boolean;
+  readonly #source: string;
   readonly #trims: { addsPrefix: boolean } | undefined;
   #unknown: Set<string> | undefined = new Set();
 
@@ -79,6 +87,7 @@ export class JsonTokenizer implements Tokenizer {
    */
   constructor(json: unknown, source = "this tokenizer.json") {
     this.#json = json;
+    this.#source = source;
     const fault = (reason: string) => new VitrailError(`Cannot use ${source}: ${reason}`);
     const file = checkValue(json, fileRule, { fault });
     try {
@@ -104,6 +113,8 @@ export class JsonTokenizer implements Tokenizer {
     );
     this.#tokens.forEach((token, id) => this.#isSpecial[id] = special.has(token!));
     this.#trims = trimsOf(file.post_processor);
+    const { normalizer, pre_tokenizer, decoder } = file;
+    this.#hasPattern = hasPattern([normalizer, pre_tokenizer, decoder]);
     this.vocabularySize = this.#tokens.length;
     this.endOfText = ["<|endoftext|>", "</s>", "[SEP]"]
       .map((t) => this.tokenToId(t)).find((id) => id !== undefined);
@@ -124,16 +135,28 @@ export class JsonTokenizer implements Tokenizer {
 
   encode(text: string): Uint32Array<ArrayBuffer> {
     // Half a surrogate pair is no character: UTF-8 has U+FFFD in its place.
-    const ids = this.#pipeline.ids(text.toWellFormed());
+    const ids = this.#bounded(text.length, () => this.#pipeline.ids(text.toWellFormed()));
     this.#reportUnknown();
     return ids;
   }
 
   pieces(text: string): Pieces {
-    const pieces = this.#pipeline.pieces(text.toWellFormed());
+    const pieces = this.#bounded(text.length, () => this.#pipeline.pieces(text.toWellFormed()));
     this.#reportUnknown();
     if (this.#trims) trim(pieces, (id) => this.#tokens[id] ?? "", this.#trims.addsPrefix);
     return pieces;
+  }
+
+  /** Ends what a pattern of the file makes of a text, if it takes too long. */
+  #bounded<T>(length: number, work: () => T): T {
+    if (!this.#hasPattern) return work();
+    const seconds = JsonTokenizer.patternSeconds + length / 50_000;
+    const fault = (): VitrailError =>
+      new VitrailError(
+        `Cannot tokenize with ${showPath(this.#source)}: ${length} characters take longer than ` +
+          `${seconds.toFixed(1)} s, since a regular expression of it backtracks without end`,
+      );
+    return withinTime(work, { seconds, fault });
   }
 
   /** Says once that the vocabulary does not have something. */
@@ -154,10 +177,18 @@ export class JsonTokenizer implements Tokenizer {
   }
 
   stream({ skipSpecialTokens = true }: DecodeOptions = {}): DecodeStream {
-    return decodeStream(
+    const stream = decodeStream(
       this.#decoder,
       (id) => skipSpecialTokens && this.#isSpecial[id] ? undefined : this.#tokens[id],
     );
+    if (!this.#hasPattern) return stream;
+    return {
+      push: (ids) => {
+        const list = [...ids];
+        return this.#bounded(list.length, () => stream.push(list));
+      },
+      end: () => this.#bounded(0, () => stream.end()),
+    };
   }
 
   tokenToId(token: string): number | undefined {
@@ -167,6 +198,12 @@ export class JsonTokenizer implements Tokenizer {
   toJson(): unknown {
     return this.#json;
   }
+}
+
+/** Whether there is a regular expression anywhere in parts of a file. */
+function hasPattern(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(([key, inner]) => key === "Regex" || hasPattern(inner));
 }
 
 /** Whether the post-processor takes blanks off the offsets. */

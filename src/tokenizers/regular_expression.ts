@@ -69,6 +69,9 @@ export function translate(source: string): string {
   return out;
 }
 
+/** Groups and classes within one another. */
+const DEEPEST = 100;
+
 class Translator {
   readonly #source: string;
   #at = 0;
@@ -77,6 +80,7 @@ class Translator {
   /** Literal letters in a row, while case is ignored. */
   #letters = "";
   #atoms = 0;
+  #depth = 0;
 
   constructor(source: string) {
     this.#source = source;
@@ -115,6 +119,18 @@ class Translator {
   }
 
   #alternatives(): string {
+    return this.#nested(() => this.#alternativesInside());
+  }
+
+  /** Groups and classes within one another: deeper than any pattern has them, none is made. */
+  #nested(make: () => string): string {
+    if (++this.#depth > DEEPEST) throw this.#refuse(`nesting deeper than ${DEEPEST}`);
+    const made = make();
+    this.#depth--;
+    return made;
+  }
+
+  #alternativesInside(): string {
     let out = "";
     const flags = [this.#dotAll, this.#ignoreCase];
     let open = 0;
@@ -307,7 +323,7 @@ class Translator {
         continue;
       }
       if (this.#take("[")) {
-        items += this.#class();
+        items += this.#nested(() => this.#class());
         continue;
       }
       const [one, isClass] = this.#character();
