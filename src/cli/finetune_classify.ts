@@ -16,21 +16,13 @@ import {
   type LabelledSequences,
   labelTargets,
 } from "../data/labels/labelled_batches.ts";
-import { areFractions, orderLabels } from "../data/labels/label_order.ts";
-import {
-  inputOf,
-  type LabelledText,
-  type LabelledTexts,
-  readLabelledTexts,
-} from "../data/labels/labelled_texts.ts";
+import { inputOf, type LabelledText, type LabelledTexts } from "../data/labels/labelled_texts.ts";
 import { encodeTexts, type LongTexts, sequenceFormat } from "../data/padded_sequences.ts";
-import { textFields } from "../data/sources/field_records.ts";
 import { SPAM_ASSASSIN } from "../data/sources/spam_assassin.ts";
-import { type LabelledSplit, stratifiedSplit } from "../data/labels/stratified_split.ts";
+import type { LabelledSplit } from "../data/labels/stratified_split.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
-import type { PairFields } from "../formats/huggingface_labels.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { scoresOf } from "../inference/text_classifier.ts";
 import { loadAdaptedClassifier, trainedWhole } from "../models/adapted_models.ts";
@@ -54,12 +46,13 @@ import {
   plannedTokenizer,
   type TokenizerSizes,
 } from "./finetune_plan.ts";
-import { addLongTextsFlag, tellEmpty, tellLong } from "./given_texts.ts";
+import { addLongTextsFlag, tellLong } from "./given_texts.ts";
+import { pairFieldsOf, readSplit } from "./labelled_split.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
 import { print, printNotice } from "./printer.ts";
 import { addDryRunFlags, addRunFlags } from "./run_flags.ts";
-import { beginRun, goesOn, ownLabels, runTask, trainAction } from "./run_task.ts";
+import { beginRun, goesOn, runTask, trainAction } from "./run_task.ts";
 import { scratchClassifier, scratchSizes, scratchTokenizer } from "./scratch_classifier.ts";
 import { addPartFlags, checkPart, type PartFlags, taskRates, TrainedPart } from "./trained_part.ts";
 
@@ -199,46 +192,6 @@ async function checkBase(directory: string): Promise<void> {
   await loadTokenizer(directory);
 }
 
-/** The labelled texts, and which of them are held out. */
-async function readSplit(
-  flags: ClassifyFlags,
-  base: string | undefined,
-): Promise<{ texts: LabelledTexts; split: LabelledSplit }> {
-  if (!flags.data) {
-    throw new VitrailError(
-      "Cannot tell how many labels there are without labelled texts: give --data FILE",
-    );
-  }
-  const fields = { textField: flags.textField, labelField: flags.labelField };
-  const texts = await readLabelledTexts(flags.data, { ...fields, kind: flags.labels });
-  if (texts.kind !== "number") {
-    texts.labels = orderLabels(texts.labels, ownLabels(flags, base));
-    if (texts.kind === "single" && flags.labels === undefined && areFractions(texts.labels)) {
-      printNotice(
-        `The labels of ${flags.data} are ${texts.labels.length} numbers, each learnt as a class of its ` +
-          "own; --labels number learns how large they are",
-      );
-    }
-  }
-  if (texts.kind !== "single" && flags.balance !== "none") {
-    throw new VitrailError(
-      `Cannot balance ${flags.data}: its labels are ${texts.kind}; --balance is for one class a text`,
-    );
-  }
-  tellEmpty(texts.empty, flags.data);
-  if (flags.validation === undefined) {
-    const { validationFraction: fraction, seed } = flags;
-    return { texts, split: stratifiedSplit(texts.examples, { fraction, seed }) };
-  }
-  const held = await readLabelledTexts(flags.validation, {
-    ...fields,
-    kind: texts.kind,
-    known: texts.labels,
-  });
-  tellEmpty(held.empty, flags.validation);
-  return { texts, split: { train: texts.examples, validation: held.examples } };
-}
-
 /** Characters of a text that a tokenizer learns from, for each token that a model sees of it. */
 const CHARACTERS = 8;
 
@@ -284,16 +237,6 @@ function modelFor(
   const { seed, sequence: contextLength, dropout } = flags;
   const sizes = { labels, labelKind, pairFields, padId, seed, contextLength, dropout };
   return loadSequenceClassifier(device, base, sizes);
-}
-
-/** The fields that held the texts of pairs; nothing if these texts are no pairs. */
-function pairFieldsOf(
-  { examples }: LabelledTexts,
-  { textField }: ClassifyFlags,
-): PairFields | undefined {
-  if (examples[0].pair === undefined) return undefined;
-  const [first, second] = textFields(textField);
-  return [first, second];
 }
 
 /** A step over texts that fill the context, whatever their labels. */

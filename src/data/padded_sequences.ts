@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { quoteValue } from "../formats/messages.ts";
 import { longestFirst } from "../tokenizers/bert_encoder.ts";
 import {
   BARE_TEMPLATE,
@@ -102,6 +103,12 @@ export function encodeTexts(
   const found: EncodedTexts = { sequences: [], segments: [], texts: [], long: [], cut: [] };
   for (const text of texts) {
     const single = typeof text === "string";
+    if (!single && !(text?.length === 2 && text.every((one) => typeof one === "string"))) {
+      throw new VitrailError(
+        `Cannot encode text ${found.cut.length + 1}: it is ${quoteValue(text)}, wanted a text or ` +
+          "a list of two",
+      );
+    }
     const parts = single ? template.single : template.pair;
     const special = parts.reduce((sum, part) => sum + ("ids" in part ? part.ids.length : 0), 0);
     const room = limit - special;

@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import {
+  Bert,
+  bertSequenceClassifier,
+  createBertConfig,
   encodeTexts,
   loadSequenceClassifier,
   loadTokenizer,
@@ -77,4 +80,24 @@ Deno.test("windows divide the longer text of a pair, and the other one stands in
   assert.deepEqual([...sequences[2]].slice(-4, -1), [...who]);
   assert.deepEqual([...segments[2]!], [...new Array(10).fill(0), ...new Array(4).fill(1)]);
   assert.ok(sequences.every(({ length }) => length === 14));
+});
+
+Deno.test("a BERT with one segment reads no pairs, and says so", async () => {
+  const tokenizer = await loadTokenizer(`${fixture}/bert`);
+  const size = { contextLength: 16, channels: 8, layers: 1, heads: 1 };
+  const config = createBertConfig({ ...size, vocabularySize: tokenizer.vocabularySize }, {
+    segments: 1,
+  });
+  const heads = {
+    kind: "sequence-classification" as const,
+    labels: ["a", "b"],
+    labelKind: "single" as const,
+  };
+  const model = bertSequenceClassifier(new Bert(device, config, { heads }));
+  const classifier = new TextClassifier(model, tokenizer);
+  assert.equal((await classifier.classify(["a cat"])).length, 1);
+  await assert.rejects(
+    classifier.classify([["a cat", "a dog"]]),
+    /Cannot read pairs of texts with this BERT: it has one segment \(type_vocab_size\)/,
+  );
 });

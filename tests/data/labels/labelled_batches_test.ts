@@ -40,6 +40,13 @@ Deno.test("texts are cut to the limit with their special tokens, and the cut one
   assert.throws(() => encodeTexts(["a"], letters, { ...format, limit: 2 }), /into 2 tokens: 2 are/);
   const pair = () => encodeTexts([["a", "b"]], letters, { ...format, limit: 4 });
   assert.throws(pair, /a pair of texts into 4 tokens: 3 are special/);
+  for (const wrong of [["a"], ["a", "b", "c"], [1, 2], undefined, 3]) {
+    const text = wrong as unknown as string;
+    assert.throws(
+      () => encodeTexts(["a", text], letters, format),
+      /Cannot encode text 2: it is .*, wanted a text or a list of two/,
+    );
+  }
 });
 
 Deno.test("long texts are divided into windows of equal length that reach from end to end", () => {
