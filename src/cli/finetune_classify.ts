@@ -22,7 +22,6 @@ import { SPAM_ASSASSIN } from "../data/sources/spam_assassin.ts";
 import type { LabelledSplit } from "../data/labels/stratified_split.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
-import type { LabelKind } from "../formats/huggingface_bert.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { scoresOf } from "../inference/text_classifier.ts";
 import { loadAdaptedClassifier, trainedWhole } from "../models/adapted_models.ts";
@@ -47,7 +46,7 @@ import {
   type TokenizerSizes,
 } from "./finetune_plan.ts";
 import { addLongTextsFlag, tellLong } from "./given_texts.ts";
-import { pairFieldsOf, readSplit } from "./labelled_split.ts";
+import { type LabelledFlags, pairFieldsOf, readSplit } from "./labelled_split.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
 import { print, printNotice } from "./printer.ts";
@@ -57,13 +56,7 @@ import { scratchClassifier, scratchSizes, scratchTokenizer } from "./scratch_cla
 import { addPartFlags, checkPart, type PartFlags, taskRates, TrainedPart } from "./trained_part.ts";
 
 /** Everything that decides a run; kept in its directory as `training.json`. */
-export interface ClassifyFlags extends PartFlags {
-  /** Labelled texts. */
-  data: string;
-  /** Held-out labelled texts. */
-  validation?: string;
-  /** Part of the data held out where there are none. */
-  validationFraction: number;
+export interface ClassifyFlags extends PartFlags, LabelledFlags {
   /** A model to begin with. */
   model?: string;
   /** `scratch`, or a model to begin with. */
@@ -82,14 +75,6 @@ export interface ClassifyFlags extends PartFlags {
   sequence?: number;
   /** What is done with longer texts. */
   longTexts: LongTexts;
-  /** What labels mean; told by the data if absent. */
-  labels?: LabelKind;
-  /** How rare classes are made up for. */
-  balance: "none" | "weights" | "sampling";
-  /** Field or column of the text. */
-  textField: string;
-  /** Field or column of the label. */
-  labelField: string;
 }
 
 /** Adds the command to `finetune`. */

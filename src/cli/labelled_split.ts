@@ -8,15 +8,33 @@ import { type LabelledTexts, readLabelledTexts } from "../data/labels/labelled_t
 import { type LabelledSplit, stratifiedSplit } from "../data/labels/stratified_split.ts";
 import { textFields } from "../data/sources/field_records.ts";
 import { VitrailError } from "../errors.ts";
-import type { PairFields } from "../formats/huggingface_labels.ts";
-import type { ClassifyFlags } from "./finetune_classify.ts";
+import type { LabelKind, PairFields } from "../formats/huggingface_labels.ts";
 import { tellEmpty } from "./given_texts.ts";
 import { printNotice } from "./printer.ts";
+import type { RunFlags } from "./run_flags.ts";
 import { ownLabels } from "./run_task.ts";
+
+/** The flags that say what is read. */
+export interface LabelledFlags extends RunFlags {
+  /** Labelled texts. */
+  data: string;
+  /** Held-out labelled texts. */
+  validation?: string;
+  /** Part of the data held out where there are none. */
+  validationFraction: number;
+  /** What labels mean; told by the data if absent. */
+  labels?: LabelKind;
+  /** How rare classes are made up for. */
+  balance: "none" | "weights" | "sampling";
+  /** Field or column of the text, or two of pairs. */
+  textField: string;
+  /** Field or column of the label. */
+  labelField: string;
+}
 
 /** The labelled texts, and which of them are held out. */
 export async function readSplit(
-  flags: ClassifyFlags,
+  flags: LabelledFlags,
   base: string | undefined,
 ): Promise<{ texts: LabelledTexts; split: LabelledSplit }> {
   if (!flags.data) {
@@ -57,7 +75,7 @@ export async function readSplit(
 /** The fields that held the texts of pairs; nothing if these texts are no pairs. */
 export function pairFieldsOf(
   { examples }: LabelledTexts,
-  { textField }: Pick<ClassifyFlags, "textField">,
+  { textField }: Pick<LabelledFlags, "textField">,
 ): PairFields | undefined {
   if (examples[0].pair === undefined) return undefined;
   const [first, second] = textFields(textField);
