@@ -258,13 +258,13 @@ const calls: Record<string, Record<string, () => unknown>> = {
       const adapter = addLora(own, { targets: ["c_attn"], rank: 2 });
       await saveAdapter(adapter, directory);
       mergeAdapter(own, adapter);
-      for (const p of adapter.parameters) p[Symbol.dispose]();
+      dispose(adapter);
     },
     "addLora, removed": () => {
       using own = new Gpt(device, config);
       const adapter = addLora(own, { targets: ["c_fc"], rank: 2 });
       removeAdapter(own, adapter);
-      for (const p of adapter.parameters) p[Symbol.dispose]();
+      dispose(adapter);
     },
   },
   "training": {

@@ -7,6 +7,7 @@
 import { VitrailError } from "../errors.ts";
 import { type MemoryBlock, type MemoryKind, PooledBuffer, releasedError } from "./pooled_buffer.ts";
 import { CurrentScope, type Scope } from "./scope.ts";
+import { Shelf } from "./shelf.ts";
 
 /** What the pool holds, in buffers and bytes. */
 export interface MemoryReport {
@@ -37,7 +38,7 @@ export class BufferPool {
   /** Called before anything is allocated, with what is done: throws if the device is gone. */
   requireDevice: (action: string) => void = () => {};
   readonly #device: GPUDevice;
-  readonly #waiting = new Map<number, MemoryBlock[]>();
+  readonly #waiting = new Map<number, Shelf<MemoryBlock>>();
   readonly #live = new Map<PooledBuffer, MemoryBlock>();
   readonly #bytesByKind: MemoryReport["peakByKind"] = {};
   readonly #scopes: CurrentScope;
@@ -94,7 +95,7 @@ export class BufferPool {
           "use a smaller batch, sequence, vocabulary or model, or another adapter",
       );
     }
-    const block = this.#waiting.get(size)?.pop() ?? this.#create(Math.min(size, limit));
+    const block = this.#waiting.get(size)?.take() ?? this.#create(Math.min(size, limit));
     const buffer = new PooledBuffer(block, { pool: this });
     buffer.kind = this.#kind;
     this.#live.set(buffer, block);
@@ -121,8 +122,8 @@ export class BufferPool {
     this.#report.liveBytes -= buffer.byteLength;
     this.#bytesByKind[buffer.kind]! -= buffer.byteLength;
     buffer.owner?.disown(buffer);
-    const shelf = this.#waiting.get(buffer.byteLength) ?? [];
-    shelf.push(block);
+    const shelf = this.#waiting.get(buffer.byteLength) ?? new Shelf();
+    shelf.put(block);
     this.#waiting.set(buffer.byteLength, shelf);
     if (this.#report.reservedBytes > KEEP_FACTOR * this.#report.peakBytes + (16 << 20)) this.trim();
   }
@@ -151,7 +152,7 @@ export class BufferPool {
 
   /** Destroys all buffers that wait for use. */
   trim(): void {
-    for (const shelf of this.#waiting.values()) shelf.forEach((b) => this.#destroy(b));
+    for (const shelf of this.#waiting.values()) shelf.clear().forEach((b) => this.#destroy(b));
     this.#waiting.clear();
   }
 

@@ -205,7 +205,6 @@ export class Scope implements Disposable {
   /** Gives everything that it owns back to the pool. */
   [Symbol.dispose](): void {
     this.#isOver = true;
-    // The last first: the same code then gets the same buffers, whose bind groups are known.
-    for (const owned of [...this.#owned, ...this.#doubtful].reverse()) owned.giveBack();
+    for (const owned of [...this.#owned, ...this.#doubtful]) owned.giveBack();
   }
 }

@@ -10,6 +10,7 @@
 import { VitrailError } from "../errors.ts";
 import type { Owned, ResourceOwner } from "./pooled_buffer.ts";
 import type { CurrentScope } from "./scope.ts";
+import { Shelf } from "./shelf.ts";
 
 /** Texels of four numbers in one row of a texture; matmul_texels.wgsl counts on it. */
 export const TEXELS_PER_ROW = 2048;
@@ -83,7 +84,7 @@ export class ScratchTextures {
   readonly #scopes: CurrentScope | undefined;
   readonly #owned = new Map<OwnTexture, ScratchTexture>();
   /** Textures that wait for another loan, by format and rows. */
-  readonly #waiting = new Map<string, ScratchTexture[]>();
+  readonly #waiting = new Map<string, Shelf<ScratchTexture>>();
   #waitingBytes = 0;
   #nextId = 1;
 
@@ -100,7 +101,7 @@ export class ScratchTextures {
 
   /** Textures that wait for another loan. */
   get waitingCount(): number {
-    return [...this.#waiting.values()].reduce((sum, shelf) => sum + shelf.length, 0);
+    return [...this.#waiting.values()].reduce((sum, shelf) => sum + shelf.size, 0);
   }
 
   /** Bytes taken from the adapter, without those of textures that wait for another loan. */
@@ -138,7 +139,7 @@ export class ScratchTextures {
   own(texels: number, format: TexelFormat = "rgba32float"): OwnTexture {
     this.requireDevice("allocate a texture");
     const rows = this.#rowsOf(texels);
-    const waiting = this.#waiting.get(`${format} ${rows}`)?.pop();
+    const waiting = this.#waiting.get(`${format} ${rows}`)?.take();
     if (waiting) this.#waitingBytes -= bytesOf(waiting.texture);
     const lent = waiting ?? this.#create(`own of ${rows} rows`, rows, format);
     const own = new OwnTexture(lent, this, waiting !== undefined);
@@ -161,14 +162,14 @@ export class ScratchTextures {
     if (this.#waitingBytes + bytes > MOST_WAITING) return this.#end(lent);
     this.#waitingBytes += bytes;
     const key = `${lent.texture.format} ${lent.texture.height}`;
-    const shelf = this.#waiting.get(key) ?? [];
-    shelf.push(lent);
+    const shelf = this.#waiting.get(key) ?? new Shelf();
+    shelf.put(lent);
     this.#waiting.set(key, shelf);
   }
 
   /** Destroys the textures that wait for use. */
   trim(): void {
-    for (const shelf of this.#waiting.values()) shelf.forEach((lent) => this.#end(lent));
+    for (const shelf of this.#waiting.values()) shelf.clear().forEach((lent) => this.#end(lent));
     this.#waiting.clear();
     this.#waitingBytes = 0;
   }
@@ -176,7 +177,7 @@ export class ScratchTextures {
   /** Destroys every texture. */
   destroy(): void {
     for (const key of [...this.#slots.keys()]) this.#destroy(key);
-    for (const own of [...this.#owned.keys()].reverse()) this.release(own);
+    for (const own of [...this.#owned.keys()]) this.release(own);
     this.trim();
   }
 

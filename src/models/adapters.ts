@@ -50,8 +50,11 @@ export interface LoraSettings {
   seed?: number;
 }
 
-/** What was added to a model. */
-export interface LoraAdapter {
+/**
+ * What was added to a model. It lives as long as the model; once it is merged or taken off, its memory can
+ * be given back by itself: dispose of it.
+ */
+export interface LoraAdapter extends Disposable {
   /** Its settings. */
   readonly config: PeftConfig;
   /** What each adapted layer, or part of a layer, got. */
@@ -250,7 +253,9 @@ function attach(
   const frozenBefore = model.parameters.filter((p) => p.frozen);
   for (const p of model.parameters) p.frozen = !whole.includes(p);
   for (const weight of model.quantized ?? []) weight.frozen = true;
-  return { config, layers, parameters: [...made, ...new Set(whole)], frozenBefore };
+  const parameters = [...made, ...new Set(whole)];
+  const dispose = (): void => made.forEach((p) => p[Symbol.dispose]());
+  return { config, layers, parameters, frozenBefore, [Symbol.dispose]: dispose };
 }
 
 /** Every layer that can be adapted; a packed one is as many as its file has. */
@@ -302,19 +307,19 @@ export async function saveAdapter(
 
 /** Adds the adapter to the model's weights and takes it off: the model is a plain one again. */
 export function mergeAdapter(model: Adaptable, adapter: LoraAdapter): void {
-  for (const linear of model.linears) {
-    for (const lora of linear.adaptations) {
-      if (!adapter.layers.includes(lora)) continue;
-      const { weight } = linear;
-      if (weight instanceof QuantizedWeight) {
-        throw new VitrailError(
-          `Cannot merge an adapter into ${weight.name}: it is kept in ${weight.matrix.format}; ` +
-            "merge it into the model in f32",
-        );
-      }
-      lora.mergeInto(weight, linear);
+  const merges = model.linears.flatMap((linear) => {
+    const { weight, adaptations } = linear;
+    const own = adaptations.filter((lora) => adapter.layers.includes(lora));
+    // All are looked at before the first weight is changed.
+    if (own.length > 0 && weight instanceof QuantizedWeight) {
+      throw new VitrailError(
+        `Cannot merge an adapter into ${weight.name}: it is kept in ${weight.matrix.format}; ` +
+          "merge it into the model in f32",
+      );
     }
-  }
+    return own.map((lora) => () => lora.mergeInto(weight as Parameter, linear));
+  });
+  for (const merge of merges) merge();
   removeAdapter(model, adapter);
 }
 

@@ -1,8 +1,18 @@
 /** A generation takes of the device and of the host's memory what the one before gave back. @module */
 
 import assert from "node:assert/strict";
-import { createGptConfig, generate, Gpt, openDevice } from "../../mod.ts";
-import { ghostOf } from "../../src/gpu/ghost.ts";
+import {
+  createGptConfig,
+  generate,
+  Gpt,
+  headScores,
+  logit,
+  logitLens,
+  openDevice,
+  runWithCache,
+  runWithGradients,
+} from "../mod.ts";
+import { ghostOf } from "../src/gpu/ghost.ts";
 
 const size = { vocabularySize: 50, contextLength: 64, channels: 32, layers: 2, heads: 2 };
 type Made = Record<"createBindGroup" | "createTexture" | "createBuffer", number>;
@@ -36,6 +46,34 @@ Deno.test("two hundred generations make no bind group, texture or buffer after t
   assert.deepEqual(made, warm);
   assert.deepEqual(device.pool.memory, memory);
   assert.equal(device.textures.ownCount, 0);
+});
+
+Deno.test("calls of probes find the buffers and bind groups of those before, in any order of release", async () => {
+  const opened = await openDevice();
+  const device = ghostOf(opened);
+  opened.destroy();
+  const made = count(device.raw);
+  using model = new Gpt(device, createGptConfig(size));
+  const input = { ids: model.ids([1, 2, 3, 4]) };
+  const calls = [
+    async () => {
+      const { cache, gradients } = await runWithGradients(model, input, { metric: logit(3) });
+      using _gradients = gradients;
+      using _cache = cache;
+    },
+    () => {
+      using _scope = device.scope();
+      using _cache = runWithCache(model, input).cache;
+    },
+    () => logitLens(model, input),
+    () => headScores(model, input),
+  ];
+  for (const call of calls) {
+    for (let i = 0; i < 2; i++) await call();
+    const warm = { ...made };
+    for (let i = 0; i < 25; i++) await call();
+    assert.deepEqual(made, warm);
+  }
 });
 
 Deno.test("a cache that another generation filled with NaN changes nothing", async () => {
