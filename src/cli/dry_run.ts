@@ -5,8 +5,10 @@
  */
 import { type Device, openDevice } from "../gpu/device.ts";
 import { largestBatch, planStep, type StepBuilder, type StepPlan } from "../profiling/step_plan.ts";
+import { measureStep, type StepTime } from "../profiling/step_time.ts";
 import { figure } from "../profiling/table.ts";
 import type { TrainSettings } from "../training/loop.ts";
+import { formatDuration } from "../training/progress_format.ts";
 import { print } from "./printer.ts";
 
 /** A run that is only looked at. */
@@ -23,6 +25,8 @@ export interface PlannedRun<B> {
   settings: TrainSettings;
   /** Makes model and batch on a device. */
   build: StepBuilder<B>;
+  /** Batches of an evaluation, where they are known ahead. */
+  evaluateBatches?: number;
 }
 
 const number = (n: number): string => n.toLocaleString("en");
@@ -53,6 +57,9 @@ export async function tellPlan<B>(run: PlannedRun<B>, given?: Device): Promise<v
     if (plan.obstacle ?? tooMuch) {
       print(`\nDoes not fit: ${plan.obstacle ?? `more than ${megabytes(memory!)}`}`);
       Deno.exitCode = 1;
+    } else {
+      const time = await measureStep(device, build, { ...settings, batch, flops: plan.flops });
+      print(`\n${describeTime(time, run)}`);
     }
     const most = await largestBatch(device, build, { ...settings, memory });
     print(
@@ -71,6 +78,31 @@ export async function tellPlan<B>(run: PlannedRun<B>, given?: Device): Promise<v
     if (!given) device.destroy();
   }
 }
+
+/** How long a run takes on this machine, in words. */
+function describeTime<B>(time: StepTime, { settings, evaluateBatches }: PlannedRun<B>): string {
+  const { steps, evaluateEvery } = settings;
+  const { seconds, evaluation } = time;
+  const how = time.steps === 0
+    ? "by its arithmetic and the speed of a product here: too long to be measured"
+    : `measured over ${time.steps} here`;
+  const all = `A step takes ${formatSeconds(seconds)}, ${how}; ${number(steps)} steps take about ` +
+    `${formatDuration(steps * seconds)}`;
+  if (evaluation === undefined) return `${all}, and evaluations some more`;
+  const evaluations = Math.ceil(steps / evaluateEvery);
+  return evaluateBatches === undefined
+    ? `${all}, and each of ${evaluations} evaluations ${formatSeconds(evaluation)} per batch`
+    : `${all}, and ${evaluations} evaluations of ${evaluateBatches} batches up to ` +
+      formatDuration(evaluations * evaluateBatches * evaluation);
+}
+
+/** Seconds with their unit. */
+export const formatSeconds = (seconds: number): string =>
+  seconds < 1
+    ? `${(1000 * seconds).toPrecision(3)} ms`
+    : seconds < 100
+    ? `${seconds.toPrecision(3)} s`
+    : formatDuration(seconds);
 
 function describe(plan: StepPlan): string {
   const { parameters, trained, flops, dispatches, memory, logits, reserved } = plan;

@@ -64,7 +64,7 @@ export interface RunFlags {
 /** Adds `--dry-run` and what it asks; a command that cannot write needs no `--out`. */
 export function addDryRunFlags(command: Command): Command {
   command
-    .option("--dry-run", "say what memory and work the run would take, and leave")
+    .option("--dry-run", "say what memory, work and time the run would take, and leave")
     .option("--memory <GB>", "with --dry-run: memory that the adapter has", gigabytes);
   const out = command.options.find(({ long }) => long === "--out")!;
   return command.on("option:dry-run", () => out.makeOptionMandatory(false));

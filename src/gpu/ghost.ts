@@ -16,7 +16,9 @@ export function ghostOf(
   { raw, description, hasF16 }: Device,
   { unlimited = false }: { unlimited?: boolean } = {},
 ): Device {
-  return new Device(ghostDevice(unlimited ? NO_LIMITS : raw.limits, hasF16), description);
+  const { maxComputeInvocationsPerWorkgroup } = raw.limits;
+  const limits = unlimited ? { ...NO_LIMITS, maxComputeInvocationsPerWorkgroup } : raw.limits;
+  return new Device(ghostDevice(limits, hasF16), description);
 }
 
 /** Those that are looked at after a device is opened. */
@@ -26,9 +28,11 @@ type Limits = Pick<
   | "maxStorageBufferBindingSize"
   | "maxTextureDimension2D"
   | "maxComputeWorkgroupsPerDimension"
+  | "maxComputeInvocationsPerWorkgroup"
 >;
 
-const NO_LIMITS: Limits = {
+/** Sizes alone: how many lanes share a workgroup decides what runs, and not whether it fits. */
+const NO_LIMITS: Omit<Limits, "maxComputeInvocationsPerWorkgroup"> = {
   maxBufferSize: Infinity,
   maxStorageBufferBindingSize: Infinity,
   maxTextureDimension2D: Infinity,

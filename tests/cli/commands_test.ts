@@ -158,6 +158,12 @@ Deno.test("doctor --json says what a program would ask", async () => {
   const report = await json("doctor --json", { cwd: place.path });
   assert.equal(report.deno, Deno.version.deno);
   assert.equal(report.matmul, "right");
+  const { pico, nano } = report.training;
+  assert.deepEqual([pico.measured, nano.measured], [true, false]);
+  assert.ok(
+    pico.stepSeconds > 0 && nano.stepSeconds > 2 * pico.stepSeconds,
+    JSON.stringify(report),
+  );
   assert.ok(report.adapter.length > 0);
 });
 

@@ -42,6 +42,10 @@ Deno.test("train --dry-run says what real steps use, and writes nothing", async 
   }
   assert.match(stdout, /^GPT: 2 layers, C 36, 3 heads, V 197, T 29, on /);
   assert.match(stdout, /^87 tokens a step: 3 sequences of 29$/m);
+  assert.match(
+    stdout,
+    /^A step takes [\d.]+ m?s, measured over \d+ here; 1,000 steps take about [\d:]+, and 10 evaluations of 20 batches up to [\d:]+$/m,
+  );
   assert.match(stdout, /^Largest batch: \d+, which takes .* MB\. One more: Cannot allocate/m);
 });
 

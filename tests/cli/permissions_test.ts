@@ -65,7 +65,10 @@ const CASES: [string, string][] = [
   // What writes, writes what its output flags name: a file with one unfinished name beside it.
   ["probe attention --model m --html o.html --svg s.svg x", `r:m ${CACHED} w:TMP w:o.html w:s.svg`],
   ["probe attention --model m --html=new/o.html x", `r:m ${CACHED} w:new`],
-  ["probe lens --model m --lens l.st --train-on t.txt", `r:m r:t.txt ${CACHED} w:TMP w:l.st`],
+  [
+    "probe lens --model m --lens l.st --train-on t.txt",
+    `r:m r:t.txt ${CACHED} w:TMP w:l.st w:l.st.part`,
+  ],
   ["probe sae --model m --out s.st --data d", `r:d r:m ${CACHED} w:TMP w:s.st`],
   ["profile --kernel k.wgsl --trace t.json", "r:k.wgsl w:TMP w:t.json"],
   ["profile kernel k.wgsl --json j.json", "r:k.wgsl w:TMP w:j.json"],
