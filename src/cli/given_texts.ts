@@ -19,7 +19,7 @@ const TOGETHER = 256;
 export function addLongTextsFlag(command: Command): Command {
   return command.option(
     "--long-texts <how>",
-    "cut them, or read all of them in windows whose answers are averaged",
+    "cut them, or read all of them in windows whose answers are averaged; of a pair, the longer text",
     oneOf("cut", "windows"),
     "cut",
   );

@@ -3,6 +3,21 @@
  *
  * @module
  */
+import { VitrailError } from "../errors.ts";
+import {
+  anything,
+  checkValue,
+  countOrNone,
+  listOf,
+  mapOf,
+  object,
+  oneOf,
+  optional,
+  type Rule,
+  text,
+} from "../formats/json_rules.ts";
+import { quoteName } from "../formats/messages.ts";
+import { anyPart, definePart, makePart, type PartTable } from "./part.ts";
 import { JsonTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 /** A part of a sequence: the tokens of a text, or ids that always stand there. */
@@ -18,67 +33,97 @@ export interface SequenceTemplate {
   pair: readonly TemplatePart[];
 }
 
-/** The post-processors that put tokens around texts, and those that do not. */
-interface PostProcessor {
-  type: string;
-  processors?: PostProcessor[];
-  single?: TemplateEntry[];
-  pair?: TemplateEntry[];
-  special_tokens?: Record<string, { ids: number[] }>;
-  cls?: [string, number];
-  sep?: [string, number];
-}
+/** Special tokens of a template by name, and what stands at each place of it. */
+const templateRule = object({
+  single: listOf(object({ Sequence: optional(anything), SpecialToken: optional(anything) })),
+  pair: listOf(object({ Sequence: optional(anything), SpecialToken: optional(anything) })),
+  special_tokens: mapOf(object({ ids: listOf(countOrNone) })),
+});
+const sequenceRule = object({ id: oneOf("A", "B"), type_id: countOrNone });
+const specialRule = object({ id: text, type_id: countOrNone });
+/** A token and its id. */
+const tokenRule: Rule<[string, number]> = {
+  wanted: "a token and its id",
+  holds: (v) => Array.isArray(v) && v.length === 2 && countOrNone.holds(v[1]),
+};
+const framedRule = object({ cls: tokenRule, sep: tokenRule });
 
-type TemplateEntry =
-  | { Sequence: { id: "A" | "B"; type_id: number } }
-  | { SpecialToken: { id: string; type_id: number } };
+/** The post-processors; those that put no token around texts have no template. */
+const POST_PROCESSORS: PartTable<SequenceTemplate | undefined> = {
+  ByteLevel: definePart(anything, () => undefined),
+  BertProcessing: definePart(framedRule, ({ cls, sep }) => pairTemplate(cls[1], [sep[1]])),
+  // <s> a </s></s> b </s>, all of one segment.
+  RobertaProcessing: definePart(
+    framedRule,
+    ({ cls, sep }) => pairTemplate(cls[1], [sep[1]], { segment: 0, between: [sep[1], sep[1]] }),
+  ),
+  TemplateProcessing: definePart(templateRule, ({ single, pair, special_tokens: tokens }) => {
+    const fault = (reason: string) =>
+      new VitrailError(`post-processor TemplateProcessing: ${reason}`);
+    const partOf = ({ Sequence, SpecialToken }: typeof single[number]): TemplatePart => {
+      if (Sequence) {
+        const { id, type_id } = checkValue(Sequence, sequenceRule, { fault, name: "Sequence" });
+        return { text: id === "A" ? 0 : 1, segment: type_id };
+      }
+      const { id, type_id } = checkValue(SpecialToken, specialRule, {
+        fault,
+        name: "SpecialToken",
+      });
+      if (Object.hasOwn(tokens, id)) return { ids: tokens[id].ids, segment: type_id };
+      throw fault(`special_tokens has no ${quoteName(id)}, which the template names`);
+    };
+    return { single: single.map(partOf), pair: pair.map(partOf) };
+  }),
+  Sequence: definePart(object({ processors: listOf(anyPart) }), ({ processors }, make) => {
+    const found = processors.map(make).filter((template) => template !== undefined);
+    if (found.length > 1) {
+      throw new VitrailError(
+        "post-processor Sequence: several of its parts put tokens around texts, wanted one",
+      );
+    }
+    return found[0];
+  }),
+};
 
 /**
  * The template of a tokenizer.
  *
  * @returns nothing if it puts no token around texts: then two are one behind the other
+ * @throws {VitrailError} if its post-processor is of no known kind, or damaged
  */
 export function sequenceTemplate(
   tokenizer: Pick<Tokenizer, "toJson">,
 ): SequenceTemplate | undefined {
-  const { post_processor } = (tokenizer.toJson() ?? {}) as { post_processor?: PostProcessor };
-  return templateOf(post_processor);
-}
-
-function templateOf(processor: PostProcessor | null | undefined): SequenceTemplate | undefined {
-  switch (processor?.type) {
-    case "Sequence":
-      return processor.processors?.map(templateOf).find((found) => found !== undefined);
-    case "TemplateProcessing": {
-      const { single = [], pair = [], special_tokens = {} } = processor;
-      const partOf = (entry: TemplateEntry): TemplatePart =>
-        "Sequence" in entry
-          ? { text: entry.Sequence.id === "A" ? 0 : 1, segment: entry.Sequence.type_id }
-          : {
-            ids: special_tokens[entry.SpecialToken.id]?.ids ?? [],
-            segment: entry.SpecialToken.type_id,
-          };
-      return { single: single.map(partOf), pair: pair.map(partOf) };
+  const { post_processor: part } = (tokenizer.toJson() ?? {}) as { post_processor?: unknown };
+  if (part === undefined || part === null) return undefined;
+  const fault = (reason: string) =>
+    new VitrailError(`Cannot put texts together with this tokenizer: ${reason}`);
+  try {
+    return makePart(
+      checkValue(part, anyPart, { fault, name: "post_processor" }),
+      POST_PROCESSORS,
+      "post-processor",
+    );
+  } catch (error) {
+    if (error instanceof VitrailError && !error.message.startsWith("Cannot")) {
+      throw fault(error.message);
     }
-    case "BertProcessing":
-      return pairTemplate(processor.cls![1], [processor.sep![1]], 1);
-    case "RobertaProcessing": {
-      // <s> a </s></s> b </s>, all of one segment.
-      const sep = processor.sep![1];
-      return pairTemplate(processor.cls![1], [sep], 0, [sep, sep]);
-    }
-    default:
-      return undefined;
+    throw error;
   }
 }
 
-/** `[CLS] a [SEP]`, and `[CLS] a [SEP] b [SEP]` with the second text in a segment of its own. */
+/**
+ * `[CLS] a [SEP]`, and `[CLS] a [SEP] b [SEP]` with the second text in a segment of its own.
+ *
+ * @param options.segment that of the second text
+ * @param options.between what stands between both texts, if it is not `[SEP]`
+ */
 export function pairTemplate(
   cls: number,
   sep: readonly number[],
-  segment = 1,
-  between: readonly number[] = sep,
+  options: { segment?: number; between?: readonly number[] } = {},
 ): SequenceTemplate {
+  const { segment = 1, between = sep } = options;
   const head: TemplatePart[] = [{ ids: [cls], segment: 0 }, { text: 0, segment: 0 }];
   return {
     single: [...head, { ids: sep, segment: 0 }],

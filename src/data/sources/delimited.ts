@@ -55,7 +55,7 @@ const DELIMITERS: Record<string, string> = {
  * are wrong
  */
 export function readTable(
-  text: string,
+  content: string,
   options: {
     missing: (header: readonly string[]) => string | undefined;
     tabs: boolean;
@@ -63,6 +63,8 @@ export function readTable(
   },
 ): Table {
   const { missing, tabs, refuse } = options;
+  // Excel says in a line of its own what it puts between cells.
+  const text = content.replace(/^sep=.(?=\r?\n)/i, "");
   const likely = tabs ? "\t" : ",";
   const headers = [likely, ...Object.keys(DELIMITERS).filter((other) => other !== likely)]
     .map((delimiter) => ({ delimiter, header: headerOf(text, delimiter) }));

@@ -21,6 +21,7 @@ function read(path: string, text: string, names = { text: "text", label: "label"
 const READ: [name: string, text: string, records: string[]][] = [
   ["x.csv", 'text;label\na, b;x\n"c;""d""";y\n', ["2: a, b → x", '3: c;"d" → y']],
   ["x.csv", "text|label\na|x\n", ["2: a → x"]],
+  ["x.csv", "sep=;\r\ntext;label\r\na, b;x\r\n", ["3: a, b → x"]],
   ["x.csv", "text\tlabel\na, b\tx\n", ["2: a, b → x"]],
   ["x.tsv", "text,label\na,x\n", ["2: a → x"]],
   ["x.csv", 'text,label\nhe said "hi" twice,x\n', ['2: he said "hi" twice → x']],
