@@ -6,7 +6,7 @@
 import { below, randomOf } from "../../src/data/random.ts";
 import { VitrailError } from "../../src/errors.ts";
 import { mutate } from "./mutate.ts";
-import type { Reader } from "./readers.ts";
+import type { Reader } from "./reader.ts";
 
 /** How an attempt ended. */
 export type Verdict = "refused" | "accepted" | "complaint" | "uncaught";
