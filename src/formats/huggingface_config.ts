@@ -61,6 +61,10 @@ const implementation: Rule = optional(either(text, mapOf(text)));
 const readPast: Family["readPast"] = {
   architectures: optional(listOf(text)),
   bos_token_id: optional(integer),
+  eos_token_id: optional({
+    ...either(integer, listOf(integer)),
+    wanted: "a token id, or a list of them",
+  }),
   pad_token_id: optional(integer),
   chunk_size_feed_forward: integer,
   dtype: optional(oneOf(...DTYPES)),

@@ -122,7 +122,11 @@ function questionsOf(
   const questions: QuestionAnswers[] = [];
   const known = new Map<string, Question>();
   for (const { qa, context, group, refuse: refuseHere, flat } of foundIn(records, options)) {
-    const id = String(qa.id ?? questions.length + 1);
+    const { id: given = null } = qa;
+    if (given !== null && typeof given !== "string" && typeof given !== "number") {
+      throw refuseHere(`id is ${quoteValue(given)}, wanted a text or a number`);
+    }
+    const id = String(given ?? questions.length + 1);
     const inQuestion: Refuse = flat
       ? refuseHere
       : (reason) => refuse(`in question ${quoteName(id)}, ${reason}`);
