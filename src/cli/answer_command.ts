@@ -49,7 +49,7 @@ export function addAnswer(program: Command): void {
       "find the answers to questions in a text, with a model that `finetune answer` made",
     )
     .argument("[question...]", "questions on one text; see --data for a file of both")
-    .requiredOption("--model <directory>", "the model")
+    .option("--model <directory>", "the model")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--context <text>", "the text")
     .option("--context-file <file>", "a file with the text, or - for standard input")

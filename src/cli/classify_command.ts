@@ -44,7 +44,7 @@ export function addClassify(program: Command): void {
       (text, before: string[]) => [...before, text],
       [],
     )
-    .requiredOption("--model <directory>", "the model")
+    .option("--model <directory>", "the model")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option(
       "--data <source>",

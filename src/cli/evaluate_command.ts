@@ -39,7 +39,7 @@ export function addEvaluate(program: Command): void {
         "guessing masked tokens, a classifier (accuracy, macro F1, confusion), a tagger (accuracy, " +
         "entity F1), an answerer (exact match, F1)",
     )
-    .requiredOption(
+    .option(
       "--model <directory>",
       "the model; what it was made for decides what is measured",
     )

@@ -28,7 +28,7 @@ export function addFillMask(program: Command): void {
   addTuneFlag(program.command("fill-mask"))
     .description("guess the words at [MASK] with an encoder that `pretrain bert` made")
     .argument("[text...]", "texts with one [MASK] or several; see --data for files")
-    .requiredOption("--model <directory>", "the model")
+    .option("--model <directory>", "the model")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
     .option("--text-field <name>", "field or column of the text", "text")

@@ -44,7 +44,7 @@ interface GenerateFlags {
 export function addGenerate(program: Command): void {
   addTuneFlag(program.command("generate"))
     .description("continue a text with a model of ours or of Hugging Face")
-    .requiredOption("--model <directory>", "the model")
+    .option("--model <directory>", "the model")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--prompt <text>", "text to continue")
     .option("--ids <list>", "token ids to continue, such as 54,38,0: prints ids", idList)

@@ -42,7 +42,7 @@ interface MergeFlags {
 export function addMerge(program: Command): void {
   addOverwriteFlag(program.command("merge"))
     .description("write a model with its LoRA adapter merged into its weights")
-    .requiredOption("--model <directory>", "the model that the adapter was trained on")
+    .option("--model <directory>", "the model that the adapter was trained on")
     .requiredOption("--adapter <directory>", "the adapter, ours or PEFT's")
     .requiredOption("--out <directory>", "where the merged model goes")
     .action(async (flags: MergeFlags & { overwrite: boolean }) => {

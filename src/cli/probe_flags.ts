@@ -31,7 +31,7 @@ export interface ProbeFlags extends OutputFlags {
 /** Adds those flags to a command. */
 export function addProbeFlags(command: Command): Command {
   const withModel = addTuneFlag(command)
-    .requiredOption("--model <directory>", "the model, a GPT or a BERT")
+    .option("--model <directory>", "the model, a GPT or a BERT")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's");
   return addOutputFlags(withModel);
 }

@@ -35,7 +35,7 @@ export function addTag(program: Command): void {
   addTuneFlag(program.command("tag"))
     .description("tag the words of texts with a model that `finetune tag` made")
     .argument("[text...]", "the texts; see --data for files")
-    .requiredOption("--model <directory>", "the model")
+    .option("--model <directory>", "the model")
     .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
     .option("--data <source>", "texts: .csv, .tsv, .jsonl, a line each of another file, or -")
     .option("--text-field <name>", "field or column of the text", "text")

@@ -3,12 +3,23 @@
 import { quoteName, showPath } from "./messages.ts";
 import { ADAPTER_WEIGHTS } from "./peft.ts";
 
-/** A kind of file, by its name; what it is; and the command, or the words, that make of it what we read. */
-const KINDS: readonly {
+/** A kind of file, by its name; what it is; and the command, or the words, that make `out` of it. */
+interface Kind {
   name: RegExp;
   what: string;
-  convert: (path: string, directory: string) => string;
-}[] = [
+  convert: (path: string, out: string) => string;
+}
+
+const moved: Kind["convert"] = (path, out) => `rename it: mv ${path} ${out}`;
+
+/** What an adapter's directory may hold in place of its safetensors file. */
+const ADAPTER_KINDS: readonly Kind[] = [
+  { name: /^adapter_model\.(bin|pt)$/, what: "weights of PyTorch", convert: pickled },
+  { name: /^adapter_model\..*safetensors$/, what: "weights under another name", convert: moved },
+];
+
+/** The same of a model's. */
+const KINDS: readonly Kind[] = [
   {
     name: new RegExp(`^${ADAPTER_WEIGHTS.replaceAll(".", "\\.")}$`),
     what: "a LoRA adapter",
@@ -51,10 +62,10 @@ const KINDS: readonly {
 ];
 
 /**
- * What a directory without `model.safetensors` holds in its place, for an error; undefined if nothing.
- * Kinds are looked for in the order of the table.
+ * What a directory without `file` holds in its place, for an error; undefined if nothing. Kinds are looked
+ * for in the order of the table.
  */
-export function otherWeights(directory: string): string | undefined {
+export function otherWeights(directory: string, file = "model.safetensors"): string | undefined {
   let names: string[];
   try {
     names = Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
@@ -62,20 +73,17 @@ export function otherWeights(directory: string): string | undefined {
     // The attempt to open the weights reports what is wrong with the directory.
     return undefined;
   }
-  for (const { name, what, convert } of KINDS) {
+  for (const { name, what, convert } of file === ADAPTER_WEIGHTS ? ADAPTER_KINDS : KINDS) {
     const found = names.find((n) => name.test(n));
     if (found === undefined) continue;
-    const path = shell(`${directory}/${found}`);
-    return `it has no model.safetensors but ${quoteName(found)}, ${what}; ${
-      convert(path, directory)
-    }`;
+    const [path, out] = [found, file].map((n) => shell(`${directory}/${n}`));
+    return `it has no ${file} but ${quoteName(found)}, ${what}; ${convert(path, out)}`;
   }
 }
 
 /** Tensors that share memory are written apart, which safetensors asks for; shards go together. */
-function pickled(path: string, directory: string): string {
+function pickled(path: string, out: string): string {
   const files = path.replace(/-\d+-of-\d+/, "*").replace(/^'?(.*?)'?$/, "'$1'");
-  const out = shell(`${directory}/model.safetensors`);
   return "convert it with Python: " +
     'python -c "import sys, glob, torch, safetensors.torch as s; s.save_file(' +
     "{k: v.clone().contiguous() for f in glob.glob(sys.argv[1]) " +

@@ -3,6 +3,7 @@
 import { VitrailError } from "../errors.ts";
 import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { readJsonObject } from "./json_file.ts";
+import type { Rule } from "./json_rules.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
 /** File of an adapter's settings. */
@@ -18,6 +19,8 @@ export interface PeftConfig {
   rank: number;
   /** alpha: what is added is multiplied by alpha/r. */
   alpha: number;
+  /** alpha of single layers, by the ends of their names or patterns of these. */
+  alphas: Readonly<Record<string, number>>;
   /** Dropout on what an adapted layer reads. */
   dropout: number;
   /** Ends of the names of adapted layers. */
@@ -40,13 +43,23 @@ const variants: { key: string; plain: unknown[]; effect: string }[] = [
   { key: "use_dora", plain: [false], effect: "it is DoRA" },
   { key: "use_qalora", plain: [false], effect: "it is QALoRA" },
   { key: "lora_bias", plain: [false], effect: "B has a bias" },
-  { key: "alpha_pattern", plain: [{}], effect: "alpha differs by layer" },
   { key: "layer_replication", plain: [null], effect: "layers are used several times" },
   { key: "target_parameters", plain: [null], effect: "it changes tensors that are no layers" },
   { key: "use_bdlora", plain: [null, false], effect: "it is block-diagonal" },
+  { key: "kasa_config", plain: [null], effect: "it is KaSA" },
+  { key: "velora_config", plain: [null], effect: "it is VeLoRA" },
+  { key: "monteclora_config", plain: [null], effect: "it is MonteCLoRA" },
+  { key: "arrow_config", plain: [null], effect: "it routes between adapters" },
+  { key: "megatron_config", plain: [null], effect: "its model is Megatron's" },
   { key: "alora_invocation_tokens", plain: [null], effect: "it begins at a token" },
   { key: "trainable_token_indices", plain: [null], effect: "it changes single embeddings" },
 ];
+
+/** Ways to begin that leave the model's own weights as they are: what was trained is all in the file. */
+const INITS = [true, false, "gaussian", "eva", "orthogonal", "mica"];
+
+/** Ways to begin that subtract from the model's own weights what A and B begin with. */
+const CHANGES_BASE = /^(pissa|olora|loftq|corda|lora_ga)/;
 
 /**
  * Reads `adapter_config.json` of an adapter's directory.
@@ -82,7 +95,26 @@ export function parsePeftConfig(
     const same = plain.some((p) => JSON.stringify(p) === JSON.stringify(value));
     want(key, same, `${JSON.stringify(plain[0])}: ${effect}, which is not supported`);
   }
+  const init = typeof json.init_lora_weights === "string"
+    ? json.init_lora_weights.toLowerCase()
+    : json.init_lora_weights ?? true;
+  want(
+    "init_lora_weights",
+    typeof init !== "string" || !CHANGES_BASE.test(init),
+    "true: it changes the model's own weights, which the adapter's file does not hold; save it again " +
+      "with PEFT's save_pretrained(…, path_initial_model_for_weight_conversion=…)",
+  );
+  want(
+    "init_lora_weights",
+    INITS.includes(init as string),
+    "true, false or a way to begin of PEFT",
+  );
   const dropout = json.lora_dropout ?? 0;
+  const alphas = json.alpha_pattern ?? {};
+  want("alpha_pattern", numbersByName.holds(alphas), numbersByName.wanted);
+  for (const pattern of Object.keys(alphas)) {
+    want("alpha_pattern", asRegExp(pattern) !== undefined, "patterns that JavaScript has too");
+  }
   want("r", Number.isInteger(json.r) && (json.r as number) > 0, "a whole number above 0");
   want("lora_alpha", Number.isFinite(json.lora_alpha), "a number");
   want("lora_dropout", typeof dropout === "number" && dropout >= 0 && dropout < 1, "0 to below 1");
@@ -93,6 +125,7 @@ export function parsePeftConfig(
     targets: words(json.target_modules),
     trainedWhole: words(json.modules_to_save),
     rankStabilized: json.use_rslora === true,
+    alphas: alphas as Record<string, number>,
     fanInFanOut: json.fan_in_fan_out === true,
     taskType: text(json.task_type),
     base: text(json.base_model_name_or_path),
@@ -108,7 +141,7 @@ export function stagePeftConfig(directory: string, config: PeftConfig): AtomicFi
 /** The object that `adapter_config.json` holds, keys sorted as PEFT sorts them. */
 export function formatPeftConfig(config: PeftConfig): Record<string, unknown> {
   return {
-    alpha_pattern: {},
+    alpha_pattern: config.alphas,
     base_model_name_or_path: config.base ?? null,
     bias: "none",
     fan_in_fan_out: config.fanInFanOut,
@@ -127,6 +160,28 @@ export function formatPeftConfig(config: PeftConfig): Record<string, unknown> {
     use_dora: false,
     use_rslora: config.rankStabilized,
   };
+}
+
+const numbersByName: Rule = {
+  wanted: "numbers by the names of layers",
+  holds: (v) =>
+    typeof v === "object" && v !== null && !Array.isArray(v) &&
+    Object.values(v).every(Number.isFinite),
+};
+
+/** A pattern of PEFT's, which reaches to the end of a layer's name; undefined if there is none such here. */
+function asRegExp(pattern: string): RegExp | undefined {
+  try {
+    return new RegExp(`^(.*\\.)?(${pattern})$`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** alpha of a layer: that of the first pattern which names it, or the adapter's. */
+export function alphaOf({ alpha, alphas }: PeftConfig, layer: string): number {
+  const found = Object.entries(alphas).find(([pattern]) => asRegExp(pattern)?.test(layer));
+  return found?.[1] ?? alpha;
 }
 
 /** A list of names; PEFT also takes a single one, or none. */

@@ -1,7 +1,7 @@
 /** Safetensors files: open and read, write, and the weights of a model directory. @module */
 
 export { openSafetensors, type SafetensorsFile } from "./safetensors_reader.ts";
-export { openModelWeights } from "./sharded_safetensors.ts";
+export { openAdapterWeights, openModelWeights } from "./sharded_safetensors.ts";
 export {
   type TensorData,
   type TensorToWrite,

@@ -8,6 +8,7 @@
 import { VitrailError } from "../errors.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoteName, quoteValue, showPath } from "./messages.ts";
+import { ADAPTER_WEIGHTS } from "./peft.ts";
 import { otherWeights } from "./other_weights.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors_reader.ts";
 import type { TensorInfo } from "./safetensors_header.ts";
@@ -100,6 +101,18 @@ function withNewNames(places: ReadonlyMap<string, Place>): Map<string, Place> {
       return [places.has(now) ? name : now, place];
     }),
   );
+}
+
+/**
+ * Opens the weights of an adapter's directory.
+ *
+ * @throws {VitrailError} when they are not there, in words as of {@linkcode openModelWeights}, or damaged
+ */
+export function openAdapterWeights(directory: string): SafetensorsFile {
+  const path = `${directory}/${ADAPTER_WEIGHTS}`;
+  const other = exists(path) ? undefined : otherWeights(directory, ADAPTER_WEIGHTS);
+  if (other === undefined) return openSafetensors(path);
+  throw new VitrailError(`Cannot open ${showPath(directory)} as an adapter: ${other}`);
 }
 
 function exists(path: string): boolean {

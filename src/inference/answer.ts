@@ -12,7 +12,7 @@ import type { Question, QuestionAnswers } from "../data/answers/question_answers
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { loadAdaptedBert } from "../models/adapted_models.ts";
+import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { answerLogits } from "../models/bert_tasks.ts";
 import { handOver } from "../models/hand_over.ts";
@@ -222,7 +222,8 @@ export async function loadQuestionAnswerer(
   directory: string,
   options: { adapter?: string } = {},
 ): Promise<QuestionAnswerer> {
-  const tokenizer = await loadTokenizer(directory);
-  const { model } = loadAdaptedBert(device, directory, options.adapter);
+  const found = checkedModel({ model: directory, adapter: options.adapter }, "bert");
+  const tokenizer = await loadTokenizer(found.model);
+  const { model } = loadAdaptedBert(device, found.model, found.adapter);
   return handOver(model, () => new QuestionAnswerer(model, tokenizer));
 }

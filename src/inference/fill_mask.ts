@@ -9,7 +9,7 @@ import { byLength, padSequences } from "../data/length_batches.ts";
 import { VitrailError } from "../errors.ts";
 import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
-import { loadAdaptedBert } from "../models/adapted_models.ts";
+import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { handOver } from "../models/hand_over.ts";
 import { type EncodedPair, encodePair } from "../tokenizers/bert_encoder.ts";
@@ -209,7 +209,8 @@ export async function loadMaskFiller(
   directory: string,
   options: { adapter?: string } = {},
 ): Promise<MaskFiller> {
-  const tokenizer = await loadTokenizer(directory);
-  const { model } = loadAdaptedBert(device, directory, options.adapter);
+  const found = checkedModel({ model: directory, adapter: options.adapter }, "bert");
+  const tokenizer = await loadTokenizer(found.model);
+  const { model } = loadAdaptedBert(device, found.model, found.adapter);
   return handOver(model, () => new MaskFiller(model, tokenizer));
 }

@@ -13,7 +13,7 @@ import { splitWords } from "../data/words.ts";
 import { VitrailError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { loadAdaptedBert } from "../models/adapted_models.ts";
+import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { tagLogits } from "../models/bert_tasks.ts";
 import { handOver } from "../models/hand_over.ts";
@@ -206,8 +206,9 @@ export async function loadTagger(
   directory: string,
   options: { adapter?: string } = {},
 ): Promise<Tagger> {
-  const tokenizer = await loadTokenizer(directory);
-  const { model } = loadAdaptedBert(device, directory, options.adapter);
+  const found = checkedModel({ model: directory, adapter: options.adapter }, "bert");
+  const tokenizer = await loadTokenizer(found.model);
+  const { model } = loadAdaptedBert(device, found.model, found.adapter);
   return handOver(model, () => new Tagger(model, tokenizer));
 }
 

@@ -21,8 +21,8 @@ import type { LabelKind } from "../formats/huggingface_bert.ts";
 import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { loadAdaptedClassifier } from "../models/adapted_models.ts";
-import type { SequenceClassifier } from "../models/sequence_classifier.ts";
+import { checkedModel, loadAdaptedClassifier } from "../models/adapted_models.ts";
+import { checkClassifier, type SequenceClassifier } from "../models/sequence_classifier.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /** A label and how much speaks for it. */
@@ -232,7 +232,9 @@ export async function loadTextClassifier(
   directory: string,
   options: { adapter?: string } = {},
 ): Promise<TextClassifier> {
-  const tokenizer = await loadTokenizer(directory);
-  const { model } = loadAdaptedClassifier(device, directory, options.adapter);
+  const found = checkedModel({ model: directory, adapter: options.adapter });
+  if (found.adapter === undefined) checkClassifier(found.model);
+  const tokenizer = await loadTokenizer(found.model);
+  const { model } = loadAdaptedClassifier(device, found.model, found.adapter);
   return new TextClassifier(model, tokenizer);
 }

@@ -11,15 +11,17 @@ import {
 } from "../formats/huggingface_gpt2_classifier.ts";
 import { endOfTextIds } from "../formats/gpt_config.ts";
 import { readConfig } from "../formats/huggingface_gpt2.ts";
+import { type ModelAndAdapter, modelAndAdapter } from "../formats/adapter_base.ts";
 import { readJsonObject } from "../formats/json_file.ts";
 import { showPath } from "../formats/messages.ts";
-import { ADAPTER_WEIGHTS, PEFT_PREFIX, readPeftConfig } from "../formats/peft.ts";
-import { openModelWeights, openSafetensors } from "../formats/safetensors.ts";
+import { PEFT_PREFIX, readPeftConfig } from "../formats/peft.ts";
+import { openAdapterWeights, openModelWeights } from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
-import { loadAdapter, type LoraAdapter } from "./adapters.ts";
+import { loadAdapter, type LoraAdapter, replacesHalf } from "./adapters.ts";
 import type { Bert } from "./bert.ts";
 import { loadBert, loadGpt } from "./files.ts";
 import type { Gpt } from "./gpt.ts";
+import { BERT, GPT2, type TiedNames } from "./tied_weights.ts";
 import { loadGptClassifier } from "./gpt_classifier.ts";
 import { handOver } from "./hand_over.ts";
 import {
@@ -64,7 +66,8 @@ const HEADS = {
  *
  * @throws {VitrailError} if its config.json is missing or is of neither family, or it has no head
  */
-export function modelTask(directory: string, adapter?: string): ModelTask {
+export function modelTask(path: string, given?: string): ModelTask {
+  const { model: directory, adapter } = modelAndAdapter({ model: path, adapter: given });
   if (modelFamily(directory) === "gpt2") {
     if (adapter !== undefined) return hasHead(adapter, "score") ? "classify" : "generate";
     const { architectures } = readJsonObject(`${directory}/config.json`);
@@ -106,44 +109,53 @@ export function trainedWhole(
 }
 
 /**
- * Opens a GPT-2 directory, and adds an adapter to it if one is given.
+ * Opens a GPT-2 directory, and adds an adapter to it if one is given. `path` may also be an adapter's
+ * directory alone: the model is then the one that it names.
  *
  * @throws {VitrailError} if a file is missing or damaged, or the adapter belongs to another model
  */
 export function loadAdaptedGpt(
   device: Device,
-  directory: string,
-  adapter?: string,
+  path: string,
+  given?: string,
   packing: Parameters<typeof loadGpt>[2] = {},
 ): Adapted<Gpt> {
-  return adapted(loadGpt(device, directory, packing), adapter);
+  const { model: directory, adapter } = modelAndAdapter({ model: path, adapter: given });
+  const untie = adapter !== undefined && unties(adapter, GPT2);
+  return adapted(loadGpt(device, directory, { ...packing, untie }), adapter);
 }
 
 /**
  * Opens a BERT directory, and adds an adapter to it if one is given: its head is the adapter's then.
+ * `path` may also be an adapter's directory alone.
  *
  * @throws {VitrailError} if a file is missing or damaged, or the adapter belongs to another model
  */
 export function loadAdaptedBert(
   device: Device,
-  directory: string,
-  adapter?: string,
+  path: string,
+  given?: string,
 ): Adapted<Bert> {
-  const options = adapter === undefined ? {} : describedBert(directory, adapter);
+  const { model: directory, adapter } = modelAndAdapter({ model: path, adapter: given });
+  const options = adapter === undefined
+    ? {}
+    : { untie: unties(adapter, BERT), ...describedBert(directory, adapter) };
   return adapted(loadBert(device, directory, options), adapter);
 }
 
 /**
  * Opens a classifier of either family, and adds an adapter to it if one is given: its labels are the
- * adapter's then, and its directory may be of a model that is no classifier itself.
+ * adapter's then, and its directory may be of a model that is no classifier itself. `path` may also be an
+ * adapter's directory alone.
  *
  * @throws {VitrailError} if a file is missing or damaged, or the adapter belongs to another model
  */
 export function loadAdaptedClassifier(
   device: Device,
-  directory: string,
-  adapter?: string,
+  path: string,
+  given?: string,
 ): Adapted<SequenceClassifier> {
+  const { model: directory, adapter } = modelAndAdapter({ model: path, adapter: given });
   if (adapter === undefined) return { model: loadSequenceClassifier(device, directory) };
   if (modelFamily(directory) === "bert") {
     const { model, ...rest } = loadAdaptedBert(device, directory, adapter);
@@ -200,9 +212,16 @@ function describedGptClassifier(
   return { labels, labelKind: labels.length === 1 ? "number" : "single", padId };
 }
 
+/** Whether an adapter replaces one half of weights that its model may tie. */
+function unties(adapter: string, names: TiedNames): boolean {
+  readPeftConfig(adapter);
+  using file = openAdapterWeights(adapter);
+  return replacesHalf(file, names);
+}
+
 /** Names that `transformers` gives labels of which only the number is known. */
 function labelsIn(adapter: string, layer: string): string[] | undefined {
-  using file = openSafetensors(`${adapter}/${ADAPTER_WEIGHTS}`);
+  using file = openAdapterWeights(adapter);
   const name = `${PEFT_PREFIX}${layer}.weight`;
   if (!file.has(name)) return undefined;
   return Array.from({ length: file.info(name).shape[0] }, (_, i) => `LABEL_${i}`);
@@ -218,4 +237,22 @@ function isFile(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * What is opened: a model's directory and an adapter's, checked as far as their configurations say. What is
+ * wrong with these is reported before a tokenizer or a weight is looked at.
+ *
+ * @param family the only family that will do; either if absent
+ * @throws {VitrailError} if the model is of another family or a variant that Vitrail does not have
+ */
+export function checkedModel(
+  given: Partial<ModelAndAdapter>,
+  family?: "bert",
+): ModelAndAdapter {
+  const found = modelAndAdapter(given);
+  if ((family ?? modelFamily(found.model)) === "bert") readBertConfig(found.model);
+  else readConfig(found.model);
+  if (found.adapter !== undefined) readPeftConfig(found.adapter);
+  return found;
 }

@@ -8,18 +8,25 @@ import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import { VitrailError } from "../errors.ts";
 import {
   ADAPTER_WEIGHTS,
+  alphaOf,
   PEFT_PREFIX,
   type PeftConfig,
   readPeftConfig,
   stagePeftConfig,
 } from "../formats/peft.ts";
-import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../formats/safetensors.ts";
+import { showPath } from "../formats/messages.ts";
+import {
+  openAdapterWeights,
+  type SafetensorsFile,
+  writeSafetensors,
+} from "../formats/safetensors.ts";
 import type { Device } from "../gpu/device.ts";
 import { sizeOf } from "../gpu/tensor.ts";
 import type { Linear } from "../nn/linear.ts";
 import { Lora } from "../nn/lora.ts";
 import { matchesName } from "../nn/names.ts";
 import { inFile, tensorsToWrite } from "./files.ts";
+import { sameTensor, type TiedNames } from "./tied_weights.ts";
 import { freshWeights, type WeightSource } from "./weights.ts";
 
 /** A model whose linear layers can be adapted: Gpt or Bert. */
@@ -32,6 +39,8 @@ export interface Adaptable {
   readonly quantized?: readonly QuantizedWeight[];
   /** The layers that can be adapted. */
   readonly linears: readonly Linear[];
+  /** Names of the token embedding and of a head that is the same tensor, if the model ties them. */
+  readonly tied?: TiedNames;
 }
 
 /** How a model is adapted. */
@@ -116,6 +125,7 @@ export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
   const config: PeftConfig = {
     rank,
     alpha: settings.alpha ?? 2 * rank,
+    alphas: {},
     dropout,
     // PEFT knows no `*` in its lists: the layers are named one by one then.
     targets: targets.some((t) => t.includes("*"))
@@ -142,7 +152,7 @@ export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
 export function loadAdapter(model: Adaptable, directory: string): LoraAdapter {
   const { device } = model;
   const config = readPeftConfig(directory);
-  using file = openSafetensors(`${directory}/${ADAPTER_WEIGHTS}`);
+  using file = openAdapterWeights(directory);
   const names = new Set(
     file.names.filter((n) => /\.lora_[AB]\.weight$/.test(n)).map((n) =>
       n.slice(0, -".lora_A.weight".length)
@@ -150,14 +160,26 @@ export function loadAdapter(model: Adaptable, directory: string): LoraAdapter {
   );
   const byKey = new Map(placesOf(model).map((place) => [place.name, place]));
   const refuse = (reason: string): VitrailError =>
-    new VitrailError(`Cannot load the adapter in ${directory}: ${reason}`);
+    new VitrailError(`Cannot load the adapter in ${showPath(directory)}: ${reason}`);
+  const embedded = file.names.find((n) => /\.lora_embedding_[AB]$/.test(n));
+  if (embedded !== undefined) {
+    const adapted = withoutPrefix(embedded.replace(/\.lora_embedding_[AB]$/, ""));
+    throw refuse(`its target_modules name the embedding ${adapted}, which is not supported`);
+  }
   if (names.size === 0) throw refuse("its file holds no LoRA weights");
+  if (model.tied && replacesHalf(file, model.tied)) {
+    throw refuse(
+      "its modules_to_save replace one half of tied weights, " +
+        `${model.tied.token} or ${model.tied.head}, which are one tensor in this model; open the two ` +
+        "together, with loadAdaptedGpt or loadAdaptedBert",
+    );
+  }
   const places = Array.from(names, (key) => {
-    const short = key.startsWith(PEFT_PREFIX) ? key.slice(PEFT_PREFIX.length) : key;
+    const short = withoutPrefix(key);
     // An adapter of a model without its head has names without the model's first component.
     const place = [short, `transformer.${short}`, `bert.${short}`]
       .map((name) => byKey.get(name)).find((found) => found !== undefined);
-    if (!place) throw refuse(`it adapts ${short}, which this model does not have`);
+    if (!place) throw refuse(`it adapts ${short} (target_modules), which this model does not have`);
     return { ...place, key };
   });
   const keys = new Map(places.map(({ name, key }) => [PEFT_PREFIX + name, key]));
@@ -182,36 +204,69 @@ export function loadAdapter(model: Adaptable, directory: string): LoraAdapter {
     return [name, down[0]];
   }));
   // PEFT's list of layers trained whole names those of every model: the file has this one's.
-  const whole = model.parameters.filter((p) =>
-    inFile(p).some(({ name }) => file.has(PEFT_PREFIX + name))
-  );
-  const known = new Set(whole.flatMap(inFile).map(({ name }) => PEFT_PREFIX + name));
+  const known = new Set<string>();
+  const stored = model.parameters.flatMap((p) => {
+    const slices = storedSlices(p, file, refuse);
+    slices.forEach(({ names }) => names.forEach((name) => known.add(name)));
+    return slices;
+  });
+  if (model.tied) known.add(PEFT_PREFIX + model.tied.head); // the same as the embedding, which was read
   const rest = file.names.find((name) => !/\.lora_[AB]\.weight$/.test(name) && !known.has(name));
-  if (rest !== undefined) throw refuse(`it holds ${rest}, which this model does not have`);
-  const values = whole.map((p) => storedWhole(p, file, refuse));
+  if (rest !== undefined) {
+    throw refuse(`its modules_to_save hold ${withoutPrefix(rest)}, which this model does not have`);
+  }
+  const whole = [...new Set(stored.map(({ parameter }) => parameter))];
   const adapter = attach(model, { config, places, source, ranks, whole });
-  whole.forEach((p, i) => device.write(p, values[i]));
+  for (const { parameter, offset, values } of stored) {
+    device.commands.write(parameter.buffer, values, 4 * offset);
+  }
   return adapter;
 }
 
-/** The contents of a parameter that was trained whole, from the adapter's file. */
-function storedWhole(
-  p: Parameter,
+function withoutPrefix(name: string): string {
+  return name.startsWith(PEFT_PREFIX) ? name.slice(PEFT_PREFIX.length) : name;
+}
+
+/** Whether an adapter's file has one of two tied tensors, or two that differ: a model that ties them has one. */
+export function replacesHalf(file: SafetensorsFile, { token, head }: TiedNames): boolean {
+  const [first, second] = [token, head].map((name) => PEFT_PREFIX + name);
+  if (!file.has(first) && !file.has(second)) return false;
+  return !file.has(first) || !file.has(second) || !sameTensor(file, first, second);
+}
+
+/** What an adapter's file has of a parameter: all of it, or some of the parts that other files hold alone. */
+interface StoredSlice {
+  parameter: Parameter;
+  /** Numbers of the parameter before it. */
+  offset: number;
+  values: Float32Array<ArrayBuffer>;
+  /** Names in the file of which it is made. */
+  names: string[];
+}
+
+/** Names that a parameter may have in an adapter's file besides its own. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  // A head that is trained whole has its bias twice.
+  "cls.predictions.bias": "cls.predictions.decoder.bias",
+};
+
+function storedSlices(
+  parameter: Parameter,
   file: SafetensorsFile,
   refuse: (reason: string) => VitrailError,
-): Float32Array<ArrayBuffer> {
-  const names = inFile(p);
-  const [rows, ...rest] = p.shape;
-  const wanted = [rows / names.length, ...rest].join(", ");
-  const all = new Float32Array(p.size);
-  names.forEach(({ name }, i) => {
-    const key = PEFT_PREFIX + name;
-    if (!file.has(key)) throw refuse(`its file has no ${key}`);
-    const found = file.info(key).shape.join(", ");
-    if (found !== wanted) throw refuse(`${key} has shape (${found}), wanted (${wanted})`);
-    all.set(file.read(key), i * p.size / names.length);
+): StoredSlice[] {
+  const parts = inFile(parameter);
+  const [rows, ...rest] = parameter.shape;
+  const wanted = [rows / parts.length, ...rest].join(", ");
+  return parts.flatMap(({ name }, i) => {
+    const names = [OTHER_NAMES[name], name].filter((n) => n !== undefined)
+      .map((n) => PEFT_PREFIX + n).filter((n) => file.has(n));
+    if (names.length === 0) return [];
+    const found = file.info(names[0]).shape.join(", ");
+    if (found !== wanted) throw refuse(`${names[0]} has shape (${found}), wanted (${wanted})`);
+    const offset = i * parameter.size / parts.length;
+    return [{ parameter, offset, values: file.read(names[0]), names }];
   });
-  return all;
 }
 
 /** Freezes the model and adds layers whose weights come from `source`. */
@@ -243,7 +298,7 @@ function attach(
     return new Lora(name, {
       down: make(`${name}.lora_A`, [rank, inputs], 1 / Math.sqrt(3 * inputs)),
       up: make(`${name}.lora_B`, [columns, rank], 0),
-      scale: config.alpha / (config.rankStabilized ? Math.sqrt(rank) : rank),
+      scale: alphaOf(config, name) / (config.rankStabilized ? Math.sqrt(rank) : rank),
       offset,
       dropout: config.dropout,
     });

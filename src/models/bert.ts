@@ -23,6 +23,7 @@ import { PostNormBlock } from "../nn/post_norm_block.ts";
 import { type BertHeads, makeHeads } from "./bert_heads.ts";
 import { BertLayers } from "./bert_layers.ts";
 import { checkIds, checkLength } from "./ids.ts";
+import { BERT, type TiedNames } from "./tied_weights.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
 
 /** What an encoder reads. */
@@ -107,6 +108,11 @@ export class Bert implements Disposable {
   [Symbol.dispose](): void {
     disposeAdaptations(this.linears);
     this.#owned[Symbol.dispose]();
+  }
+
+  /** Names of the embedding and of the head for tokens, if it has one that is the same tensor. */
+  get tied(): TiedNames | undefined {
+    return this.config.tieWeights && this.heads.masked ? BERT : undefined;
   }
 
   /** Number of trained numbers. */

@@ -29,19 +29,25 @@ const READ_TOGETHER = 1 << 25;
  * integers if it was quantized. With `weights` they are quantized while they are read.
  *
  * Where config.json ties the head to the embedding and the file has another head, the file's is taken, as
- * `transformers` does, and `warn` is called; it prints to the console unless it is given.
+ * `transformers` does, and `warn` is called; it prints to the console unless it is given. With `untie` a
+ * tied head becomes a tensor of its own, which an adapter may replace.
  *
  * @throws {VitrailError} if a file is missing or damaged, or if what was quantized is to be so again
  */
 export function loadGpt(
   device: Device,
   directory: string,
-  options: { weights?: PackedFormat; group?: number; warn?: (message: string) => void } = {},
+  options: {
+    weights?: PackedFormat;
+    group?: number;
+    untie?: boolean;
+    warn?: (message: string) => void;
+  } = {},
 ): Gpt {
-  const { weights, group, warn = warnOnConsole } = options;
+  const { weights, group, untie, warn = warnOnConsole } = options;
   const given = readConfig(directory);
   using file = openModelWeights(directory);
-  const { tieWeights, names } = gptHead(file, given.tieWeights, warn);
+  const { tieWeights, names } = gptHead(file, given.tieWeights, { warn, untie });
   const config = { ...given, tieWeights };
   const stored = storedWeights(file, names.prefix, names);
   return new Gpt(device, config, weights ? quantizing(stored, { weights, group }) : stored);
@@ -122,15 +128,16 @@ export function loadBert(
     seed?: number;
     contextLength?: number;
     dropout?: number;
+    untie?: boolean;
     warn?: (message: string) => void;
   } = {},
 ): Bert {
   const { config: own, heads } = readBertConfig(directory);
-  const { warn = warnOnConsole } = options;
+  const { untie, warn = warnOnConsole } = options;
   const contextLength = Math.max(own.contextLength, options.contextLength ?? 0);
   const { dropout } = options;
   using file = openModelWeights(directory);
-  const { tieWeights, names } = bertHead(file, own.tieWeights, warn);
+  const { tieWeights, names } = bertHead(file, own.tieWeights, { warn, untie });
   const config = {
     ...own,
     contextLength,

@@ -25,6 +25,7 @@ import { Mlp } from "../nn/mlp.ts";
 import { type Decoder, type DecoderSize, GptDecoder } from "./gpt_decoder.ts";
 import { checkIds, checkLength } from "./ids.ts";
 import { sinusoids } from "./initialize.ts";
+import { GPT2, type TiedNames } from "./tied_weights.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
 
 /** A language model that predicts each token from those before it. */
@@ -124,6 +125,11 @@ export class Gpt implements Disposable {
   [Symbol.dispose](): void {
     disposeAdaptations(this.linears);
     this.#owned[Symbol.dispose]();
+  }
+
+  /** Names of the embedding and of the head, if they are one tensor. */
+  get tied(): TiedNames | undefined {
+    return this.config.tieWeights ? GPT2 : undefined;
   }
 
   /** Number of trained numbers, or of those that were before they were kept in fewer bits. */

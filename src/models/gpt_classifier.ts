@@ -88,7 +88,7 @@ export function loadGptClassifier(
 ): GptClassifier {
   using file = openModelWeights(directory);
   // A classifier has no head for tokens, so that another one in its file is no matter.
-  const { names } = gptHead(file, true, () => {});
+  const { names } = gptHead(file, true, { warn: () => {} });
   const stored = storedWeights(file, names.prefix, names);
   if (!options.settings) {
     const { config, ...settings } = readGptClassifierConfig(directory);

@@ -9,8 +9,11 @@ import { weightedCrossEntropy } from "../autograd/ops/weighted_cross_entropy.ts"
 import type { Parameter } from "../autograd/parameter.ts";
 import type { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
-import { type LabelKind, writeBertConfig } from "../formats/huggingface_bert.ts";
-import { writeGptClassifierConfig } from "../formats/huggingface_gpt2_classifier.ts";
+import { type LabelKind, readBertConfig, writeBertConfig } from "../formats/huggingface_bert.ts";
+import {
+  readGptClassifierConfig,
+  writeGptClassifierConfig,
+} from "../formats/huggingface_gpt2_classifier.ts";
 import { type PairFields, parseLabels } from "../formats/huggingface_labels.ts";
 import { readJsonObject } from "../formats/json_file.ts";
 import { quoteValue, showPath } from "../formats/messages.ts";
@@ -68,12 +71,7 @@ export interface SequenceClassifier extends Disposable {
 /** A BERT made for sequence classification, as a classifier. */
 export function bertSequenceClassifier(model: Bert): SequenceClassifier {
   const { settings } = model.heads;
-  if (settings.kind !== "sequence-classification") {
-    throw new VitrailError(
-      `Cannot classify sequences with this BERT: its head is for ${settings.kind}; fine-tune it ` +
-        "with `vitrail finetune classify` first",
-    );
-  }
+  if (settings.kind !== "sequence-classification") throw otherHead(settings.kind);
   const { device, parameters, linears, config } = model;
   return {
     family: "bert",
@@ -108,6 +106,25 @@ export function bertSequenceClassifier(model: Bert): SequenceClassifier {
     describe: (directory) => writeBertConfig(directory, { config, heads: settings }),
     [Symbol.dispose]: () => model[Symbol.dispose](),
   };
+}
+
+function otherHead(kind: string): VitrailError {
+  return new VitrailError(
+    `Cannot classify sequences with this BERT: its head is for ${kind}; fine-tune it ` +
+      "with `vitrail finetune classify` first",
+  );
+}
+
+/**
+ * Checks by its config.json that a directory's model classifies sequences.
+ *
+ * @throws {VitrailError} if it is of neither family, a variant that Vitrail does not have, or for something
+ * else
+ */
+export function checkClassifier(directory: string): void {
+  if (modelFamily(directory) === "gpt2") return void readGptClassifierConfig(directory);
+  const { heads } = readBertConfig(directory);
+  if (heads.kind !== "sequence-classification") throw otherHead(heads.kind);
 }
 
 /** A GPT with a classifier's head. */

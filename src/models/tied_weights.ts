@@ -6,20 +6,28 @@
 import type { SafetensorsFile } from "../formats/safetensors.ts";
 import { storedName, type StoredNames } from "./weights.ts";
 
-/** Names of a family: the prefix of its files, the table of tokens, and the head's weight. */
-interface TiedNames {
-  prefix: string;
+/** Two names of one tensor: the table of tokens, and the weight of the head that decodes by it. */
+export interface TiedNames {
+  /** (V, C). */
   token: string;
+  /** (V, C). */
   head: string;
 }
 
-const GPT2: TiedNames = {
+/** The same of a family, with the prefix of its files. */
+interface FamilyNames extends TiedNames {
+  prefix: string;
+}
+
+/** A GPT's. */
+export const GPT2: FamilyNames = {
   prefix: "transformer.",
   token: "transformer.wte.weight",
   head: "lm_head.weight",
 };
 
-const BERT: TiedNames = {
+/** A BERT's. */
+export const BERT: FamilyNames = {
   prefix: "bert.",
   token: "bert.embeddings.word_embeddings.weight",
   head: "cls.predictions.decoder.weight",
@@ -36,44 +44,51 @@ export interface StoredHead {
   names: StoredNames;
 }
 
+/** What is done about a head. */
+export interface HeadOptions {
+  /** Is called if config.json and the file do not agree. */
+  warn: (message: string) => void;
+  /** Makes two tensors of one that is tied: an adapter is about to replace half of it. */
+  untie?: boolean;
+}
+
 /** Whether the head of a GPT-2 file is its embedding, as config.json says or as the tensors show. */
 export function gptHead(
   file: SafetensorsFile,
   tieWeights: boolean,
-  warn: (message: string) => void,
+  options: HeadOptions,
 ): StoredHead {
-  const tied = tieWeights && !hasOtherHead(file, GPT2, warn);
-  const instead = tied && !has(file, GPT2.token, GPT2) ? { [GPT2.token]: [GPT2.head] } : {};
-  return { tieWeights: tied, names: { prefix: GPT2.prefix, instead, because: asksFor(GPT2) } };
+  const tied = tieWeights && !hasOtherHead(file, GPT2, options.warn);
+  return {
+    tieWeights: tied && !options.untie,
+    names: { prefix: GPT2.prefix, instead: tied ? eachOther(GPT2) : {}, because: asksFor(GPT2) },
+  };
 }
 
 /** The same of a BERT file, whose head has a bias as well: the decoder's, if the file has both. */
 export function bertHead(
   file: SafetensorsFile,
   tieWeights: boolean,
-  warn: (message: string) => void,
+  options: HeadOptions,
 ): StoredHead {
-  const tied = tieWeights && !hasOtherHead(file, BERT, warn);
-  const alone = tied && !has(file, BERT.token, BERT);
+  const tied = tieWeights && !hasOtherHead(file, BERT, options.warn);
   return {
-    tieWeights: tied,
+    tieWeights: tied && !options.untie,
     names: {
       prefix: BERT.prefix,
       because: asksFor(BERT),
-      instead: {
-        [BIAS.own]: [BIAS.decoder],
-        ...alone && { [BERT.token]: [BERT.head] },
-      },
+      instead: { [BIAS.own]: [BIAS.decoder], ...tied && eachOther(BERT) },
     },
   };
 }
 
-function asksFor({ head }: TiedNames): Record<string, string> {
+function asksFor({ head }: FamilyNames): Record<string, string> {
   return { [head]: "config.json asks for it by tie_word_embeddings false" };
 }
 
-function has(file: SafetensorsFile, name: string, { prefix }: TiedNames): boolean {
-  return storedName(file, name, { prefix }) !== undefined;
+/** Where one of two tied tensors is not in the file, the other one is it. */
+function eachOther({ token, head }: TiedNames): Record<string, readonly string[]> {
+  return { [token]: [token, head], [head]: [head, token] };
 }
 
 /**
@@ -82,18 +97,21 @@ function has(file: SafetensorsFile, name: string, { prefix }: TiedNames): boolea
  */
 function hasOtherHead(
   file: SafetensorsFile,
-  { prefix, token, head }: TiedNames,
+  { prefix, token, head }: FamilyNames,
   warn: (message: string) => void,
 ): boolean {
   const [one, other] = [token, head].map((name) => storedName(file, name, { prefix }));
   if (one === undefined || other === undefined || !file.has(one) || !file.has(other)) return false;
-  const values = [one, other].map((name) => file.read(name));
-  if (values[0].length === values[1].length && values[0].every((v, i) => v === values[1][i])) {
-    return false;
-  }
+  if (sameTensor(file, one, other)) return false;
   warn(
     `config.json has tie_word_embeddings true, but ${other} of the file is not ${one}: the head of the ` +
       "file is used; write tie_word_embeddings false into config.json to be rid of this warning",
   );
   return true;
+}
+
+/** Whether two tensors of a file hold the same numbers. */
+export function sameTensor(file: SafetensorsFile, one: string, other: string): boolean {
+  const [first, second] = [one, other].map((name) => file.read(name));
+  return first.length === second.length && first.every((v, i) => v === second[i]);
 }

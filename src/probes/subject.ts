@@ -7,7 +7,7 @@ import { padSequences, type Sequence } from "../data/length_batches.ts";
 import { VitrailError } from "../errors.ts";
 import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
-import { loadAdaptedBert, loadAdaptedGpt } from "../models/adapted_models.ts";
+import { checkedModel, loadAdaptedBert, loadAdaptedGpt } from "../models/adapted_models.ts";
 import { Gpt } from "../models/gpt.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
 import { encodePair } from "../tokenizers/bert_encoder.ts";
@@ -150,9 +150,10 @@ export async function loadSubject(
   directory: string,
   options: { adapter?: string } = {},
 ): Promise<ProbeSubject> {
-  const tokenizer = await loadTokenizer(directory);
-  const load = modelFamily(directory) === "gpt2" ? loadAdaptedGpt : loadAdaptedBert;
-  const { model } = load(device, directory, options.adapter);
+  const found = checkedModel({ model: directory, adapter: options.adapter });
+  const tokenizer = await loadTokenizer(found.model);
+  const load = modelFamily(found.model) === "gpt2" ? loadAdaptedGpt : loadAdaptedBert;
+  const { model } = load(device, found.model, found.adapter);
   const { vocabularySize } = model.config;
   if (tokenizer.vocabularySize > vocabularySize) {
     throw new VitrailError(

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { formatPeftConfig, parsePeftConfig } from "../../src/formats/peft.ts";
+import { alphaOf, formatPeftConfig, parsePeftConfig } from "../../src/formats/peft.ts";
 
 const written = (name: string): Record<string, unknown> =>
   JSON.parse(
@@ -19,6 +19,7 @@ Deno.test("PEFT's own files are read, and written again with the same values", (
     targets: ["c_attn", "mlp.c_proj"],
     trainedWhole: [],
     rankStabilized: false,
+    alphas: {},
     fanInFanOut: true,
     taskType: "CAUSAL_LM",
     base: undefined,
@@ -37,7 +38,18 @@ Deno.test("variants that compute something else are refused, each by its key", (
     [{ use_dora: true }, /use_dora is true, wanted false: it is DoRA/],
     [{ bias: "all" }, /bias is "all", wanted "none": biases are trained too/],
     [{ lora_bias: true }, /lora_bias is true, wanted false/],
-    [{ alpha_pattern: { c_attn: 3 } }, /alpha_pattern is \{"c_attn":3\}, wanted \{\}/],
+    [{ alpha_pattern: { c_attn: "3" } }, /alpha_pattern is \{"c_attn":"3"\}, wanted numbers by/],
+    [{ alpha_pattern: { "(?P<x>.)": 3 } }, /alpha_pattern is .*, wanted patterns that JavaScript/],
+    [
+      { init_lora_weights: "pissa_niter_4" },
+      /init_lora_weights is "pissa_niter_4", wanted true: it changes/,
+    ],
+    [
+      { init_lora_weights: "OLoRA" },
+      /init_lora_weights is "OLoRA", wanted true: it changes the model's own/,
+    ],
+    [{ init_lora_weights: "banana" }, /init_lora_weights is "banana", wanted true, false or a way/],
+    [{ kasa_config: {} }, /kasa_config is \{\}, wanted null: it is KaSA/],
     [{ trainable_token_indices: [1] }, /trainable_token_indices is \[1\], wanted null/],
     [{ layer_replication: [[0, 1]] }, /layer_replication is \[\[0,1\]\], wanted null/],
     [{ r: 0 }, /r is 0, wanted a whole number above 0/],
@@ -53,6 +65,18 @@ Deno.test("variants that compute something else are refused, each by its key", (
       return error.name === "VitrailError";
     });
   }
+});
+
+Deno.test("alpha of a layer is that of the first pattern that reaches to the end of its name", () => {
+  const config = parsePeftConfig({
+    ...written("gpt2"),
+    alpha_pattern: { "h.1.attn.c_attn": 3, "h\\.[0]\\..*": 9, attn: 5 },
+    init_lora_weights: "orthogonal",
+  });
+  const alpha = (name: string) => alphaOf(config, `transformer.${name}`);
+  assert.equal(alpha("h.1.attn.c_attn"), 3);
+  assert.equal(alpha("h.0.mlp.c_fc"), 9);
+  assert.equal(alpha("h.1.mlp.c_fc"), 7);
 });
 
 Deno.test("one target as a word is a list of one, and what is absent has PEFT's value", () => {

@@ -282,14 +282,14 @@ Deno.test("what cannot be adapted, or was made for another model, is told", () =
   const directory = `${FIXTURES}/lora/gpt2`;
   refuses(
     () => loadAdapter(other, directory),
-    `Cannot load the adapter in ${directory}: it adapts transformer.h.0.attn.c_attn, which this ` +
-      "model does not have",
+    `Cannot load the adapter in ${directory}: it adapts transformer.h.0.attn.c_attn ` +
+      "(target_modules), which this model does not have",
   );
   const headless = loadBert(device, `${FIXTURES}/bert/pretraining`);
   refuses(
     () => loadAdapter(headless, `${FIXTURES}/lora/bert`),
-    `Cannot load the adapter in ${FIXTURES}/lora/bert: it holds base_model.model.classifier.bias, ` +
-      "which this model does not have",
+    `Cannot load the adapter in ${FIXTURES}/lora/bert: its modules_to_save hold ` +
+      "classifier.bias, which this model does not have",
   );
   assert.ok([model, other, headless].every((m) => m.parameters.every((p) => !p.frozen)));
   loadAdapter(model, directory);

@@ -1,5 +1,5 @@
 /**
- * Directories that scripts/reference/make_config_sweep.py makes, opened and held against transformers.
+ * Directories that the sweeps in scripts/reference make, opened and held against transformers and PEFT.
  *
  * @module
  */
@@ -7,7 +7,14 @@ import type { Device } from "../../src/gpu/device.ts";
 import { Run } from "../../src/autograd/run.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { answerLogits } from "../../src/models/bert_tasks.ts";
+import {
+  loadAdaptedBert,
+  loadAdaptedClassifier,
+  loadAdaptedGpt,
+} from "../../src/models/adapted_models.ts";
+import type { Bert } from "../../src/models/bert.ts";
 import { loadBert, loadGpt } from "../../src/models/files.ts";
+import type { Gpt } from "../../src/models/gpt.ts";
 import { loadGptClassifier } from "../../src/models/gpt_classifier.ts";
 
 /** What a case's expected.json says. */
@@ -32,58 +39,90 @@ export interface Outcome {
   detail: string;
 }
 
-/** Outputs of a directory by transformers' names, as far as Vitrail has them. */
-async function outputsOf(
-  device: Device,
-  directory: string,
-  { family, cls, ids: given }: ConfigCase,
-): Promise<Record<string, ArrayLike<number>>> {
-  using _scope = device.scope();
-  const run = new Run(device);
-  const named: Record<string, Tensor> = {};
-  const warn = () => {};
-  if (cls === "GPT2ForSequenceClassification") {
-    const model = loadGptClassifier(device, directory);
-    named.logits = model.logits(run, model.gpt.ids(given), { lengths: [given.length] });
-  } else if (family === "gpt2") {
-    const model = loadGpt(device, directory, { warn });
-    const hidden = model.hidden(run, model.ids(given));
-    named.last_hidden_state = hidden;
-    named.logits = model.unembed(run, hidden);
-  } else {
-    const model = loadBert(device, directory, { warn });
-    const ids = model.ids(given);
-    const hidden = model.hidden(run, { ids });
-    const { settings, masked, classifier, pooler } = model.heads;
-    named.last_hidden_state = hidden;
-    const pooled = pooler?.forward(run, hidden);
-    if (pooled) named.pooler_output = pooled;
-    if (masked) {
-      const tokens = masked.forward(run, hidden);
-      named[settings.kind === "pretraining" ? "prediction_logits" : "logits"] = tokens;
-    }
-    if (settings.kind === "pretraining") {
-      named.seq_relationship_logits = classifier!.forward(run, pooled!);
-    } else if (settings.kind === "question-answering") {
-      const { begins, ends } = answerLogits(run, model, { ids });
-      Object.assign(named, { start_logits: begins, end_logits: ends });
-    } else if (classifier) {
-      named.logits = classifier.forward(run, pooled ?? hidden);
-    }
-  }
-  const values = await device.read(...Object.values(named));
-  return Object.fromEntries(Object.keys(named).map((name, i) => [name, values[i]]));
+/** The same of an adapter, whose changes are of its options. */
+export interface AdapterCase extends ConfigCase {
+  /** The directory of its model. */
+  base: string;
 }
 
+type Named = Record<string, Tensor>;
+
+function gptOutputs(run: Run, model: Gpt, given: number[]): Named {
+  const hidden = model.hidden(run, model.ids(given));
+  return { last_hidden_state: hidden, logits: model.unembed(run, hidden) };
+}
+
+function bertOutputs(run: Run, model: Bert, given: number[]): Named {
+  const ids = model.ids(given);
+  const hidden = model.hidden(run, { ids });
+  const { settings, masked, classifier, pooler } = model.heads;
+  const pooled = pooler?.forward(run, hidden);
+  const named: Named = { last_hidden_state: hidden, ...pooled && { pooler_output: pooled } };
+  if (masked) {
+    const tokens = masked.forward(run, hidden);
+    named[settings.kind === "pretraining" ? "prediction_logits" : "logits"] = tokens;
+  }
+  if (settings.kind === "pretraining") {
+    named.seq_relationship_logits = classifier!.forward(run, pooled!);
+  } else if (settings.kind === "question-answering") {
+    const { begins, ends } = answerLogits(run, model, { ids });
+    Object.assign(named, { start_logits: begins, end_logits: ends });
+  } else if (classifier) {
+    named.logits = classifier.forward(run, pooled ?? hidden);
+  }
+  return named;
+}
+
+const warn = () => {};
+
 /** Opens a case and compares. A refusal must name a key that was changed, or the class. */
-export async function tryCase(
+export function tryCase(
   device: Device,
   directory: string,
   expected: ConfigCase,
 ): Promise<Outcome> {
+  const { family, cls, ids } = expected;
+  return compare(device, directory, expected, (run) => {
+    if (cls === "GPT2ForSequenceClassification") {
+      const model = loadGptClassifier(device, directory);
+      return { logits: model.logits(run, model.gpt.ids(ids), { lengths: [ids.length] }) };
+    }
+    return family === "gpt2"
+      ? gptOutputs(run, loadGpt(device, directory, { warn }), ids)
+      : bertOutputs(run, loadBert(device, directory, { warn }), ids);
+  });
+}
+
+/** Opens an adapter with its model and compares; the model is what the adapter names unless it is given. */
+export function tryAdapter(
+  device: Device,
+  directory: string,
+  expected: AdapterCase,
+): Promise<Outcome> {
+  const { family, cls, ids, base } = expected;
+  return compare(device, directory, expected, (run) => {
+    if (cls.endsWith("SequenceClassification")) {
+      const { model } = loadAdaptedClassifier(device, base, directory);
+      return { logits: model.logits(run, { ids, lengths: [ids.length], time: ids.length }) };
+    }
+    return family === "gpt2"
+      ? gptOutputs(run, loadAdaptedGpt(device, base, directory).model, ids)
+      : bertOutputs(run, loadAdaptedBert(device, base, directory).model, ids);
+  });
+}
+
+async function compare(
+  device: Device,
+  directory: string,
+  expected: ConfigCase,
+  open: (run: Run) => Named,
+): Promise<Outcome> {
   let found: Record<string, ArrayLike<number>>;
   try {
-    found = await outputsOf(device, directory, expected);
+    using scope = device.detachedScope();
+    const named = scope.run(() => open(new Run(device)));
+    const values = await device.read(...Object.values(named));
+    found = Object.fromEntries(Object.keys(named).map((name, i) => [name, values[i]]));
   } catch (error) {
     const { name, message } = error as Error;
     const said = message.replaceAll(directory, "…");

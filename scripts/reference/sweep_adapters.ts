@@ -1,0 +1,31 @@
+/**
+ * Opens every adapter that make_adapter_sweep.py made, and prints those that are neither equal to PEFT within
+ * 1e-5 nor refused by the name of what was changed.
+ *
+ *     deno run -A scripts/reference/sweep_adapters.ts OUT [PATTERN]
+ *
+ * @module
+ */
+import { openDevice } from "../../mod.ts";
+import { type AdapterCase, type Outcome, tryAdapter } from "../../tests/models/config_cases.ts";
+
+const [root, pattern = ""] = Deno.args;
+const device = await openDevice();
+const counts: Partial<Record<Outcome["kind"], number>> = {};
+let worst = 0;
+for (
+  const { name } of [...Deno.readDirSync(`${root}/adapters`)].sort((a, b) =>
+    a.name < b.name ? -1 : 1
+  )
+) {
+  if (!name.match(pattern)) continue;
+  const directory = `${root}/adapters/${name}`;
+  const expected: AdapterCase = JSON.parse(Deno.readTextFileSync(`${directory}/expected.json`));
+  const { kind, detail } = await tryAdapter(device, directory, expected);
+  counts[kind] = (counts[kind] ?? 0) + 1;
+  if (kind === "equal") worst = Math.max(worst, Number(detail));
+  if (kind === "equal" || kind === "refused" && !pattern) continue;
+  console.log(`${kind}\t${name}\t${JSON.stringify(expected.changes)}\t${detail}`);
+}
+console.log(counts, `largest difference of those that are equal: ${worst.toExponential(2)}`);
+device.destroy();
