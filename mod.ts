@@ -100,6 +100,7 @@ export {
   storedWeights,
   type WeightSource,
 } from "./src/models/weights.ts";
+export type { TiedNames } from "./src/models/tied_weights.ts";
 export type { ActivationKind } from "./src/kernels/activation.ts";
 export type { ActivationName } from "./src/formats/activations.ts";
 export {

@@ -137,10 +137,11 @@ export function loadAdaptedBert(
   given?: string,
 ): Adapted<Bert> {
   const { model: directory, adapter } = modelAndAdapter({ model: path, adapter: given });
-  const options = adapter === undefined
-    ? {}
-    : { untie: unties(adapter, BERT), ...describedBert(directory, adapter) };
-  return adapted(loadBert(device, directory, options), adapter);
+  if (adapter === undefined) return { model: loadBert(device, directory) };
+  const halves = unties(adapter, BERT);
+  const described = describedBert(directory, adapter);
+  const untie = halves && ["pretraining", "masked-language"].includes(described.heads.kind);
+  return adapted(loadBert(device, directory, { ...described, untie }), adapter);
 }
 
 /**

@@ -69,7 +69,10 @@ export function storedName(
 export function storedWeights(
   file: SafetensorsFile,
   prefix: string = "",
-  options: Omit<Partial<StoredNames>, "prefix"> = {},
+  options: {
+    instead?: Readonly<Record<string, readonly string[]>>;
+    because?: Readonly<Record<string, string>>;
+  } = {},
 ): WeightSource {
   const names: StoredNames = { ...options, prefix };
   const source: WeightSource = (name, shape) => {

@@ -152,6 +152,28 @@ const CASES: Record<string, Case> = {
     files: { "a.txt": TEXT },
     says: /Cannot use \/proc\/x\S*: it belongs to the system; give --out DIRECTORY in the current/,
   },
+  "a model of another family, before its tokenizer": {
+    args: "classify --model m Call",
+    files: { "m/config.json": '{ "model_type": "llama" }' },
+    says: /Cannot use m\/config\.json: model_type is "llama", wanted "bert" or "gpt2"/,
+  },
+  "an adapter whose model is not there": {
+    args: "generate --adapter a --ids 1",
+    files: {
+      "a/adapter_config.json": JSON.stringify({
+        peft_type: "LORA",
+        r: 1,
+        lora_alpha: 1,
+        base_model_name_or_path: "gpt2",
+      }),
+    },
+    says:
+      /model of the adapter in a: its base_model_name_or_path is "gpt2", which is no model's di/,
+  },
+  "neither a model nor an adapter": {
+    args: "generate --ids 1",
+    says: /required option '--model <directory>' not specified \(see vitrail generate --help\)/,
+  },
   "an unknown flag": {
     args: "generate --model m --promt Call",
     says: /unknown option '--promt'; did you mean --prompt\? \(see vitrail generate --help\)/,
