@@ -41,7 +41,7 @@ const CASES: Case[] = [
     files: { "a.txt": "text", "m/tokenizer.json": "json" },
   },
   { args: "report run run", files: { "run/metrics.jsonl": "jsonl", "run/training.json": "json" } },
-  { args: "train --config c.json --out o --dry-run", files: { "c.json": "json" } },
+  { args: "train --config c.json --out o --steps 1 --no-tune", files: { "c.json": "json" } },
   {
     args: "train --data tok --tokenizer tok --out o --preset pico --steps 1 --no-tune",
     files: { "tok/tokens.json": "json", "tok/tokenizer.json": "json" },
@@ -63,8 +63,8 @@ const CASES: Case[] = [
     files: { "a.wgsl": "text" },
   },
   {
-    args: "finetune tag --data t.conll --model b --out o --steps 1 --dry-run",
-    files: { "t.conll": "text", "b/config.json": "json" },
+    args: "evaluate --model t --data t.conll --no-tune",
+    files: { "t.conll": "text", "t/config.json": "json" },
   },
 ];
 
@@ -107,10 +107,11 @@ async function prepare(): Promise<string> {
   copy("tests/fixtures/gpt2/model", "m");
   copy("tests/fixtures/bert/single", "c");
   copy("tests/fixtures/bert/masked-language", "b");
+  copy("tests/fixtures/bert/tags", "t");
   copy("tests/fixtures/lora/gpt2", "l");
   const { characters, "word-piece": wordPiece } = await tokenizerSeeds();
   write("m/tokenizer.json", JSON.stringify(characters));
-  write("b/tokenizer.json", JSON.stringify(wordPiece));
+  for (const model of ["b", "t"]) write(`${model}/tokenizer.json`, JSON.stringify(wordPiece));
   write(
     "c/vocab.txt",
     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello", "##o"].join("\n") + "\n",

@@ -1,6 +1,7 @@
 /** Words for error messages: names from files, and faults of the file system. @module */
 
 const LONGEST_NAME = 80;
+const LONGEST_PATH = 400;
 
 /**
  * Quotes a name that came from a file, so that it fits on one line of an error message: control
@@ -47,7 +48,10 @@ export function quoteValue(value: unknown): string {
 /** The path as a user typed it, whether it came as a string or as a file URL. */
 export function showPath(path: string | URL): string {
   const text = path instanceof URL ? decodeURIComponent(path.pathname) : path;
-  return escapeControls(text.replace(/\s+/g, " "));
+  const line = escapeControls(text.replace(/\s+/g, " "));
+  if (line.length <= LONGEST_PATH) return line;
+  // Its end says more than its middle.
+  return `${line.slice(0, LONGEST_PATH / 2)}…${line.slice(-LONGEST_PATH / 2)}`;
 }
 
 const reasons: Record<string, string> = {

@@ -5,6 +5,8 @@ import {
   type SafetensorsDtype,
   tensorByteLength,
 } from "./safetensors_dtypes.ts";
+import { parseJson } from "./json_file.ts";
+import { anything, mapOf } from "./json_rules.ts";
 import { quoteName, quoteValue } from "./messages.ts";
 
 /** What the header says of one tensor. */
@@ -95,16 +97,18 @@ function parseObject(bytes: Uint8Array, fault: (reason: string) => Error): Recor
     throw fault("its header is not UTF-8 text");
   }
   if (text[0] !== "{") throw fault("its header does not begin with {");
-  let root: unknown;
-  try {
-    root = JSON.parse(text);
-  } catch {
-    throw fault("its header is not valid JSON");
-  }
+  const root = parseJson(text, mapOf(anything), {
+    fault: (reason) =>
+      fault(
+        reason.startsWith("it is not valid")
+          ? "its header is not valid JSON"
+          : reason.replace(/^it /, "its header "),
+      ),
+  });
   if (hasLoneSurrogate(text)) throw fault("its header holds half a character, as \\ud800 is one");
   const duplicate = findDuplicateKey(text);
   if (duplicate !== undefined) throw fault(`its header holds ${quoteName(duplicate)} twice`);
-  return root as Record<string, unknown>;
+  return root;
 }
 
 /** Whether a name or another text of valid JSON is not Unicode: other readers refuse it. */

@@ -134,7 +134,7 @@ const hostile: [string, Uint8Array, string | RegExp][] = [
   ["broken JSON", safetensorsBytes('{"x":'), "not valid JSON"],
   ["JSON and then more", safetensorsBytes("{}{}"), "not valid JSON"],
   ["zeros after the JSON", safetensorsBytes("{}\0\0"), "not valid JSON"],
-  ["a million brackets", safetensorsBytes('{"x":' + "[".repeat(1e6)), "not valid JSON"],
+  ["a million brackets", safetensorsBytes('{"x":' + "[".repeat(1e6)), "nested more than 64 deep"],
   ["nested brackets", safetensorsBytes(`{"x":${"[".repeat(9)}${"]".repeat(9)}}`), "wanted an obj"],
   ["a tensor of null", safetensorsBytes({ x: null }), 'tensor "x" is null, wanted an object'],
   ["no dtype", safetensorsBytes({ x: { shape: [], data_offsets: [0, 4] } }), "dtype absent"],
