@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import {
   ablate,
+  adapted as adaptedTask,
   addLora,
   attachProfiler,
   Bert,
@@ -68,6 +69,10 @@ async function usesOf(device: Device, directory: string) {
     saveBert: () => saveBert(bert, `${directory}/bert`),
     saveGptClassifier: () => saveGptClassifier(classifier, `${directory}/classifier`),
     saveAdapter: () => saveAdapter(adapter, `${directory}/adapter`),
+    "the save of an adapted task": () =>
+      adaptedTask(languageModelling(model, 4), adapter, {
+        describe: (to) => Deno.writeTextFileSync(`${to}/config.json`, `${device.isOpen}`),
+      }).save(`${directory}/adapter`),
     "saveGpt, quantized": () => saveGpt(small, `${directory}/int8`),
     saveCheckpoint: () => saveCheckpoint(trainer, `${directory}/gpt`, state),
   };

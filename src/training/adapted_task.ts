@@ -22,8 +22,8 @@ export function adapted<B>(
     ...task,
     parameters: adapter.parameters,
     async save(directory) {
-      describe?.(directory);
       await saveAdapter(adapter, directory, about);
+      describe?.(directory);
     },
   };
 }
