@@ -172,3 +172,55 @@ Deno.test("letters can be seen and told apart, and are as many as the model has 
   assert.equal(new Set(letters).size, 126);
   assert.match(letters, /^[!-~À-ß]+$/);
 });
+
+Deno.test("a training that was stopped goes on from its checkpoint, to the same model and history", async () => {
+  const folder = Deno.makeTempDirSync();
+  const checkpoint = `${folder}/checkpoint.safetensors`;
+  const options = {
+    vocabularySize: 11,
+    sequence: 16,
+    channels: 16,
+    heads: 2,
+    batch: 2,
+    steps: 23,
+    lookEvery: 5,
+    checkpoint,
+  };
+  const whole = await trainInductionModel(device, { ...options, checkpoint: undefined });
+  // Once at a look, once between two, and once killed: the checkpoint is then that of the last look.
+  const stop = new AbortController();
+  const first = await trainInductionModel(device, {
+    ...options,
+    signal: stop.signal,
+    onLook: (step) => step === 10 && stop.abort(),
+  });
+  assert.deepEqual([first.step, first.history.steps], [10, [5, 10]]);
+  const killed = new Error("killed");
+  await assert.rejects(
+    trainInductionModel(device, {
+      ...options,
+      resume: true,
+      onStart: (step) => assert.equal(step, 10),
+      onLook: (step) => {
+        if (step === 20) throw killed;
+      },
+    }),
+    killed,
+  );
+  let begun = 0;
+  const last = await trainInductionModel(device, {
+    ...options,
+    resume: true,
+    onStart: (step) => begun = step,
+  });
+  assert.deepEqual([begun, last.step], [15, 23]);
+  assert.deepEqual(last.history, whole.history);
+  const [a, b] = [whole, last].map(({ model }) => device.read(...model.parameters));
+  assert.deepEqual(await a, await b);
+  await assert.rejects(trainInductionModel(device, { ...options, resume: true, seed: 5 }), {
+    message:
+      `Cannot go on from ${checkpoint} with --steps 23 --heads 2 --seed 5: it was begun with ` +
+      "--steps 23 --heads 2 --seed 0, on which every step depends",
+  });
+  Deno.removeSync(folder, { recursive: true });
+});

@@ -145,3 +145,28 @@ for (const [family, make] of Object.entries(families)) {
     });
   });
 }
+
+Deno.test("a tuned lens whose training was stopped ends with the same numbers", async () => {
+  const model = families.GPT(L);
+  const folder = Deno.makeTempDirSync();
+  const checkpoint = `${folder}/x.safetensors.part`;
+  const batchAt = (n: number): LensBatch => ({ ids: model.ids(idsOf(2 * T, n), [2, T]) });
+  const options = { steps: 25, learningRate: 3e-3, checkpoint, about: "a text" };
+  const whole = await trainTunedLens(model, batchAt, { ...options, checkpoint: undefined });
+  const stop = new AbortController();
+  await trainTunedLens(model, batchAt, {
+    ...options,
+    signal: stop.signal,
+    onStep: (step) => step === 10 && stop.abort(),
+  });
+  const resume = { ...options, resume: true };
+  await assert.rejects(trainTunedLens(model, batchAt, { ...resume, about: "another" }), {
+    message: `Cannot go on from ${checkpoint}: it was begun with other steps, rates or text`,
+  });
+  let begun = 0;
+  const lens = await trainTunedLens(model, batchAt, { ...resume, onStart: (s) => begun = s });
+  assert.equal(begun, 11);
+  const [a, b] = [whole, lens].map(({ parameters }) => device.read(...parameters));
+  assert.deepEqual(await a, await b);
+  Deno.removeSync(folder, { recursive: true });
+});

@@ -88,6 +88,8 @@ export interface TokenizeOptions {
   tokenizer?: string;
   /** Tokens in one file, at most; default 2²⁷. */
   shardTokens?: number;
+  /** Milliseconds between two notes of how far the tokens are; default 3000. */
+  noteEvery?: number;
   /** Called when all tokens are written, before the index says so. */
   beforeIndex?: () => void;
   /** Told after each document. */
@@ -111,8 +113,8 @@ export async function tokenizeCorpus(
   encoder: Encoder,
   options: TokenizeOptions,
 ): Promise<DatasetIndex> {
-  const { directory, validationFraction = 0.1, source, fingerprint, tokenizer, onProgress } =
-    options;
+  const { directory, validationFraction = 0.1, source, fingerprint, tokenizer } = options;
+  const { noteEvery = NOTE_EVERY, onProgress } = options;
   makeFolder(directory);
   const bytesPerToken = encoder.vocabularySize > 1 << 16 ? 4 : 2;
   const begun = readPart(directory, fingerprint, bytesPerToken);
@@ -136,7 +138,7 @@ export async function tokenizeCorpus(
   const utf8 = new TextEncoder();
   let [seen, noted, written] = [0, performance.now(), false];
   const note = (): void => {
-    if (fingerprint === undefined || performance.now() - noted < NOTE_EVERY) return;
+    if (fingerprint === undefined || performance.now() - noted < noteEvery) return;
     for (const side of SIDES) sides[side].shards.flush();
     const { train, validation } = sides;
     const part = { format: PART_FORMAT, fingerprint, bytesPerToken, run };
@@ -206,7 +208,6 @@ interface Part extends Record<Side, StreamIndex> {
 const RUN_NAME = /^[0-9a-f]{8}$/;
 const PART_FILE = "tokens.part.json";
 const PART_FORMAT = "vitrail.tokens.part.1";
-/** Milliseconds between two notes of how far the tokens are. */
 const NOTE_EVERY = 3000;
 
 /**

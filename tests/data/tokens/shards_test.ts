@@ -242,3 +242,54 @@ Deno.test("a full disk is told in one line", () => {
     Deno.openSync = openSync;
   }
 });
+
+Deno.test("a tokenization that was killed goes on, and ends with the same files", async () => {
+  using files = folder();
+  const options = { fingerprint: "0123abcd".repeat(8), shardTokens: 150, noteEvery: 0 };
+  const copy = (from: string, to: string): void => {
+    Deno.mkdirSync(files.at(to));
+    for (const { name } of Deno.readDirSync(files.at(from))) {
+      Deno.copyFileSync(files.at(`${from}/${name}`), files.at(`${to}/${name}`));
+    }
+  };
+  // What a process leaves that is killed behind document 7, and behind document 17.
+  await tokenizeCorpus(stream(texts(23)), encoder(), {
+    ...options,
+    directory: files.at("whole"),
+    onProgress: ({ documents }) => {
+      if (documents === 7 || documents === 17) copy("whole", `killed ${documents}`);
+    },
+  });
+  const bytesOf = (directory: string) =>
+    [...Deno.readDirSync(directory)].map(({ name }) => name).toSorted()
+      .map((name) => [name, Deno.readFileSync(`${directory}/${name}`)]);
+  for (const killed of [7, 17]) {
+    const directory = files.at(`killed ${killed}`);
+    let encoded = 0;
+    const counting = { ...encoder(), encode: (t: string) => (encoded++, encoder().encode(t)) };
+    await tokenizeCorpus(stream(texts(23)), counting, { ...options, directory });
+    // The note that lies there is of the document before.
+    assert.equal(encoded, 23 - killed + 1);
+    assert.deepEqual(bytesOf(directory), bytesOf(files.at("whole")), `killed at ${killed}`);
+  }
+  // Of another text, or with a file that is cut short, it begins again.
+  for (const [name, spoil] of [["other", "fingerprint"], ["short", "file"]]) {
+    copy("whole", name);
+    const directory = files.at(name);
+    Deno.removeSync(`${directory}/tokens.json`);
+    const part = await tokenizeCorpus(stream(texts(23)), encoder(), { ...options, directory });
+    const first = part.train.shards[0].file;
+    const note = { ...part, format: "vitrail.tokens.part.1", bytesPerToken: 2, run: "0123abcd" };
+    Deno.writeTextFileSync(`${directory}/tokens.part.json`, JSON.stringify(note));
+    Deno.removeSync(`${directory}/tokens.json`);
+    if (spoil === "file") Deno.truncateSync(`${directory}/${first}`, 10);
+    let encoded = 0;
+    await tokenizeCorpus(
+      stream(texts(23)),
+      { ...encoder(), encode: (t) => (encoded++, encoder().encode(t)) },
+      { ...options, directory, ...spoil === "fingerprint" && { fingerprint: "f".repeat(64) } },
+    );
+    assert.equal(encoded, 23, name);
+    assert.equal(contents(directory, "train"), contents(files.at("whole"), "train"));
+  }
+});
