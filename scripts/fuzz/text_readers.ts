@@ -51,6 +51,13 @@ export function textReaders(): Reader[] {
   };
   list("a.csv", "CSV of labels", csv, labelled);
   list("a.tsv", "TSV of labels", csv.replaceAll(",", "\t").replaceAll('"', ""), labelled);
+  const paired = async (p: string) => {
+    const { examples } = await readLabelledTexts(p, { textField: "a,b" });
+    if (examples.some(({ pair }) => typeof pair !== "string")) return "a second text is lost";
+  };
+  list("p.csv", "CSV of pairs", 'b;label;a\none;1;"two; ""three"""\nfour;10;five\n', paired);
+  const pairs = [{ a: "x", b: "y", label: 0 }, { a: "", b: "z", label: "s" }];
+  list("p.json", "JSON list of pairs", pairs, paired);
   list(
     "c.jsonl",
     "JSONL of labels",
@@ -101,13 +108,21 @@ export function textReaders(): Reader[] {
       }],
     }],
   };
-  list("squad.json", "SQuAD", squad, async (p) => {
+  const answered = async (p: string) => {
     for (const { context, answers } of await readQuestionAnswers(p)) {
       for (const { text, begin } of answers) {
         if (context.slice(begin, begin + text.length) !== text) return "an answer is elsewhere";
       }
     }
-  });
+  };
+  list("squad.json", "SQuAD", squad, answered);
+  const { context } = squad.data[0].paragraphs[0];
+  const rows = [
+    { text: ["Lima"], answer_start: [2] },
+    { text: [], answer_start: [] },
+    [{ text: "Peru", answer_start: 25 }],
+  ].map((answers, i) => JSON.stringify({ id: `${i}`, context, question: "What?", answers }));
+  list("rows.jsonl", "rows of SQuAD", rows.join("\n") + "\n", answered);
   list(
     "f.jsonl",
     "questions",

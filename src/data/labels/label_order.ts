@@ -5,7 +5,7 @@
  */
 
 /** A number as tables write it. */
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 
 /** A label's id. */
 const ID = /^\d+$/;

@@ -93,8 +93,8 @@ function headerOf(text: string, delimiter: string): string[] {
   return [];
 }
 
-/** A cell between quotes with doubled ones in it. */
-const DOUBLED = /(^|\t)"([^"\t\n\r]|"")*""([^"\t\n\r]|"")*"(\t|\r?$)/m;
+/** A cell between quotes, on one line, with all quotes in it doubled. */
+const QUOTED_CELL = /(?:^|\t)"((?:[^"\t\n\r]|"")*)"(?=\t|\r?$)/gm;
 
 /** A table between tabs, with quotes or without: see {@linkcode readTable}. */
 function betweenTabs(
@@ -109,7 +109,8 @@ function betweenTabs(
   // Where both ways give whole rows, a quote that holds a tab or a line break has not closed, unless other
   // cells double their quotes, which is done for no other reason.
   const runsOn = quoted.rows.some(({ cells }) => cells.some((cell) => /[\t\n\r]/.test(cell)));
-  return runsOn && !DOUBLED.test(text) ? plain : quoted;
+  const doubles = () => text.matchAll(QUOTED_CELL).some(([, inside]) => inside.includes('""'));
+  return runsOn && !doubles() ? plain : quoted;
 }
 
 function tableOf(text: string, dialect: Dialect): Table | TableFault {

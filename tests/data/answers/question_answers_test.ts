@@ -203,5 +203,6 @@ Deno.test("what is broken in a row is told with its line, and how a place was co
   refuse({ answers: undefined }, /record 2, answers is absent, wanted a list of objects/);
   refuse({ answers: [], is_impossible: false }, /record 2, there is no answer; wanted one/);
   refuse({ question: 3 }, /record 2, question is 3, wanted a text/);
+  refuse({ id: { toString: 1 } }, /record 2, id is \{"toString":1\}, wanted a text or a number/);
   refuse({ id: "a", question: "Who?" }, /the id "a" is another question's too/);
 });
