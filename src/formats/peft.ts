@@ -3,8 +3,18 @@
 import { VitrailError } from "../errors.ts";
 import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { readJsonObject } from "./json_file.ts";
-import type { Rule } from "./json_rules.ts";
-import { quoteValue, showPath } from "./messages.ts";
+import {
+  boolean,
+  checkValue,
+  either,
+  listOf,
+  object,
+  optional,
+  type Rule,
+  text,
+} from "./json_rules.ts";
+import { quoteName, quoteValue, showPath } from "./messages.ts";
+import { withinTime } from "./time_limit.ts";
 
 /** File of an adapter's settings. */
 export const ADAPTER_CONFIG = "adapter_config.json";
@@ -61,6 +71,19 @@ const INITS = [true, false, "gaussian", "eva", "orthogonal", "mica"];
 /** Ways to begin that subtract from the model's own weights what A and B begin with. */
 const CHANGES_BASE = /^(pissa|olora|loftq|corda|lora_ga)/;
 
+const names = optional(either(text, listOf(text)));
+
+/** Keys whose values are plain. */
+const rule = object({
+  target_modules: names,
+  modules_to_save: names,
+  exclude_modules: names,
+  use_rslora: optional(boolean),
+  fan_in_fan_out: optional(boolean),
+  task_type: optional(text),
+  base_model_name_or_path: optional(text),
+});
+
 /**
  * Reads `adapter_config.json` of an adapter's directory.
  *
@@ -95,6 +118,9 @@ export function parsePeftConfig(
     const same = plain.some((p) => JSON.stringify(p) === JSON.stringify(value));
     want(key, same, `${JSON.stringify(plain[0])}: ${effect}, which is not supported`);
   }
+  const plain = checkValue(json, rule, {
+    fault: (reason) => new VitrailError(`${action}: ${reason}`),
+  });
   const init = typeof json.init_lora_weights === "string"
     ? json.init_lora_weights.toLowerCase()
     : json.init_lora_weights ?? true;
@@ -122,13 +148,13 @@ export function parsePeftConfig(
     rank: json.r as number,
     alpha: json.lora_alpha as number,
     dropout: dropout as number,
-    targets: words(json.target_modules),
-    trainedWhole: words(json.modules_to_save),
-    rankStabilized: json.use_rslora === true,
+    targets: words(plain.target_modules),
+    trainedWhole: words(plain.modules_to_save),
+    rankStabilized: plain.use_rslora === true,
     alphas: alphas as Record<string, number>,
-    fanInFanOut: json.fan_in_fan_out === true,
-    taskType: text(json.task_type),
-    base: text(json.base_model_name_or_path),
+    fanInFanOut: plain.fan_in_fan_out === true,
+    taskType: plain.task_type ?? undefined,
+    base: plain.base_model_name_or_path ?? undefined,
   };
 }
 
@@ -178,18 +204,24 @@ function asRegExp(pattern: string): RegExp | undefined {
   }
 }
 
-/** alpha of a layer: that of the first pattern which names it, or the adapter's. */
+/**
+ * alpha of a layer: that of the first pattern which names it, or the adapter's.
+ *
+ * @throws {VitrailError} if a pattern backtracks without end
+ */
 export function alphaOf({ alpha, alphas }: PeftConfig, layer: string): number {
-  const found = Object.entries(alphas).find(([pattern]) => asRegExp(pattern)?.test(layer));
-  return found?.[1] ?? alpha;
+  for (const [pattern, own] of Object.entries(alphas)) {
+    const fault = (): VitrailError =>
+      new VitrailError(
+        `Cannot use alpha_pattern ${quoteName(pattern)}: it takes longer than 1 s on ` +
+          `${quoteName(layer)}, since it backtracks without end`,
+      );
+    if (withinTime(() => asRegExp(pattern)?.test(layer), { seconds: 1, fault })) return own;
+  }
+  return alpha;
 }
 
 /** A list of names; PEFT also takes a single one, or none. */
-function words(value: unknown): string[] {
-  if (typeof value === "string") return [value];
-  return Array.isArray(value) ? value.filter((v) => typeof v === "string") : [];
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
+function words(value: string | string[] | null | undefined): string[] {
+  return typeof value === "string" ? [value] : value ?? [];
 }

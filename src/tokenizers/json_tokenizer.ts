@@ -156,7 +156,16 @@ export class JsonTokenizer implements Tokenizer {
         `Cannot tokenize with ${showPath(this.#source)}: ${length} characters take longer than ` +
           `${seconds.toFixed(1)} s, since a regular expression of it backtracks without end`,
       );
-    return withinTime(work, { seconds, fault });
+    try {
+      return withinTime(work, { seconds, fault });
+    } catch (cause) {
+      // V8 compiles a pattern when it is first used.
+      if (!(cause instanceof SyntaxError || cause instanceof RangeError)) throw cause;
+      throw new VitrailError(
+        `Cannot tokenize with ${showPath(this.#source)}: a regular expression of it is too large`,
+        { cause },
+      );
+    }
   }
 
   /** Says once that the vocabulary does not have something. */
@@ -200,10 +209,12 @@ export class JsonTokenizer implements Tokenizer {
   }
 }
 
-/** Whether there is a regular expression anywhere in parts of a file. */
+/** Whether there is something to search for anywhere in parts of a file. */
 function hasPattern(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return Object.entries(value).some(([key, inner]) => key === "Regex" || hasPattern(inner));
+  return Object.entries(value).some(([key, inner]) =>
+    key === "Regex" || key === "String" || hasPattern(inner)
+  );
 }
 
 /** Whether the post-processor takes blanks off the offsets. */

@@ -36,6 +36,13 @@ Deno.test("variants that compute something else are refused, each by its key", (
   const cases: [Record<string, unknown>, RegExp][] = [
     [{ peft_type: "IA3" }, /peft_type is "IA3", wanted "LORA"/],
     [{ use_dora: true }, /use_dora is true, wanted false: it is DoRA/],
+    [{ target_modules: [["q"]] }, /target_modules\[0\] is \["q"\], wanted a text/],
+    [
+      { target_modules: { length: 1e9 } },
+      /target_modules is \{.*, wanted a text or a list of a text/,
+    ],
+    [{ fan_in_fan_out: "yes" }, /fan_in_fan_out is "yes", wanted true or false/],
+    [{ base_model_name_or_path: { toString: 1 } }, /base_model_name_or_path is \{"toString":1\}/],
     [{ bias: "all" }, /bias is "all", wanted "none": biases are trained too/],
     [{ lora_bias: true }, /lora_bias is true, wanted false/],
     [{ alpha_pattern: { c_attn: "3" } }, /alpha_pattern is \{"c_attn":"3"\}, wanted numbers by/],
@@ -88,4 +95,12 @@ Deno.test("one target as a word is a list of one, and what is absent has PEFT's 
   });
   assert.deepEqual(config.targets, ["c_attn"]);
   assert.deepEqual([config.dropout, config.rankStabilized, config.fanInFanOut], [0, false, false]);
+});
+
+Deno.test("a pattern of alpha that backtracks without end is ended", () => {
+  const config = parsePeftConfig({ ...written("gpt2"), alpha_pattern: { "([a-z.]+)+!": 3 } });
+  assert.throws(
+    () => alphaOf(config, "transformer.h.0.attn.c_attn.transformer.h"),
+    /Cannot use alpha_pattern "\(\[a-z\.\]\+\)\+!": it takes longer than 1 s .* backtracks without end/,
+  );
 });
