@@ -12,11 +12,12 @@ import {
   checkGiven,
   givenInputs,
   pairUp,
+  tellLikelyPairs,
   tellLong,
   type TextFlags,
 } from "./given_texts.ts";
 import { whole } from "./numbers.ts";
-import { print, printNotice } from "./printer.ts";
+import { print } from "./printer.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
 
 /** Values of the flags. */
@@ -79,12 +80,7 @@ async function runClassify(given: string[], flags: Flags): Promise<void> {
     for await (const texts of givenInputs(inputs, { data, textField })) {
       if (!alone && classifier.likelyPairs && texts.some((text) => typeof text === "string")) {
         alone = true;
-        printNotice(
-          `The labels of this model (${
-            classifier.model.labels.join(", ")
-          }) compare two texts: give the ` +
-            "second with --pair, or two fields with --text-field",
-        );
+        tellLikelyPairs(classifier.model.labels);
       }
       const found = await classifier.classify(texts, { batch, topK, limit, longTexts });
       found.forEach((one, i) => {

@@ -15,7 +15,7 @@ import type { EvaluateFlags, Found } from "./evaluate_flags.ts";
 import { scoresText as answerText, tellCutQuestions } from "./finetune_answer.ts";
 import { summary } from "./finetune_classify.ts";
 import { scoresText as tagText, tellCutWords } from "./finetune_tag.ts";
-import { tellEmpty, tellLong } from "./given_texts.ts";
+import { tellEmpty, tellLikelyPairs, tellLong } from "./given_texts.ts";
 
 /** Shows a bar while something is measured; it begins when it is known how much there is to do. */
 async function measured<Result>(
@@ -42,6 +42,9 @@ export async function evaluateClassifier(device: Device, flags: EvaluateFlags): 
   const fields = { labelField, textField };
   const { examples, empty } = await readLabelledTexts(data, { ...fields, kind, known: labels });
   tellEmpty(empty, data);
+  if (classifier.likelyPairs && examples.some(({ pair }) => pair === undefined)) {
+    tellLikelyPairs(labels);
+  }
   const { figures, truncated, targets } = await measured(
     "text",
     (onProgress) => classifier.evaluate(examples, { batch, limit, longTexts, onProgress }),

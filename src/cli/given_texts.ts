@@ -104,6 +104,16 @@ export function pairUp(texts: readonly string[], seconds: readonly string[]): Te
   return texts.map((text, i) => [text, seconds[i]]);
 }
 
+/** Says that a model seems to compare two texts, and was given one. */
+export function tellLikelyPairs(labels: readonly string[]): void {
+  printNotice(
+    `The labels of this model (${
+      labels.join(", ")
+    }) compare two texts: give the second with --pair, or ` +
+      "two fields with --text-field",
+  );
+}
+
 /** What a command line gives, then what a source gives, in groups. */
 async function* inGroups<T>(
   given: readonly T[],

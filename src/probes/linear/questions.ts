@@ -4,6 +4,7 @@
  * @module
  */
 import { holdOut } from "../../data/hold_out.ts";
+import { orderLabels } from "../../data/labels/label_order.ts";
 import type { ClassText } from "../../data/labels/brown_genres.ts";
 import { randomOf, shuffle } from "../../data/random.ts";
 import { type TaggedSentence, tagsOf } from "../../data/tags/tagged_sentences.ts";
@@ -89,7 +90,7 @@ export async function classQuestion(
   options: Omit<QuestionOptions, "piece"> = {},
 ): Promise<NamedQuestion> {
   const { examples = 4_000, fraction = 0.2, seed = 0 } = options;
-  const labels = [...new Set(texts.map(({ label }) => label))].sort();
+  const labels = orderLabels(texts.map(({ label }) => label));
   if (labels.length < 2) {
     throw new VitrailError(
       `Cannot probe for classes: every text is ${labels[0] ?? "missing"}; wanted two at least`,
