@@ -112,6 +112,8 @@ export function perRow(
 
 /** Tensors under the names that a shader gives them as vectors of four, and as single numbers. */
 export function both(tensors: Record<string, Tensor>): Record<string, Tensor> {
-  const entries = Object.entries(tensors);
-  return Object.fromEntries([...entries, ...entries.map(([name, x]) => [`${name}_odd`, x])]);
+  // Of every dispatch: a list of entries would cost the host as much as the rest of the call.
+  const named: Record<string, Tensor> = {};
+  for (const name in tensors) named[name] = named[`${name}_odd`] = tensors[name];
+  return named;
 }
