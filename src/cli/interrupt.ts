@@ -33,7 +33,15 @@ function signals(): Deno.Signal[] {
   return ignoresHangup() ? ["SIGINT", "SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"];
 }
 
-/** Under nohup a closed terminal ends nothing; a listener of ours would. The launcher says which it is. */
+/**
+ * Under nohup a closed terminal ends nothing. Deno ends all the same, unless a listener takes the signal: this one takes it,
+ * and does nothing else.
+ */
+export function outliveHangup(): void {
+  if (Deno.build.os !== "windows" && ignoresHangup()) Deno.addSignalListener("SIGHUP", () => {});
+}
+
+/** Whether the launcher was started so that it ignores closed terminals. */
 function ignoresHangup(): boolean {
   const variable = "VITRAIL_NOHUP";
   const { state } = Deno.permissions.querySync({ name: "env", variable });

@@ -191,7 +191,11 @@ export async function runTask<B>(
     return result;
   } catch (error) {
     bar.finish();
-    if (error instanceof VitrailError) report("failed", error.message);
+    try {
+      if (error instanceof VitrailError) report("failed", error.message);
+    } catch {
+      // On a full disk there is no report either; the first fault is the one to tell.
+    }
     throw error;
   }
 }

@@ -113,7 +113,16 @@ Deno.test("a run killed again and again in the middle of its work ends with the 
     told.push(`killed at ${logged(directory)} lines`);
     assert.ok(logged(directory) < STEPS, told.join(", "));
   }
-  await runTrain(directory, flags);
+  // The last process is one under nohup: a terminal that is closed interrupts nothing.
+  const last = startTrain(directory, flags, { VITRAIL_NOHUP: "1" });
+  const before = logged(directory);
+  let over = false;
+  last.ended.then(() => over = true);
+  while (!over && logged(directory) === before) await sleep(1);
+  assert.ok(!over, "it ended before a terminal could be closed");
+  last.kill("SIGHUP");
+  const { code, stderr } = await last.ended;
+  assert.equal(code, 0, stderr);
   await assertSameRun(directory, told.join(", "));
   const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
   assert.deepEqual(names.filter((name) => /\.tmp$|\.lock$/.test(name)), []);

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const VARIABLES =
-  "NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES,VITRAIL_CACHE";
+  "NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,VK_DRIVER_FILES,VK_ICD_FILENAMES,VITRAIL_CACHE,VITRAIL_NOHUP";
 
 /** How a process ended. */
 export interface Ended {
@@ -17,7 +17,11 @@ export interface Ended {
  * Starts `train --out directory` with flags; only the folder of `directory` may be written, where the
  * winners of the tuner are kept as well.
  */
-export function startTrain(directory: string, flags: string[]): {
+export function startTrain(
+  directory: string,
+  flags: string[],
+  variables: Record<string, string> = {},
+): {
   kill: (signal: Deno.Signal) => void;
   ended: Promise<Ended>;
 } {
@@ -40,7 +44,7 @@ export function startTrain(directory: string, flags: string[]): {
       directory,
       ...flags,
     ],
-    env: { VITRAIL_CACHE: parent },
+    env: { VITRAIL_CACHE: parent, ...variables },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
