@@ -156,6 +156,16 @@ export function mapOf<T>(
 /** The keys of an object that may be absent. */
 type Absent<F> = { [K in keyof F]: undefined extends ValueOf<F[K]> ? K : never }[keyof F];
 
+/** What a rule allows, if it has no key beside these. */
+export function closed<T>(rule: Rule<T>, keys: readonly string[]): Rule<T> {
+  const all = keys.join(", ");
+  return {
+    ...rule,
+    wanted: `${rule.wanted} with no key but ${all}`,
+    holds: (v) => rule.holds(v) && Object.keys(v as object).every((key) => keys.includes(key)),
+  };
+}
+
 /** An object with a rule for each key; keys without a rule may be there too. */
 export function object<F extends Record<string, Rule>>(
   fields: F,

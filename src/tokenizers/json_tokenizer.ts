@@ -4,17 +4,18 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { anything, checkValue, mapOf, object } from "../formats/json_rules.ts";
+import { checkValue } from "../formats/json_rules.ts";
 import { quoteName, showPath } from "../formats/messages.ts";
 import { withinTime } from "../formats/time_limit.ts";
-import { type AddedToken, addedTokensRule } from "./added_tokens.ts";
+import type { AddedToken } from "./added_tokens.ts";
 import { BYTE_TO_CHARACTER } from "./byte_alphabet.ts";
 import { type Decoder, DECODERS, SPACED } from "./decoders.ts";
 import { type DecodeStream, decodeStream } from "./decode_stream.ts";
+import { fileRule } from "./file_rule.ts";
 import type { Model } from "./models/model.ts";
 import { makeModel } from "./models/models.ts";
 import { NORMALIZERS } from "./normalizers.ts";
-import { type AnyPart, makePart, optionalPart } from "./part.ts";
+import { type AnyPart, makePart } from "./part.ts";
 import { type Pieces, Pipeline } from "./pipeline.ts";
 import { PRE_TOKENIZERS } from "./pre_tokenizers.ts";
 
@@ -43,16 +44,6 @@ export interface Tokenizer {
   /** The contents of its `tokenizer.json`. */
   toJson(): unknown;
 }
-
-/** The parts of a file. */
-const fileRule = object({
-  added_tokens: addedTokensRule,
-  normalizer: optionalPart,
-  pre_tokenizer: optionalPart,
-  post_processor: optionalPart,
-  decoder: optionalPart,
-  model: mapOf(anything),
-});
 
 /** A tokenizer that a `tokenizer.json` describes. */
 export class JsonTokenizer implements Tokenizer {
