@@ -14,7 +14,7 @@ import {
   text,
 } from "../formats/json_rules.ts";
 import { CHARACTER_TO_BYTE } from "./byte_alphabet.ts";
-import { anyPart, definePart, type PartTable } from "./part.ts";
+import { anyPart, byteLevelRule, definePart, type PartTable } from "./part.ts";
 import { type Pattern, pattern, patternRule } from "./pattern.ts";
 import { metaspaceRule, schemeOf } from "./pre_tokenizers.ts";
 
@@ -279,7 +279,7 @@ const oneCharacter: Rule<string> = {
 export const DECODERS: PartTable<Decoder> = {
   BPEDecoder: definePart(object({ suffix: text }), ({ suffix }) => bytePair(suffix)),
   ByteFallback: definePart(object({}), () => byteFallback),
-  ByteLevel: definePart(object({}), byteLevel),
+  ByteLevel: definePart(byteLevelRule, byteLevel),
   CTC: definePart(object({ pad_token: text, word_delimiter_token: text, cleanup: boolean }), ctc),
   Fuse: definePart(object({}), () => fuse),
   Metaspace: definePart(metaspaceRule, (part) => {

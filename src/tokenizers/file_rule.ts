@@ -23,7 +23,7 @@ import {
   whole,
 } from "../formats/json_rules.ts";
 import { addedTokensRule } from "./added_tokens.ts";
-import { type AnyPart, optionalPart } from "./part.ts";
+import { type AnyPart, byteLevelRule, optionalPart } from "./part.ts";
 
 /** A token's id, of 32 bits there. */
 const id = whole(0, 2 ** 32 - 1);
@@ -68,11 +68,7 @@ const template = object({
 /** What each kind of post-processor must hold. */
 const POST_PROCESSORS: Record<string, Rule> = {
   BertProcessing: object({ sep: pair, cls: pair }),
-  ByteLevel: object({
-    add_prefix_space: optional(boolean),
-    trim_offsets: optional(boolean),
-    use_regex: optional(boolean),
-  }),
+  ByteLevel: byteLevelRule,
   RobertaProcessing: object({
     sep: pair,
     cls: pair,
@@ -114,7 +110,7 @@ const postProcessor: Rule<AnyPart> = {
 };
 
 const file = object({
-  version: optional(oneOf("1.0")),
+  version: either(oneOf("1.0"), absent),
   truncation: optional(truncation),
   padding: optional(padding),
   added_tokens: addedTokensRule,

@@ -5,7 +5,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { checkValue, object, optional, type Rule, text } from "../formats/json_rules.ts";
+import { boolean, checkValue, object, optional, type Rule, text } from "../formats/json_rules.ts";
 import { quoteName } from "../formats/messages.ts";
 
 /** One kind of part. */
@@ -24,6 +24,13 @@ export type PartTable<Made> = Readonly<Record<string, Part<Made>>>;
 export interface AnyPart {
   type: string;
 }
+
+/** What `ByteLevel` holds, be it a pre-tokenizer, a decoder or a post-processor. */
+export const byteLevelRule = object({
+  add_prefix_space: boolean,
+  trim_offsets: boolean,
+  use_regex: optional(boolean),
+});
 
 /** A part that is made by its table, which checks what is inside of it. */
 export const anyPart: Rule<AnyPart> = object({ type: text });

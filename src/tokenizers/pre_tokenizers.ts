@@ -17,7 +17,7 @@ import {
 import { GPT2_WORDS } from "./byte_alphabet.ts";
 import { CLASSES } from "./character_classes.ts";
 import { toByteAlphabet } from "./normalizers.ts";
-import { anyPart, definePart, type Part, type PartTable } from "./part.ts";
+import { anyPart, byteLevelRule, definePart, type Part, type PartTable } from "./part.ts";
 import { type Behavior, behaviorRule, type Cut, Pattern, pattern, patternRule } from "./pattern.ts";
 import { type Rewrite, substitute } from "./rewrite.ts";
 
@@ -106,7 +106,7 @@ export const PRE_TOKENIZERS: PartTable<Step[]> = {
     ),
   ),
   ByteLevel: definePart(
-    object({ add_prefix_space: boolean, trim_offsets: boolean, use_regex: optional(boolean) }),
+    byteLevelRule,
     ({ add_prefix_space, use_regex }) => [
       ...add_prefix_space ? [{ rewrite: prepend(" ") }] : [],
       ...use_regex !== false ? [GPT2_CUT] : [],
