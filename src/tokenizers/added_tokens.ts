@@ -13,6 +13,8 @@ import {
   text,
   type ValueOf,
 } from "../formats/json_rules.ts";
+import { VitrailError } from "../errors.ts";
+import { quoteName } from "../formats/messages.ts";
 import { CLASSES } from "./character_classes.ts";
 
 /** What a file says of such a token. */
@@ -65,7 +67,18 @@ export class AddedTokenFinder {
         if (!next) node.next.set(unit, next = { next: new Map() });
         node = next;
       }
-      if (node !== this.#root) node.token ??= token;
+      if (node === this.#root) {
+        throw new VitrailError(
+          `added token ${quoteName(token.content)} is no text once it is normalized, wanted some`,
+        );
+      }
+      if (node.token && node.token.id !== token.id) {
+        throw new VitrailError(
+          `added tokens ${quoteName(node.token.content)} and ${quoteName(token.content)} are the ` +
+            "same text once they are normalized, wanted each by itself",
+        );
+      }
+      node.token = token;
     }
     const units = [...this.#root.next.keys()]
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -53,12 +53,18 @@ export class JsonTokenizer implements Tokenizer {
    */
   static patternSeconds = 5;
   readonly vocabularySize: number;
+  /** Number of ids without added tokens. */
+  readonly modelSize: number;
+  /** Number of ids without the tokens that files beside it add. */
+  ownSize: number;
   endOfText: number | undefined;
   /**
    * Told of text that no token of the vocabulary stands for, once: other text of that kind is not
    * spoken of again. Unless another function is put here, it warns on the console.
    */
   onUnknown: (message: string) => void = (message) => console.warn(message);
+  /** Special tokens by their roles, such as `eos_token`, as the files beside it name them. */
+  namedTokens: Readonly<Record<string, string>> = {};
   readonly #json: unknown;
   readonly #pipeline: Pipeline;
   readonly #decoder: Decoder;
@@ -69,6 +75,8 @@ export class JsonTokenizer implements Tokenizer {
   readonly #hasPattern: boolean;
   readonly #source: string;
   readonly #trims: { addsPrefix: boolean } | undefined;
+  /** The id that stands for text of more than one kind: what is at its place is what it is. */
+  readonly #unknownText: number | undefined;
   #unknown: Set<string> | undefined = new Set();
 
   /**
@@ -106,7 +114,11 @@ export class JsonTokenizer implements Tokenizer {
     this.#trims = trimsOf(file.post_processor);
     const { normalizer, pre_tokenizer, decoder } = file;
     this.#hasPattern = hasPattern([normalizer, pre_tokenizer, decoder]);
+    const { type, unk_id } = file.model as { type?: string; unk_id?: number };
+    this.#unknownText = type === "Unigram" ? unk_id : undefined;
     this.vocabularySize = this.#tokens.length;
+    this.ownSize = this.vocabularySize;
+    this.modelSize = this.#model.vocabulary.values().reduce((a, id) => Math.max(a, id + 1), 0);
     this.endOfText = ["<|endoftext|>", "</s>", "[SEP]"]
       .map((t) => this.tokenToId(t)).find((id) => id !== undefined);
   }
@@ -132,9 +144,18 @@ export class JsonTokenizer implements Tokenizer {
   }
 
   pieces(text: string): Pieces {
-    const pieces = this.#bounded(text.length, () => this.#pipeline.pieces(text.toWellFormed()));
+    const added = new Map<number, string>();
+    const pieces = this.#bounded(
+      text.length,
+      () => this.#pipeline.pieces(text.toWellFormed(), added),
+    );
     this.#reportUnknown();
-    if (this.#trims) trim(pieces, (id) => this.#tokens[id] ?? "", this.#trims.addsPrefix);
+    if (this.#trims) {
+      // What is unknown to a unigram model is as the text has it.
+      const tokenOf = (id: number, i: number) =>
+        added.get(i) ?? (id === this.#unknownText ? undefined : this.#tokens[id]);
+      trim(pieces, text.toWellFormed(), { ...this.#trims, tokenOf });
+    }
     return pieces;
   }
 
@@ -223,19 +244,33 @@ function trimsOf(part: AnyPart | null | undefined): { addsPrefix: boolean } | un
 
 const BLANK = new RegExp(`[\\p{White_Space}${BYTE_TO_CHARACTER[0x20]}]`, "v");
 
-/** Takes the blanks at the ends of pieces off their offsets. */
-function trim(pieces: Pieces, tokenOf: (id: number) => string, addsPrefix: boolean): void {
+/** Takes the blanks at the ends of pieces off their offsets; `tokenOf` has what each piece is. */
+function trim(
+  pieces: Pieces,
+  text: string,
+  { addsPrefix, tokenOf }: {
+    addsPrefix: boolean;
+    tokenOf: (id: number, i: number) => string | undefined;
+  },
+): void {
   pieces.ids.forEach((id, i) => {
-    const token = tokenOf(id);
+    let [begin, end] = pieces.offsets[i];
+    const token = tokenOf(id, i) ?? text.slice(begin, end);
     let leading = 0;
     while (leading < token.length && BLANK.test(token[leading])) leading++;
     let trailing = 0;
     while (trailing < token.length && BLANK.test(token[token.length - 1 - trailing])) trailing++;
-    let [begin, end] = pieces.offsets[i];
     // A blank that was put before the first word is none of the text.
     if (leading === 1 && addsPrefix && (i === 0 || begin === 0)) leading = 0;
-    begin = Math.min(begin + leading, end);
-    if (trailing > 0 && end >= trailing) end = Math.max(end - trailing, begin);
+    for (; leading > 0 && begin < end; leading--) begin += isPair(text, begin) ? 2 : 1;
+    if (trailing <= end) {
+      for (; trailing > 0 && end > begin; trailing--) end -= isPair(text, end - 2) ? 2 : 1;
+    }
     pieces.offsets[i] = [begin, end];
   });
+}
+
+/** Whether a character of two units begins there. */
+function isPair(text: string, position: number): boolean {
+  return (text.codePointAt(position) ?? 0) > 0xffff;
 }

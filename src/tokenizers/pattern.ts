@@ -68,6 +68,8 @@ export class Pattern {
       const end = begin + match[0].length;
       if (begin === end) {
         expression.lastIndex += text.codePointAt(begin)! > 0xffff ? 2 : 1;
+        // An assertion may hold inside of a character of two units.
+        if (isInsideCharacter(text, begin)) continue;
         // No empty match directly behind another one.
         if (spans.length > 0 && spans.at(-1)!.isMatch && last === begin) continue;
       }
@@ -114,6 +116,11 @@ export class Pattern {
     }
     return this.cut(text, behavior, invert).map(({ begin, end }) => text.slice(begin, end));
   }
+}
+
+function isInsideCharacter(text: string, position: number): boolean {
+  const code = text.charCodeAt(position);
+  return code >= 0xdc00 && code < 0xe000;
 }
 
 /** Joins a match to its neighbour, in the order in which the stretches come. */

@@ -139,23 +139,26 @@ export class Pipeline {
     return ids;
   }
 
-  /** The pieces of a text, and where in it each comes from. */
-  pieces(text: string): Pieces {
+  /**
+   * The pieces of a text, and where in it each comes from.
+   *
+   * @param added filled with the numbers of those pieces that are added tokens, and what they matched
+   */
+  pieces(text: string, added: Map<number, string> = new Map()): Pieces {
     const out: Pieces = { ids: [], offsets: [], words: [] };
     let words = 0;
-    const put = (id: number, first: number, last: number, word: number): void => {
-      out.ids.push(id);
-      // A character of two units is never cut.
-      out.offsets.push(
-        first < 0 ? [0, 0] : [
-          isSecondHalf(text, first) ? first - 1 : first,
-          isSecondHalf(text, last + 1) ? last + 2 : last + 1,
-        ],
-      );
-      out.words.push(word);
-    };
     for (const { begin, end, id } of this.#raw.sections(text)) {
+      // What comes from nothing stands at the beginning of its section; no character is cut.
+      const put = (id: number, first: number, last: number, word: number): void => {
+        out.ids.push(id);
+        out.offsets.push([
+          first < 0 ? begin : isSecondHalf(text, first) ? first - 1 : first,
+          last < 0 ? begin : isSecondHalf(text, last + 1) ? last + 2 : last + 1,
+        ]);
+        out.words.push(word);
+      };
       if (id !== undefined) {
+        added.set(out.ids.length, text.slice(begin, end));
         put(id, begin, end - 1, words++);
         continue;
       }
@@ -163,18 +166,20 @@ export class Pipeline {
       const { text: normal, from } =
         this.#parts.normalizer?.(section, { track: true, first: begin === 0 }) ?? { text: section };
       const origin = (position: number) => {
-        const before = from ? from[position] : position;
+        const before = from && position >= 0 ? from[position] : position;
         return before < 0 ? -1 : begin + before;
       };
+      const isZero = (position: number) => Math.max(origin(position), begin) === 0;
       for (const inner of this.#normalized.sections(normal)) {
         if (inner.id !== undefined) {
+          added.set(out.ids.length, normal.slice(inner.begin, inner.end));
           put(inner.id, origin(inner.begin), origin(inner.end - 1), words++);
           continue;
         }
-        const first = this.#mindsBeginning && origin(inner.begin) <= 0;
+        const first = this.#mindsBeginning && isZero(inner.begin);
         this.#trace(
           { text: normal.slice(inner.begin, inner.end), base: inner.begin },
-          { first, isZero: (position) => origin(position) <= 0, at: 0 },
+          { first, isZero, at: 0 },
           ({ ids, spans, words: numbers, count }, at, shift) => {
             for (let i = 0; i < ids.length; i++) {
               const [a, b] = spans[i];

@@ -34,13 +34,19 @@ const NAMED_CLASSES: Record<string, string> = {
 
 const CONTROL_ESCAPES: Record<string, number> = { t: 9, n: 10, v: 11, f: 12, r: 13, a: 7, e: 27 };
 
+/** Inside of a class, a word has fewer characters. */
+const CLASSES_INSIDE: Record<string, string> = {
+  ...ESCAPED_CLASSES,
+  w: "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}",
+};
+
 /** Assertions that JavaScript writes otherwise; `^` and `$` are those of every line. */
 const ASSERTIONS: Record<string, string> = {
-  "^": "(?:(?<![^])|(?<=\\n)(?=[^]))",
-  "$": "(?:(?=\\n)|(?![^]))",
-  "\\A": "(?<![^])",
-  "\\z": "(?![^])",
-  "\\Z": "(?=\\n?(?![^]))",
+  "^": "(?:^|(?<=\\n)(?=[^]))",
+  "$": "(?:(?=\\n)|$)",
+  "\\A": "^",
+  "\\z": "$",
+  "\\Z": "(?=\\n?$)",
   "\\b": `(?:(?<=[${ESCAPED_CLASSES.w}])(?![${ESCAPED_CLASSES.w}])|` +
     `(?<![${ESCAPED_CLASSES.w}])(?=[${ESCAPED_CLASSES.w}]))`,
   "\\B": `(?:(?<=[${ESCAPED_CLASSES.w}])(?=[${ESCAPED_CLASSES.w}])|` +
@@ -252,17 +258,16 @@ class Translator {
   }
 
   /** A character, or what stands between the brackets of a class. */
-  #character(): [out: string, isClass: boolean] {
+  #character(classes = ESCAPED_CLASSES): [out: string, isClass: boolean] {
     const written = this.#next();
     if (written !== "\\") return [literal(written.codePointAt(0)!), false];
     const escape = this.#next();
     const lower = escape.toLowerCase();
     if (lower === "p") return [this.#property(escape === "P"), true];
-    if (lower in ESCAPED_CLASSES && lower !== escape) {
-      return [`[^${ESCAPED_CLASSES[lower]}]`, true];
+    if (Object.hasOwn(classes, lower)) {
+      return [lower === escape ? classes[lower] : `[^${classes[lower]}]`, true];
     }
-    if (escape in ESCAPED_CLASSES) return [ESCAPED_CLASSES[escape], true];
-    if (escape in CONTROL_ESCAPES) return [literal(CONTROL_ESCAPES[escape]), false];
+    if (Object.hasOwn(CONTROL_ESCAPES, escape)) return [literal(CONTROL_ESCAPES[escape]), false];
     if (escape === "x" || escape === "u") {
       const digits = this.#take(
         escape === "u" ? /[0-9a-fA-F]{4}/y : /\{[0-9a-fA-F]{1,6}\}|[0-9a-fA-F]{1,2}/y,
@@ -286,7 +291,7 @@ class Translator {
     const isNot = negated !== name.startsWith("{^");
     const sign = isNot ? "^" : "";
     if (key === "any") return isNot ? "[]" : "[^]";
-    if (key in NAMED_CLASSES) return `[${sign}${NAMED_CLASSES[key]}]`;
+    if (Object.hasOwn(NAMED_CLASSES, key)) return `[${sign}${NAMED_CLASSES[key]}]`;
     const capital = bare[0].toUpperCase() + bare.slice(1).toLowerCase();
     for (const property of [`\\p{${capital}}`, `\\p{sc=${capital}}`]) {
       try {
@@ -318,7 +323,7 @@ class Translator {
       const posix = this.#take(/\[:\^?\w+:\]/y);
       if (posix) {
         const name = posix.replace(/[[\]:^]/g, "");
-        if (!(name in NAMED_CLASSES)) throw this.#refuse(posix);
+        if (!Object.hasOwn(NAMED_CLASSES, name)) throw this.#refuse(posix);
         items += `[${posix[2] === "^" ? "^" : ""}${NAMED_CLASSES[name]}]`;
         continue;
       }
@@ -326,7 +331,7 @@ class Translator {
         items += this.#nested(() => this.#class());
         continue;
       }
-      const [one, isClass] = this.#character();
+      const [one, isClass] = this.#character(CLASSES_INSIDE);
       if (this.#ignoreCase && !isClass) {
         this.#checkFolds(String.fromCodePoint(parseInt(one.slice(3), 16)));
       }
@@ -334,7 +339,7 @@ class Translator {
         items += one;
         continue;
       }
-      const [last, lastIsClass] = this.#character();
+      const [last, lastIsClass] = this.#character(CLASSES_INSIDE);
       items += lastIsClass ? `${one}\\-${last}` : `${one}-${last}`;
     }
     const sign = negated ? "^" : "";

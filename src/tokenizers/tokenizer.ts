@@ -4,41 +4,70 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { parseJson } from "../formats/json_file.ts";
+import { anything, object, type Rule } from "../formats/json_rules.ts";
+import { readSmallFile } from "../formats/text_file.ts";
+import type { AddedToken } from "./added_tokens.ts";
 import { endOfTextOf } from "./end_of_text.ts";
 import { JsonTokenizer, type Tokenizer } from "./json_tokenizer.ts";
+import { vocabularyRule } from "./models/model.ts";
+import {
+  addedTokensFileRule,
+  checkClass,
+  configure,
+  namedTokens,
+  type SideFiles,
+  specialTokensRule,
+  tokenizerConfigRule,
+} from "./tokenizer_config.ts";
 import { byteLevelJson } from "./tokenizer_json.ts";
-import { type BertTokenizerConfig, vocabularyTextJson } from "./word_piece_json.ts";
+import { vocabularyTextJson } from "./word_piece_json.ts";
 
 export { type DecodeOptions, JsonTokenizer, type Tokenizer } from "./json_tokenizer.ts";
 
 /**
  * Loads a tokenizer from a file, or from a directory with `tokenizer.json`, with GPT-2's
- * `vocab.json` and `merges.txt`, or with BERT's `vocab.txt`. Which token ends a text is what
+ * `vocab.json` and `merges.txt`, or with BERT's `vocab.txt`. In a directory, `tokenizer_config.json`,
+ * `special_tokens_map.json` and `added_tokens.json` count too. Which token ends a text is what
  * `generation_config.json`, `config.json` or `tokenizer_config.json` beside it say.
  *
  * @throws {VitrailError} if there is none, or it cannot be understood.
  */
+// deno-lint-ignore require-await -- a fault is a rejection, as callers have it
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  const tokenizer = await openTokenizer(path);
+  const tokenizer = openTokenizer(path);
   const directory = path.endsWith(".json") ? path.replace(/[^/]*$/, ".") : path;
-  tokenizer.endOfText = endOfTextOf(directory, tokenizer);
+  tokenizer.endOfText = endOfTextOf(directory, {
+    vocabularySize: tokenizer.vocabularySize,
+    endOfText: tokenizer.endOfText,
+    // A token that a configuration adds to the vocabulary is none that a model learnt to write.
+    tokenToId: (token) => hasToken(tokenizer, token) ? tokenizer.tokenToId(token) : undefined,
+  });
   return tokenizer;
 }
 
-async function openTokenizer(path: string): Promise<JsonTokenizer> {
-  const text = path.endsWith(".json") ? await read(path) : undefined;
-  if (text !== undefined) return new JsonTokenizer(parse(text, path), path);
-  const inside = `${path}/tokenizer.json`;
-  const json = await read(inside);
-  if (json !== undefined) return new JsonTokenizer(parse(json, inside), inside);
-  const lines = await read(`${path}/vocab.txt`);
-  if (lines !== undefined) {
-    const config = `${path}/tokenizer_config.json`;
-    const settings = parse(await read(config) ?? "{}", config) as BertTokenizerConfig;
-    return new JsonTokenizer(vocabularyTextJson(lines, settings), `${path}/vocab.txt`);
+function hasToken(tokenizer: JsonTokenizer, token: string): boolean {
+  const id = tokenizer.tokenToId(token);
+  return id !== undefined && id < tokenizer.ownSize;
+}
+
+function openTokenizer(path: string): JsonTokenizer {
+  if (path.endsWith(".json")) {
+    const bytes = readIfThere(path);
+    if (bytes) return new JsonTokenizer(parseJson(bytes, anything, { shown: path }), path);
   }
-  const [vocabulary, merges] = [await read(`${path}/vocab.json`), await read(`${path}/merges.txt`)];
-  if (vocabulary === undefined || merges === undefined) {
+  const files = sideFiles(path);
+  const whole = `${path}/tokenizer.json`;
+  const json = readIfThere(whole);
+  if (json) return open(parseJson(json, anything, { shown: whole }), files, whole);
+  const pieces = readIfThere(`${path}/vocab.txt`);
+  if (pieces) {
+    checkClass("vocab.txt", path, files);
+    return open(vocabularyTextJson(textOf(pieces), files), files, `${path}/vocab.txt`);
+  }
+  const vocab = readIfThere(`${path}/vocab.json`);
+  const merges = readIfThere(`${path}/merges.txt`);
+  if (!vocab || !merges) {
     throw new VitrailError(
       `Cannot find a tokenizer in ${path}: wanted tokenizer.json, or vocab.json and ` +
         "merges.txt, or vocab.txt; " +
@@ -46,34 +75,63 @@ async function openTokenizer(path: string): Promise<JsonTokenizer> {
         "has it",
     );
   }
-  return new JsonTokenizer(
-    byteLevelJson({
-      vocabulary: parse(vocabulary, `${path}/vocab.json`) as Record<string, number>,
-      merges: merges.split("\n").filter((line) => line !== "" && !line.startsWith("#version")),
-      specialTokens: ["<|endoftext|>"],
-    }),
-    `${path}/vocab.json`,
+  checkClass("vocab.json", path, files);
+  const own = byteLevelJson({
+    vocabulary: parseJson(textOf(vocab), vocabularyRule, { shown: `${path}/vocab.json` }),
+    // Lines may end as on Windows.
+    merges: textOf(merges).replace(/\r?\n$/, "").split(/\r?\n/),
+    specialTokens: ["<|endoftext|>"],
+  });
+  return open(own, files, `${path}/vocab.json and merges.txt`);
+}
+
+/** A tokenizer with what the files beside it say, and the ids that this gives to added tokens. */
+function open(json: unknown, files: SideFiles, source: string): JsonTokenizer {
+  const configured = configure(json, files) as { added_tokens?: AddedToken[] };
+  const tokenizer = new JsonTokenizer(configured, source);
+  if (configured.added_tokens === (json as typeof configured).added_tokens) {
+    tokenizer.namedTokens = namedTokens(files);
+    return tokenizer;
+  }
+  const byContent = new Map<string, AddedToken>();
+  for (const token of configured.added_tokens ?? []) {
+    const id = tokenizer.tokenToId(token.content);
+    if (id !== undefined) byContent.set(token.content, { ...token, id });
+  }
+  const added_tokens = [...byContent.values()].sort((a, b) => a.id - b.id);
+  const settled = new JsonTokenizer({ ...configured, added_tokens }, source);
+  const own = (json as typeof configured).added_tokens ?? [];
+  settled.ownSize = own.reduce(
+    (most, { content }) => Math.max(most, tokenizer.tokenToId(content)! + 1),
+    settled.modelSize,
   );
+  settled.namedTokens = namedTokens(files);
+  return settled;
 }
 
-/** A file's text; nothing if there is no such file. */
-async function read(file: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(file);
-  } catch (cause) {
-    const { NotFound, NotADirectory, IsADirectory } = Deno.errors;
-    if ([NotFound, NotADirectory, IsADirectory].some((kind) => cause instanceof kind)) {
-      return undefined;
-    }
-    throw new VitrailError(`Cannot read the tokenizer ${file}: ${(cause as Error).message}`);
-  }
+function sideFiles(path: string): SideFiles {
+  const read = <T>(name: string, rule: Rule<T>): T | undefined => {
+    const bytes = readIfThere(`${path}/${name}`);
+    return bytes && parseJson(textOf(bytes), rule, { shown: `${path}/${name}` });
+  };
+  return {
+    config: read("tokenizer_config.json", tokenizerConfigRule),
+    specialTokens: read("special_tokens_map.json", specialTokensRule),
+    addedTokens: read("added_tokens.json", addedTokensFileRule),
+    modelType: read("config.json", object({ model_type: anything }))?.model_type,
+  };
 }
 
-function parse(text: string, path: string): unknown {
+/** A file's text without the mark that some editors put before it. */
+const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** A file's bytes; nothing if there is no such file. */
+function readIfThere(file: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    return JSON.parse(text);
+    if (!Deno.statSync(file).isFile) return undefined;
   } catch (cause) {
-    const reason = (cause as Error).message.replace(/\s+/g, " ");
-    throw new VitrailError(`Cannot read ${path}: it is not JSON (${reason})`);
+    const { NotFound, NotADirectory } = Deno.errors;
+    if (cause instanceof NotFound || cause instanceof NotADirectory) return undefined;
   }
+  return readSmallFile(file);
 }

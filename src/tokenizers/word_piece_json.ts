@@ -4,6 +4,8 @@
  * @module
  */
 
+import { namedTokens, type SideFiles } from "./tokenizer_config.ts";
+
 /** BERT's special tokens, in the order of their ids. */
 export const BERT_SPECIAL_TOKENS: readonly string[] = [
   "[PAD]",
@@ -23,25 +25,19 @@ export interface WordPieceJsonOptions {
   stripAccents?: boolean | null;
   /** Whether each Chinese character is a word. */
   handleChineseChars?: boolean;
-}
-
-/** What a `tokenizer_config.json` says of BERT's words. */
-export interface BertTokenizerConfig {
-  /** Whether letters become lower case; true if absent. */
-  do_lower_case?: boolean;
-  /** Whether accents go; as letters become lower case if absent. */
-  strip_accents?: boolean | null;
-  /** Whether each Chinese character is a word; true if absent. */
-  tokenize_chinese_chars?: boolean;
+  /** Tokens that stand for `unk_token`, `cls_token` and `sep_token` in place of BERT's. */
+  roles?: Readonly<Record<string, string>>;
 }
 
 /** `tokenizer.json` of BERT's older directories: `vocab.txt`, with a piece a line. */
-export function vocabularyTextJson(text: string, config: BertTokenizerConfig = {}): unknown {
-  const pieces = text.replace(/\r?\n$/, "").split(/\r?\n/);
+export function vocabularyTextJson(text: string, files: SideFiles = {}): unknown {
+  const pieces = text.replace(/(?:\r\n|\r|\n)$/, "").split(/\r\n|\r|\n/);
+  const { config = {} } = files;
   return wordPieceJson(pieces, {
-    lowercase: config.do_lower_case,
+    lowercase: config.do_lower_case ?? undefined,
     stripAccents: config.strip_accents,
-    handleChineseChars: config.tokenize_chinese_chars,
+    handleChineseChars: config.tokenize_chinese_chars ?? undefined,
+    roles: namedTokens(files),
   });
 }
 
@@ -51,10 +47,11 @@ export function wordPieceJson(
   options: WordPieceJsonOptions = {},
 ): unknown {
   const { specialTokens = BERT_SPECIAL_TOKENS, lowercase = true } = options;
+  const { unk_token = "[UNK]", cls_token = "[CLS]", sep_token = "[SEP]" } = options.roles ?? {};
   const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
   const special = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
   const sequence = (id: string, type_id: number) => ({ Sequence: { id, type_id } });
-  const single = [special("[CLS]", 0), sequence("A", 0), special("[SEP]", 0)];
+  const single = [special(cls_token, 0), sequence("A", 0), special(sep_token, 0)];
   return {
     version: "1.0",
     truncation: null,
@@ -79,15 +76,15 @@ export function wordPieceJson(
     post_processor: {
       type: "TemplateProcessing",
       single,
-      pair: [...single, sequence("B", 1), special("[SEP]", 1)],
+      pair: [...single, sequence("B", 1), special(sep_token, 1)],
       special_tokens: Object.fromEntries(
-        ["[CLS]", "[SEP]"].map((id) => [id, { id, ids: [vocab[id]], tokens: [id] }]),
+        [cls_token, sep_token].map((id) => [id, { id, ids: [vocab[id]], tokens: [id] }]),
       ),
     },
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
     model: {
       type: "WordPiece",
-      unk_token: "[UNK]",
+      unk_token,
       continuing_subword_prefix: "##",
       max_input_chars_per_word: 100,
       vocab,

@@ -148,7 +148,7 @@ Deno.test("files that are no tokenizer are named, with what is wrong", async () 
     });
   };
   await refused(undefined, /Cannot find a tokenizer in .*: wanted tokenizer\.json, or vocab\.json/);
-  await refused("{", /tokenizer\.json: it is not JSON/);
+  await refused("{", /tokenizer\.json: it is not valid JSON/);
   await refused("{}", /tokenizer\.json: model is absent, wanted an object/);
   await refused("null", /it holds null, wanted an object/);
   const bpe = '"model":{"vocab":{"a":1},"type":"BPE","merges":[]}';

@@ -44,6 +44,13 @@ const POSITIONS = 2 ** 29;
 
 const utf8 = new TextEncoder();
 
+/** The symbols of a word that may still merge. */
+interface Symbols {
+  ids: number[];
+  begins: number[];
+  ends: number[];
+}
+
 /** A byte-pair encoding. */
 export class BytePairModel implements Model {
   readonly vocabulary: ReadonlyMap<string, number>;
@@ -109,22 +116,23 @@ export class BytePairModel implements Model {
         return;
       }
     }
-    const { ids, ends } = this.#characters(word);
-    this.#mergeAll(ids, ends, out);
+    this.#mergeAll(this.#characters(word), out);
   }
 
-  /** The ids that a word begins with, and where the characters of each end. */
-  #characters(word: string): { ids: number[]; ends: number[] } {
-    const [ids, ends]: number[][] = [[], []];
+  /** The ids that a word begins with, and where the characters of each begin and end. */
+  #characters(word: string): Symbols {
+    const [ids, begins, ends]: number[][] = [[], [], []];
     let end = 0;
     // Unknown characters that are yet to be written.
-    let pending = false;
-    let pendingEnd = 0;
+    let pending: [begin: number, end: number] | undefined;
+    const put = (id: number, begin: number, end: number): void => {
+      ids.push(id);
+      begins.push(begin);
+      ends.push(end);
+    };
     const flush = (): void => {
-      if (!pending) return;
-      ids.push(this.#unknown());
-      ends.push(pendingEnd);
-      pending = false;
+      if (pending) put(this.#unknown(), ...pending);
+      pending = undefined;
     };
     for (const character of word) {
       const begin = end;
@@ -134,25 +142,22 @@ export class BytePairModel implements Model {
       const id = this.vocabulary.get(spelt);
       if (id !== undefined) {
         flush();
-        ids.push(id);
-        ends.push(end);
+        put(id, begin, end);
         continue;
       }
       const bytes = this.#bytes && Array.from(utf8.encode(spelt), (byte) => this.#bytes![byte]);
       if (bytes?.every((id) => id >= 0)) {
         // As the library does, bytes overtake unknown characters that stand before them.
-        ids.push(...bytes);
-        ends.push(...bytes.map(() => end));
+        for (const byte of bytes) put(byte, begin, end);
         continue;
       }
       this.#onUnknown(character);
       if (this.#unknownToken === undefined) continue;
       if (!this.#fuses) flush();
-      pending = true;
-      pendingEnd = end;
+      pending = [pending?.[0] ?? begin, end];
     }
     flush();
-    return { ids, ends };
+    return { ids, begins, ends };
   }
 
   #unknown(): number {
@@ -161,7 +166,7 @@ export class BytePairModel implements Model {
     return id;
   }
 
-  #mergeAll(ids: number[], ends: number[], out: Pieces): void {
+  #mergeAll({ ids, begins, ends }: Symbols, out: Pieces): void {
     const { length } = ids;
     // Neighbours, as lists that merged symbols are taken out of.
     const next = Int32Array.from({ length }, (_, i) => i + 1);
@@ -191,11 +196,9 @@ export class BytePairModel implements Model {
       if (before[at] >= 0) offer(before[at]);
       offer(at);
     }
-    let begin = 0;
     for (let i = 0; i < length; i = next[i]) {
       out.ids.push(ids[i]);
-      out.spans?.push([begin, ends[i]]);
-      begin = ends[i];
+      out.spans?.push([begins[i], ends[i]]);
     }
   }
 }
