@@ -211,19 +211,22 @@ export function parseGpt2Config(
   return config;
 }
 
-/** The method that quantized models of Vitrail name; the file of the weights says the rest. */
-const METHOD = "vitrail";
+/** What quantized models are marked with; the file of the weights says the rest. */
+const OURS = "vitrail";
 
+/**
+ * Without a `quant_method`, which makes `transformers` refuse the directory: of a method that it does not know
+ * it only says so, and computes with weights of its own.
+ */
 function quantizationConfig({ format, group }: Packing): Record<string, unknown> {
-  return { group_size: group, quant_method: METHOD, weights: format };
+  return { format: OURS, group_size: group, weights: format };
 }
 
 /** The file without the integers that are Vitrail's own, which no family's check has to know. */
 function withoutOurs(json: Gpt2ConfigJson): Gpt2ConfigJson {
   const { quantization_config: packing, ...rest } = json;
-  return (packing as Record<string, unknown> | null | undefined)?.quant_method === METHOD
-    ? rest
-    : json;
+  const { format, quant_method: earlier } = (packing ?? {}) as Record<string, unknown>;
+  return [format, earlier].includes(OURS) ? rest : json;
 }
 
 function withinVocabulary(

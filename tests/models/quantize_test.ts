@@ -127,7 +127,7 @@ Deno.test("files: read and written again byte for byte, with the same logits", a
     const json = JSON.parse(Deno.readTextFileSync(place.at("a/config.json")));
     assert.deepEqual(json.quantization_config, {
       group_size: 64,
-      quant_method: "vitrail",
+      format: "vitrail",
       weights: format,
     });
     assert.throws(() => loadGpt(device, place.at("a"), { weights: "int8" }), {
