@@ -23,9 +23,10 @@ export async function* decoded(
   stream: ReadableStream<Uint8Array>,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
-  const refuse = (at: number): VitrailError =>
+  const refuse = (at: number, found = ""): VitrailError =>
     new VitrailError(
-      `Cannot read ${name}: it is not UTF-8 text (byte ${at}); give a text file, or convert it first`,
+      `Cannot read ${name}: it is not UTF-8 text (byte ${at})${found}; give a text file, or convert it ` +
+        "first",
     );
   let read = 0;
   try {
@@ -34,7 +35,9 @@ export async function* decoded(
       try {
         text = decoder.decode(bytes, { stream: true });
       } catch {
-        throw refuse(read + firstBroken(bytes));
+        throw isUtf16(bytes) && read === 0
+          ? refuse(0, " but UTF-16")
+          : refuse(read + firstBroken(bytes));
       }
       if (text.includes("\0")) throw refuse(read + bytes.indexOf(0));
       read += bytes.length;
@@ -49,6 +52,11 @@ export async function* decoded(
   } catch {
     throw refuse(read);
   }
+}
+
+/** Whether bytes begin with the byte-order mark of UTF-16, which is what Excel's "Unicode text" is. */
+function isUtf16([first, second]: Uint8Array): boolean {
+  return first === 0xff && second === 0xfe || first === 0xfe && second === 0xff;
 }
 
 /** Where bytes stop being UTF-8, after the end of a character that may have begun before them. */

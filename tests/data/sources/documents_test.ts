@@ -69,6 +69,7 @@ Deno.test("what is no text is refused, with the byte that is wrong", async () =>
     "latin1.txt": Uint8Array.of(0x63, 0x61, 0x66, 0xe9, 0x0a),
     "long.txt": Uint8Array.from([...long.subarray(0, at + 1), ...long.subarray(at + 2)]),
     "cut.txt": Uint8Array.of(0x61, 0xe2, 0x82),
+    "excel.txt": Uint8Array.of(0xff, 0xfe, 0x61, 0),
     "empty.txt": "",
     "blank.txt": " \n\n\t",
     "empty.jsonl": "\n",
@@ -79,6 +80,7 @@ Deno.test("what is no text is refused, with the byte that is wrong", async () =>
   await refused("latin1.txt", /not UTF-8 text \(byte 4\)/);
   await refused("long.txt", new RegExp(`not UTF-8 text \\(byte ${at + 2}\\)`));
   await refused("cut.txt", /not UTF-8 text \(byte 3\)/);
+  await refused("excel.txt", /not UTF-8 text \(byte 0\) but UTF-16; give a text file, or convert/);
   for (const name of ["empty.txt", "blank.txt", "empty.jsonl", "folder"]) {
     await refused(name, /Cannot use .*: it holds no text; give a text with words in it/);
   }
