@@ -167,19 +167,24 @@ Deno.test("values are those that commander finds", () => {
   let seen: Record<string, unknown> = {};
   for (
     const args of [
-      "generate --model a --stop x --model b",
-      "generate --model=a=b --prompt x --stop y z --no-tune",
-      "generate --model --prompt --prompt y",
-      "generate --model a --prompt -",
+      "--data a --prompt x --data b",
+      "--data=a=b --special y z --no-tune",
+      "--data --out --out y",
+      "--data a --out -",
+      "--special a b --data c --special d",
     ]
   ) {
-    const fresh = createProgram();
-    const generate = fresh.commands.find((one) => one.name() === "generate")!;
-    generate.action((flags) => void (seen = flags));
-    fresh.parse(args.split(" "), { from: "user" });
-    const { named } = parseArguments(args.split(" "), TABLE as FlagTable);
-    const model = named.filter(({ flag }) => flag === "--model").map(({ path }) => path);
-    assert.deepEqual(model, [seen.model], args);
+    const line = ["tokenizer", "train", "--out", "o", ...args.split(" ")];
+    const program = createProgram();
+    const tokenizer = program.commands.find((one) => one.name() === "tokenizer")!;
+    const train = tokenizer.commands.find((one) => one.name() === "train")!;
+    train.allowUnknownOption().allowExcessArguments().action((flags) => void (seen = flags));
+    program.parse(line, { from: "user" });
+    const { named } = parseArguments(line, TABLE as FlagTable);
+    for (const name of ["data", "out"]) {
+      const values = named.filter(({ flag }) => flag === `--${name}`).map(({ path }) => path);
+      assert.deepEqual(values, [seen[name]], `${args}: ${name}`);
+    }
   }
 });
 

@@ -51,7 +51,7 @@ export interface StreamIndex {
 /** `tokens.json` of a tokenized corpus. */
 export interface DatasetIndex {
   /** Tells this file from others of its name. */
-  format: typeof FORMAT;
+  format: "vitrail.tokens.1";
   /** Where the text is from, in words. */
   source?: string;
   /** Hash of all that decides the tokens; another text or tokenizer has another. */
