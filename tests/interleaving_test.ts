@@ -247,6 +247,19 @@ Deno.test("figures that are read while steps go on belong to their steps", async
   assert.deepEqual(await figuresOf(true), alone);
 });
 
+Deno.test("steps beyond those whose figures there is room for are refused", async () => {
+  using own = new Gpt(device, config, freshWeights(3));
+  using trainer = new Trainer(languageModelling(own, 8));
+  const batch = { inputs: new Uint32Array(8), targets: new Int32Array(8) };
+  while (!trainer.full) trainer.step([batch], 1e-3);
+  assert.throws(
+    () => trainer.step([batch], 1e-3),
+    /^VitrailError: Cannot make a step: the figures/,
+  );
+  assert.equal((await trainer.figures()).length, 32);
+  trainer.step([batch], 1e-3);
+});
+
 Deno.test("two lists of calls that are noted at once have what ran during each", async () => {
   const { variants } = device;
   const run = (): void => {

@@ -9,6 +9,7 @@ import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
 import { checkedModel, loadAdaptedBert, loadAdaptedGpt } from "../models/adapted_models.ts";
 import { Gpt } from "../models/gpt.ts";
+import { handOver } from "../models/hand_over.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
 import { encodePair } from "../tokenizers/bert_encoder.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
@@ -154,12 +155,14 @@ export async function loadSubject(
   const tokenizer = await loadTokenizer(found.model);
   const load = modelFamily(found.model) === "gpt2" ? loadAdaptedGpt : loadAdaptedBert;
   const { model } = load(device, found.model, found.adapter);
-  const { vocabularySize } = model.config;
-  if (tokenizer.vocabularySize > vocabularySize) {
-    throw new VitrailError(
-      `Cannot probe ${directory}: the tokenizer has ${tokenizer.vocabularySize} tokens and the model ` +
-        `a vocabulary of ${vocabularySize}; both must belong together`,
-    );
-  }
-  return new ProbeSubject(model, tokenizer);
+  return handOver(model, () => {
+    const { vocabularySize } = model.config;
+    if (tokenizer.vocabularySize > vocabularySize) {
+      throw new VitrailError(
+        `Cannot probe ${directory}: the tokenizer has ${tokenizer.vocabularySize} tokens and the ` +
+          `model a vocabulary of ${vocabularySize}; both must belong together`,
+      );
+    }
+    return new ProbeSubject(model, tokenizer);
+  });
 }

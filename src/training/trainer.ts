@@ -109,7 +109,7 @@ export class Trainer<B> implements Disposable {
    * Records one step from as many batches as there are micro-steps. Each term of the loss is the mean over
    * its targets in all batches, so that a target counts the same in a batch with many as in one with few.
    *
-   * @throws {VitrailError} at another number of batches
+   * @throws {VitrailError} at another number of batches, or if the ring is `full`
    */
   step(batches: B[], learningRate: number): void {
     const { device, terms } = this.task;
@@ -117,6 +117,12 @@ export class Trainer<B> implements Disposable {
       throw new VitrailError(
         `Cannot make a step from ${batches.length} batches: ` +
           `the trainer's accumulation is ${this.#accumulation}, wanted as many`,
+      );
+    }
+    if (this.full) {
+      throw new VitrailError(
+        `Cannot make a step: the figures of ${RING} steps wait, and there is room for no more; ` +
+          "read them with figures() first",
       );
     }
     const counts = batches.map((batch) => this.task.targetCounts(batch));

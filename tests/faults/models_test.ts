@@ -17,6 +17,7 @@ import {
   loadBert,
   loadGpt,
   loadSequenceClassifier,
+  loadSubject,
   loadTextClassifier,
   MaskFiller,
   mergeAdapter,
@@ -44,6 +45,7 @@ import {
   ids,
   labels,
   model,
+  refused,
   settings,
   testCalls,
   tokenizer,
@@ -173,6 +175,13 @@ testCalls({
     "loadTextClassifier": async () => {
       using classifier = await loadTextClassifier(device, fixture("pairs/gpt"));
       await classifier.classify([["a", "b"]]);
+    },
+    "loadSubject, beside a tokenizer of another model": async () => {
+      const folder = `${directory}/subject`;
+      Deno.mkdirSync(folder, { recursive: true });
+      await saveGpt(model, folder);
+      Deno.writeTextFileSync(`${folder}/tokenizer.json`, JSON.stringify(wordings.toJson()));
+      await refused(() => loadSubject(device, folder));
     },
     "HeldOutLogits": async () => {
       using classifier = loadSequenceClassifier(device, fixture("gpt2_classifier/single"));
