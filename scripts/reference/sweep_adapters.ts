@@ -2,7 +2,7 @@
  * Opens every adapter that make_adapter_sweep.py made, and prints those that are neither equal to PEFT within
  * 1e-5 nor refused by the name of what was changed.
  *
- *     deno run -A scripts/reference/sweep_adapters.ts OUT [PATTERN]
+ *     deno run --allow-read --allow-env scripts/reference/sweep_adapters.ts OUT [PATTERN]
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * Opens every directory that make_config_sweep.py made, and prints those that are neither equal to
  * transformers within 1e-5 nor refused by the name of what was changed.
  *
- *     deno run -A scripts/reference/sweep_configs.ts OUT [PATTERN]
+ *     deno run --allow-read --allow-env scripts/reference/sweep_configs.ts OUT [PATTERN]
  *
  * @module
  */
