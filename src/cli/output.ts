@@ -125,9 +125,8 @@ export function claimDirectory(
   makeOutput(directory, options.flag);
   const lock = lockDirectory(directory);
   removeLeftovers(directory);
-  const { abandoned } = lock;
-  const unfinished = abandoned !== undefined && abandoned.writing &&
-    commandName(abandoned.command) === commandName(ownCommand());
+  const unfinished = lock.unfinished !== undefined &&
+    commandName(lock.unfinished) === commandName(ownCommand());
   if (!unfinished) refuseToReplace(replaces.map((name) => `${directory}/${name}`), options);
   lock.beginWriting();
   return { unfinished };

@@ -11,8 +11,8 @@ export interface LockHolder {
   since: string;
   /** Its command, as a user would type it. */
   command: string;
-  /** Whether it has begun to write outputs. */
-  writing: boolean;
+  /** The command that has begun to write outputs and not come to its end: its own, or a killed one's. */
+  unfinished?: string;
 }
 
 /** The name of the lock within its directory. Removed again when its holder ends in order. */
@@ -21,7 +21,7 @@ export const LOCK_FILE = ".vitrail.lock";
 /**
  * A directory that one process writes to. The operating system holds the lock on an open file and frees it
  * with the process, so a killed one leaves no lock behind. Its file stays, and tells the next holder what
- * was cut short: see {@linkcode DirectoryLock.abandoned}.
+ * was cut short: see {@linkcode DirectoryLock.unfinished}.
  *
  * @example
  * ```ts
@@ -32,8 +32,8 @@ export const LOCK_FILE = ".vitrail.lock";
  * ```
  */
 export class DirectoryLock implements Disposable {
-  /** The holder before, if it was killed while it held this lock. */
-  readonly abandoned: LockHolder | undefined;
+  /** The command of an earlier holder that was killed while it wrote outputs; none if all were finished. */
+  readonly unfinished: string | undefined;
   readonly #path: string;
   readonly #holder: LockHolder;
   #file: Deno.FsFile | undefined;
@@ -46,17 +46,18 @@ export class DirectoryLock implements Disposable {
    */
   constructor(directory: string, command: string) {
     this.#path = `${directory}/${LOCK_FILE}`;
-    this.#holder = { pid: Deno.pid, since: new Date().toISOString(), command, writing: false };
+    this.#holder = { pid: Deno.pid, since: new Date().toISOString(), command };
     const file = lockedFile(this.#path);
     if (file === undefined) throw new VitrailError(refusal(directory, this.#path));
     this.#file = file;
-    this.abandoned = readHolder(this.#path);
+    // Kept until outputs are written again: this process may be killed before.
+    this.unfinished = this.#holder.unfinished = readHolder(this.#path)?.unfinished;
     this.#write();
   }
 
   /** Notes that outputs are being written from now on. */
   beginWriting(): void {
-    this.#holder.writing = true;
+    this.#holder.unfinished = this.#holder.command;
     this.#write();
   }
 
@@ -76,9 +77,10 @@ export class DirectoryLock implements Disposable {
   #write(): void {
     const bytes = new TextEncoder().encode(JSON.stringify(this.#holder) + "\n");
     try {
-      this.#file!.truncateSync();
+      // Cut off last: a process that is killed in between leaves a whole first line.
       this.#file!.seekSync(0, Deno.SeekMode.Start);
       this.#file!.writeSync(bytes);
+      this.#file!.truncateSync(bytes.length);
     } catch {
       // A full disk: the lock holds without its words, and the outputs will say what is wrong.
     }
@@ -152,9 +154,12 @@ function isAt(file: Deno.FsFile, path: string): boolean {
 function readHolder(path: string, patience = 0): LockHolder | undefined {
   for (let tries = 0; tries <= patience; tries++) {
     try {
-      const { pid, since, command, writing } = JSON.parse(Deno.readTextFileSync(path));
+      const { pid, since, command, unfinished } = JSON.parse(
+        Deno.readTextFileSync(path).split("\n", 1)[0],
+      );
       if (Number.isSafeInteger(pid) && !Number.isNaN(Date.parse(since))) {
-        return { pid, since, command: String(command), writing: writing === true };
+        const cut = typeof unfinished === "string" ? { unfinished } : {};
+        return { pid, since, command: String(command), ...cut };
       }
     } catch {
       // Empty as yet, of another kind, or, on Windows, not to be read while it is locked.

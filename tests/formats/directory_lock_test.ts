@@ -4,12 +4,12 @@ import { VitrailError } from "../../src/errors.ts";
 import { DirectoryLock, LOCK_FILE, refuseLocked } from "../../src/formats/directory_lock.ts";
 
 /** Takes the lock of a folder in a process of its own, and holds it until it is killed. */
-async function holder(folder: string): Promise<Deno.ChildProcess> {
+async function holder(folder: string, then = ".beginWriting()"): Promise<Deno.ChildProcess> {
   const source = new URL("../../src/formats/directory_lock.ts", import.meta.url);
   const code = `
     import { DirectoryLock } from "${source}";
     try {
-      new DirectoryLock(${JSON.stringify(folder)}, "train --out x").beginWriting();
+      new DirectoryLock(${JSON.stringify(folder)}, "train --out x")${then};
       console.log("locked");
       setInterval(() => {}, 1000);
     } catch (error) {
@@ -43,7 +43,7 @@ Deno.test("a second writer is refused by the first one's process, time and comma
   assert.deepEqual([...Deno.readDirSync(folder)], []);
   refuseLocked(folder);
   using lock = new DirectoryLock(folder, "train");
-  assert.equal(lock.abandoned, undefined);
+  assert.equal(lock.unfinished, undefined);
   lock[Symbol.dispose]();
   Deno.removeSync(folder, { recursive: true });
 });
@@ -64,14 +64,18 @@ Deno.test("of processes that start together one wins; killed, it leaves no lock,
   children[winner].kill("SIGKILL");
   await Promise.all(children.map(({ status }) => status));
   assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), [LOCK_FILE]);
+  // Also to the one after the next, which is killed before it writes.
+  const next = await holder(folder, "");
+  assert.equal(await firstLine(next), "locked\n");
+  next.kill("SIGKILL");
+  await next.status;
   using lock = new DirectoryLock(folder, "train");
-  assert.equal(lock.abandoned?.pid, pid);
-  assert.equal(lock.abandoned?.writing, true);
+  assert.equal(lock.unfinished, "train --out x");
   lock[Symbol.dispose]();
   // A file of that name that is none of ours is no holder.
   Deno.writeTextFileSync(`${folder}/${LOCK_FILE}`, "[]");
   using odd = new DirectoryLock(folder, "train");
-  assert.equal(odd.abandoned, undefined);
+  assert.equal(odd.unfinished, undefined);
   odd[Symbol.dispose]();
   Deno.removeSync(folder, { recursive: true });
 });
