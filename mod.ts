@@ -123,7 +123,9 @@ export {
 } from "./src/formats/safetensors.ts";
 
 // Writing.
-export { generate, type GenerateOptions } from "./src/generation/generate.ts";
+export { generate, generateSequences, type Prompts } from "./src/generation/generate.ts";
+export type { BeamOptions, GenerateOptions } from "./src/generation/generate_options.ts";
+export type { GeneratedSequence } from "./src/generation/chooser.ts";
 export { type WriteOptions, writeText } from "./src/generation/write.ts";
 export {
   classifyAndWrite,

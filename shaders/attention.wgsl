@@ -168,13 +168,14 @@ fn score(p: Place, product: vec4f, q: vec4u, k: vec4u) -> vec4f {
     let i = p.b * p.size.mask_batch + p.h * p.size.mask_head + min(q, vec4u(p.size.time - 1u)) * p.size.mask_query + min(k, vec4u(p.size.time - 1u));
     s += vec4f(mask[i.x], mask[i.y], mask[i.z], mask[i.w]);
   }
-  var seen = (k < vec4u(p.size.time)) & (q < vec4u(p.size.time)) & (s > vec4f(MASKED));
-  if (causal) { seen = seen & (k <= q); }
-  return select(vec4f(LOWEST), s, seen);
+  // Asked in the negative, so that a score that is no number stays one and is not taken for a hidden one.
+  var hidden = (k >= vec4u(p.size.time)) | (q >= vec4u(p.size.time)) | (s <= vec4f(MASKED));
+  if (causal) { hidden = hidden | (k > q); }
+  return select(s, vec4f(LOWEST), hidden);
 }
 
 /// exp(s - most), zero where the key is not seen.
-fn weights(s: vec4f, most: vec4f) -> vec4f { return select(vec4f(), exp(s - most), s > vec4f(MASKED)); }
+fn weights(s: vec4f, most: vec4f) -> vec4f { return select(exp(s - most), vec4f(), s <= vec4f(MASKED)); }
 
 fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
 fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
@@ -226,10 +227,10 @@ fn absorb(p: Place, m: Mixture, raw: mat4x4f, first: u32, key: u32, values: Head
 /// Writes queries first..first+3, as far as there are such.
 fn finish(p: Place, m: Mixture, first: u32) {
   if (first >= p.size.time) { return; }
-  let some = m.sum > vec4f();
-  let ends = select(vec4f(), m.most + log(m.sum), some);
+  let none = m.sum <= vec4f();
+  let ends = select(m.most + log(m.sum), vec4f(), none);
   let i = statistics_of(p, first);
-  store_rows(p, first, out_rows_of(p, first) + p.slice * chunks, scaled(m.head, select(vec4f(), 1.0 / m.sum, some)));
+  store_rows(p, first, out_rows_of(p, first) + p.slice * chunks, scaled(m.head, select(1.0 / m.sum, vec4f(), none)));
   if (p.slice > 0u) { return; }
   log_sum_exp[i.x] = ends.x;  if (first + 1u < p.size.time) { log_sum_exp[i.y] = ends.y; }
   if (first + 2u < p.size.time) { log_sum_exp[i.z] = ends.z; }  if (first + 3u < p.size.time) { log_sum_exp[i.w] = ends.w; }

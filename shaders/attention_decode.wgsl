@@ -16,6 +16,9 @@
 //   values:  texel (slot·capacity + t)·quads + d, so that lanes, which differ in d, do
 // Their texels are four f32, or four f16 (see src/gpu/kernel.ts): textureLoad gives f32 of both.
 // capacity is a multiple of four. A batch of one qkv may fill several sequences (`sources`).
+// pads: (batch), if `ragged`: how many positions fewer than `past` a sequence has filled.
+// rows: (batch, capacity), if `indirect`: whose keys and values stand for a sequence's at each position, so
+// that beams can change places without moving what they have in the cache.
 // out: (batch, heads·head_size).
 
 struct Shape {
@@ -39,12 +42,17 @@ override teams: u32 = lanes / quads;
 override tile: u32 = 256;
 /// Whether texels are written as f16.
 override half: bool = false;
+override ragged: bool = false;
+override indirect: bool = false;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read> qkv: array<f32>;
 @group(0) @binding(2) var keys: texture_2d<f32>;
 @group(0) @binding(3) var values: texture_2d<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
+
+@group(0) @binding(5) var<storage, read> pads: array<u32>;
+@group(0) @binding(6) var<storage, read> rows: array<u32>;
 
 @group(0) @binding(2) var new_keys: texture_storage_2d<rgba32float, write>;
 @group(0) @binding(3) var new_values: texture_storage_2d<rgba32float, write>;
@@ -53,6 +61,22 @@ fn place(i: u32) -> vec2u { return vec2u(i & 2047u, i >> 11u); }
 
 fn key(i: u32) -> vec4f { return textureLoad(keys, place(i), 0); }
 fn value(i: u32) -> vec4f { return textureLoad(values, place(i), 0); }
+
+/// Positions that sequence b has filled, of a cache in which the longest has filled `past`.
+fn filled(b: u32, past: u32) -> u32 {
+  if (!ragged) { return past; }
+  return past - pads[b];
+}
+
+/// The slots in which the keys and values of sequence b lie at four positions.
+fn slots(b: u32, head: u32, t: vec4u, size: Shape) -> vec4u {
+  var row = vec4u(b);
+  if (indirect) {
+    let i = b * size.capacity + t;
+    row = vec4u(rows[i.x], rows[i.y], rows[i.z], rows[i.w]);
+  }
+  return (size.layer * size.batch + row) * size.heads + head;
+}
 
 /// Channels 4d..4d+3 of a head whose first number is qkv[at], zeros past its last.
 fn four(at: u32, d: u32, head_size: u32) -> vec4f {
@@ -84,7 +108,9 @@ fn append(@builtin(global_invocation_id) id: vec3u) {
   let row = (b % size.sources) * size.time + id.y;
   let at = layer * size.layer_stride + row * 3u * channels + head * size.head_size;
   let to = slot + size.layer * size.batch * size.heads;
-  let t = size.past + id.y;
+  let t = filled(b, size.past) + id.y;
+  // A sequence that has ended is written on beside others that have not, up to the end of the cache.
+  if (t >= size.capacity) { return; }
   let k = storable(four(at + channels, d, size.head_size));
   let v = storable(four(at + 2u * channels, d, size.head_size));
   textureStore(new_keys, place((to * quads + d) * size.capacity + t), k);
@@ -128,7 +154,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
   let b = group.y;
   let channels = size.heads * size.head_size;
   let at = b * 3u * channels + head * size.head_size;
-  let slot = (size.layer * size.batch + b) * size.heads + head;
+  let past = min(filled(b, size.past), size.capacity);
   let team = lane / quads;
   let d = lane % quads;
 
@@ -144,17 +170,19 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
   var most = lane_sum(own, lane);
   var total = 1.0;
 
-  for (var first = 0u; first < size.past; first += tile) {
-    let fours = (min(tile, size.past - first) + 3u) / 4u;
+  for (var first = 0u; first < past; first += tile) {
+    let fours = (min(tile, past - first) + 3u) / 4u;
     var highest = -3e38;
     for (var j = lane; j < fours; j += lanes) {
       var scores = vec4f();
-      var i = slot * quads * size.capacity + first + 4u * j;
+      let four = first + 4u * j + vec4u(0, 1, 2, 3);
+      let t = min(four, vec4u(past - 1u));
+      var i = slots(b, head, t, size) * quads * size.capacity + t;
       for (var e = 0u; e < quads; e++) {
-        scores += query[e] * mat4x4f(key(i), key(i + 1u), key(i + 2u), key(i + 3u));
+        scores += query[e] * mat4x4f(key(i.x), key(i.y), key(i.z), key(i.w));
         i += size.capacity;
       }
-      scores = select(vec4f(-3e38), scores, first + 4u * j + vec4u(0, 1, 2, 3) < vec4u(size.past));
+      scores = select(vec4f(-3e38), scores, four < vec4u(past));
       weights[j] = scores;
       highest = max(highest, max(max(scores.x, scores.y), max(scores.z, scores.w)));
     }
@@ -172,8 +200,10 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
     mix *= shrink;
     if (team < teams) {
       for (var j = team; j < fours; j += teams) {
-        let i = (slot * size.capacity + first + 4u * j) * quads + d;
-        mix += mat4x4f(value(i), value(i + quads), value(i + 2u * quads), value(i + 3u * quads)) * weights[j];
+        // A weight of zero does not undo what an earlier use of the cache left past the end: 0·∞ is no number.
+        let t = min(first + 4u * j + vec4u(0, 1, 2, 3), vec4u(past - 1u));
+        let i = (slots(b, head, t, size) * size.capacity + t) * quads + d;
+        mix += mat4x4f(value(i.x), value(i.y), value(i.z), value(i.w)) * weights[j];
       }
     }
     workgroupBarrier();

@@ -64,7 +64,7 @@ fn scores(@builtin(global_invocation_id) id: vec3u) {
   for (var d = 0u; d < shape.head_size; d++) { sum += x[xi + d] * y[yj + d]; }
   sum *= shape.scale;
   if (has_mask) { sum += mask[b * shape.mask_batch + h * shape.mask_head + i * shape.mask_query + j]; }
-  out[at] = max(sum, -3e38);
+  out[at] = select(sum, -3e38, sum < -3e38);
 }
 
 fn put(at: u32, value: f32) {

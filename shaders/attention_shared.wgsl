@@ -173,13 +173,14 @@ fn score(p: Place, product: vec4f, q: vec4u, k: vec4u) -> vec4f {
     let i = p.b * shape.mask_batch + p.h * shape.mask_head + min(q, vec4u(p.time - 1u)) * shape.mask_query + min(k, vec4u(p.time - 1u));
     s += vec4f(mask[i.x], mask[i.y], mask[i.z], mask[i.w]);
   }
-  var seen = (k < vec4u(p.time)) & (q < vec4u(p.time)) & (s > vec4f(MASKED));
-  if (causal) { seen = seen & (k <= q); }
-  return select(vec4f(LOWEST), s, seen);
+  // Asked in the negative, so that a score that is no number stays one and is not taken for a hidden one.
+  var hidden = (k >= vec4u(p.time)) | (q >= vec4u(p.time)) | (s <= vec4f(MASKED));
+  if (causal) { hidden = hidden | (k > q); }
+  return select(s, vec4f(LOWEST), hidden);
 }
 
 /// exp(s - most), zero where the key is not seen.
-fn weights(s: vec4f, most: vec4f) -> vec4f { return select(vec4f(), exp(s - most), s > vec4f(MASKED)); }
+fn weights(s: vec4f, most: vec4f) -> vec4f { return select(exp(s - most), vec4f(), s <= vec4f(MASKED)); }
 
 fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
 fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
@@ -245,9 +246,9 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   found[lane] = sum;
   workgroupBarrier();
   sum = sum_found(team);
-  let some = sum > vec4f();
-  let ends = select(vec4f(), most + log(sum), some);
-  let whole = select(vec4f(), 1.0 / sum, some);
+  let none = sum <= vec4f();
+  let ends = select(most + log(sum), vec4f(), none);
+  let whole = select(1.0 / sum, vec4f(), none);
   let rows = out_rows_of(p);
   write_rows(p, rows, team, column, times(near, whole));
   write_rows(p, rows, team, column + 8u, times(far, whole));

@@ -8,8 +8,13 @@
 // A temperature of zero takes the largest, the lowest id among equals. Nothing is sorted: a threshold
 // is found bit by bit on the numbers' order-preserving integers, so equals stay or go together.
 //
+// A row with a logit that is NaN or infinite draws nothing: tokens gets NOT_FINITE, ids gets 0. Logits of
+// -infinity are ids that are hidden, unless `all_finite` says that none is.
+//
 // One workgroup handles one sequence. logits: (batch, vocabulary), overwritten. seen: the same shape,
-// 1 for ids that occurred. ids: (batch), the token drawn. tokens: (batch, capacity).
+// SEEN for ids that occurred, BANNED for ids that must not be drawn. ids: (batch), the token drawn. tokens:
+// (batch, capacity), of which it fills one column. Rows `sources` apart continue one prompt: the random numbers of a row depend on its
+// number among these, and not on the other prompts.
 
 struct Shape {
   vocabulary: u32,
@@ -21,9 +26,17 @@ struct Shape {
   temperature: f32,
   penalty: f32,
   seed: u32,
+  sources: u32,
+  column: u32,
 }
 
 override lanes: u32 = 64;
+override all_finite: bool = false;
+
+const SEEN = 1u;
+const BANNED = 2u;
+const NOT_FINITE = 0xffffffffu;
+const INFINITY = 0x7f800000u;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> logits: array<f32>;
@@ -56,6 +69,12 @@ fn lane_max(value: f32, lane: u32) -> f32 {
   let most = partial[0];
   workgroupBarrier();
   return most;
+}
+
+/// Whether a logit says that something went wrong. Asked of its bits: compilers take numbers to be finite.
+fn is_fault(l: f32) -> bool {
+  let bits = bitcast<u32>(l);
+  return (bits & INFINITY) == INFINITY && (all_finite || bits != (INFINITY | 0x80000000u));
 }
 
 /// An integer that orders as the number does.
@@ -95,14 +114,25 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
   let at = b * shape.vocabulary;
   let greedy = shape.temperature == 0;
   var most = -3e38;
+  var fault = 0.0;
   for (var i = lane; i < shape.vocabulary; i += lanes) {
     var l = logits[at + i];
-    if (seen[at + i] != 0) { l = select(l * shape.penalty, l / shape.penalty, l > 0); }
+    if (is_fault(l)) { fault = 1.0; }
+    let marks = seen[at + i];
+    if ((marks & SEEN) != 0) { l = select(l * shape.penalty, l / shape.penalty, l > 0); }
     if (!greedy) { l /= shape.temperature; }
+    if ((marks & BANNED) != 0) { l = -3e38; }
     logits[at + i] = l;
     most = max(most, l);
   }
   most = lane_max(most, lane);
+  if (lane_max(fault, lane) > 0) {
+    if (lane == 0) {
+      ids[b] = 0u;
+      tokens[b * shape.capacity + shape.column] = NOT_FINITE;
+    }
+    return;
+  }
   var kept = order(most);
   if (!greedy) {
     kept = 0u;
@@ -131,7 +161,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
   if (lane == 0) {
     var total = 0.0;
     for (var i = 0u; i < lanes; i++) { total += partial[i]; }
-    let u = f32(pcg4d(vec4u(b, shape.position, 0x5eed, shape.seed)).x >> 8u) * 0x1p-24;
+    let u = f32(pcg4d(vec4u(b / shape.sources, shape.position, 0x5eed, shape.seed)).x >> 8u) * 0x1p-24;
     // Greedy draws the first of what is kept: the largest, with the lowest id among equals.
     var left = select(u * total, 0.0, greedy);
     var owner = 0u;
@@ -148,12 +178,12 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
     for (var i = owner * run; i < stop; i++) {
       if (order(logits[at + i]) >= kept && !found) {
         let weight = exp(logits[at + i] - most);
-        last = i;
+        if (weight > 0) { last = i; }
         if (left < weight) { found = true; } else { left -= weight; }
       }
     }
     ids[b] = last;
-    seen[at + last] = 1u;
-    tokens[b * shape.capacity + shape.position] = last;
+    seen[at + last] |= SEEN;
+    tokens[b * shape.capacity + shape.column] = last;
   }
 }

@@ -63,13 +63,13 @@ fn forward(
   most = row_max(most, slot, lane);
   var sum = 0.0;
   for (var i = lane; i < shape.columns; i += lanes) {
-    sum += select(0.0, exp(x[at + i] - most), x[at + i] > MASKED);
+    sum += select(exp(x[at + i] - most), 0.0, x[at + i] <= MASKED);
   }
   sum = row_sum(sum, slot, lane);
   if (row >= shape.row_count) { return; }
-  let scale = select(0.0, 1 / sum, sum > 0);
+  let scale = select(1 / sum, 0.0, sum <= 0);
   for (var i = lane; i < shape.columns; i += lanes) {
-    out[at + i] = select(0.0, exp(x[at + i] - most) * scale, x[at + i] > MASKED);
+    out[at + i] = select(exp(x[at + i] - most) * scale, 0.0, x[at + i] <= MASKED);
   }
 }
 

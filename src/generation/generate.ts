@@ -1,156 +1,160 @@
 /**
- * Generation: tokens are drawn on the device and read back in chunks, because every read costs
+ * Generation: tokens are chosen on the device and read back in chunks, because every read costs
  * 11 ms under Deno however little it reads; and while the host waits for one chunk, the device writes
  * the next.
  *
  * @module
  */
+import { notFiniteError } from "../autograd/not_finite.ts";
 import { Run } from "../autograd/run.ts";
-import { VitrailError } from "../errors.ts";
-import { endOfTextIds } from "../formats/gpt_config.ts";
-import type { Device } from "../gpu/device.ts";
-import type { NumericArray, Tensor } from "../gpu/tensor.ts";
-import type { CacheFormat } from "../kernels/attention_decode.ts";
-import { sample, type SampleSettings } from "../kernels/sample.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { gatherRows } from "../kernels/gather_rows.ts";
 import type { Gpt } from "../models/gpt.ts";
-import { lastRow } from "./last_row.ts";
+import { BeamSearch } from "./beam_search.ts";
+import type { Chooser, GeneratedSequence, RowFault } from "./chooser.ts";
+import { checkOptions, type GenerateOptions, type GenerateSettings } from "./generate_options.ts";
+import { runAhead } from "./run_ahead.ts";
+import { Sampler } from "./sampler.ts";
 
-/** Chunks in flight, at most. */
-const MOST_AHEAD = 6;
-/** A wait for a read of more than so many milliseconds says that there could be more in flight. */
-const WAITED = 3;
-
-/** How to continue a prompt. */
-export interface GenerateOptions extends Partial<SampleSettings> {
-  /** Tokens to add, at most. */
-  maxNewTokens?: number;
-  /** Sequences to write from the one prompt. */
-  samples?: number;
-  /** A sequence ends before any of these ids: before those that end a text in the model's
-   * configuration if absent. */
-  stopIds?: readonly number[];
-  /** Called for each sequence with its new tokens as they arrive; true ends that sequence. */
-  onTokens?: (sequence: number, ids: number[]) => boolean | void;
-  /** Tokens between two reads. */
-  chunk?: number;
-  /** What keys and values are kept in: f32, or f16 for half the memory; as the weights are if absent. */
-  cache?: CacheFormat;
-}
+/** Several prompts, each of them token ids. */
+export type Prompts = readonly ArrayLike<number>[];
 
 /**
- * Continues `prompt` (token ids) and returns the new ids of each sequence, without the prompt.
+ * Continues a prompt (token ids) and returns the new ids of each sequence, without the prompt.
  *
  * @throws {VitrailError} if the prompt is empty, holds an id outside the vocabulary, or leaves no room
- * in the model's context for `maxNewTokens`.
+ * in the model's context for `maxNewTokens`; if an option is not possible; or if the model's logits are
+ * not finite, naming the layer where that begins
  */
 export async function generate(
   model: Gpt,
   prompt: ArrayLike<number>,
+  options?: GenerateOptions,
+): Promise<number[][]>;
+/**
+ * Continues several prompts side by side, of whatever lengths, and returns for each of them what it
+ * gives alone: the new ids of each sequence.
+ *
+ * @throws {VitrailError} as with a single prompt
+ */
+export async function generate(
+  model: Gpt,
+  prompts: Prompts,
+  options?: GenerateOptions,
+): Promise<number[][][]>;
+export async function generate(
+  model: Gpt,
+  given: ArrayLike<number> | Prompts,
   options: GenerateOptions = {},
-): Promise<number[][]> {
-  const { maxNewTokens = 100, samples = 1, onTokens, chunk = 16 } = options;
-  const { stopIds = endOfTextIds(model.config) } = options;
-  const settings = checkSettings(options);
-  const { contextLength, vocabularySize } = model.config;
-  if (prompt.length === 0) {
-    throw new VitrailError("Cannot continue an empty prompt: give at least one token");
-  }
-  if (prompt.length + maxNewTokens > contextLength) {
-    throw new VitrailError(
-      `Cannot write ${maxNewTokens} tokens after a prompt of ${prompt.length}: the model's context ` +
-        `is ${contextLength}; ask for ${Math.max(0, contextLength - prompt.length)} at most, ` +
-        "or shorten the prompt",
-    );
-  }
-  const { device } = model;
-  using scope = device.detachedScope();
-  const run = new Run(device);
-  const capacity = prompt.length + maxNewTokens;
-  const ids = scope.run(() => model.ids(prompt, [1, prompt.length]));
-  using decoder = model.decoder({ batch: samples, capacity, cache: options.cache });
-  const tensors = scope.run(() => ({
-    seen: device.upload(seenIds(prompt, vocabularySize, samples), [samples, vocabularySize]),
-    ids: device.tensor([samples, 1], "u32"),
-    tokens: device.tensor([samples, Math.max(1, maxNewTokens)], "u32"),
-  }));
-  const out: number[][] = Array.from({ length: samples }, () => []);
-  const ended = new Array<boolean>(samples).fill(false);
-  /** Records and submits the tokens from `begin` on, and sets them aside to be read. */
-  const write = (begin: number): Ahead =>
-    scope.run(() => {
-      const end = Math.min(begin + chunk, maxNewTokens);
-      for (let position = begin; position < end; position++) {
-        using _step = device.scope();
-        const logits = decoder.length === 0
-          ? repeated(model.unembed(run, lastRow(decoder.prefill(run, ids))), samples)
-          : decoder.step(tensors.ids);
-        sample({ ...tensors, logits }, { ...settings, position });
-      }
-      const read = device.readLater(tensors.tokens);
-      device.commands.submit();
-      return { begin, end, read };
-    });
-  /** Tells the tokens that have come. */
-  const take = (tokens: NumericArray, { begin, end }: Ahead): void => {
-    for (let s = 0; s < samples; s++) {
-      if (ended[s]) continue;
-      const fresh = Array.from(tokens.slice(s * maxNewTokens + begin, s * maxNewTokens + end));
-      const stop = fresh.findIndex((id) => stopIds.includes(id));
-      const kept = stop < 0 ? fresh : fresh.slice(0, stop);
-      out[s].push(...kept);
-      ended[s] = (onTokens?.(s, kept) ?? false) || stop >= 0;
-    }
-  };
-  await inFlight({ count: maxNewTokens, write, take, done: () => ended.every(Boolean) });
-  return out;
-}
-
-/** A chunk of tokens that the device has been given to write. */
-interface Ahead {
-  /** Its first token. */
-  begin: number;
-  /** The token after its last. */
-  end: number;
-  /** Its tokens, to come. */
-  read: ReturnType<Device["readLater"]>;
+): Promise<number[][] | number[][][]> {
+  const isOne = typeof given[0] !== "object";
+  const prompts = isOne ? [given as ArrayLike<number>] : given as Prompts;
+  const found = await run(model, prompts, { ...options, scored: false });
+  const ids = found.map((own) => own.map((sequence) => sequence.ids));
+  return isOne ? ids[0] : ids;
 }
 
 /**
- * Writes `count` tokens chunk by chunk, with always more than one in flight, so that the device writes one
- * while the host waits for another. There are as few as that takes, since a sequence that ends throws
- * away what was written ahead: as long as the host has to wait for a read, there is one more of them.
+ * Continues several prompts side by side, as `generate` does, and returns for each of them the sequences
+ * with the probabilities of their tokens and why they ended.
+ *
+ * @throws {VitrailError} as `generate`
+ *
+ * @example
+ * ```ts
+ * import { generateSequences, loadGpt, openDevice } from "../../mod.ts";
+ *
+ * async function print(directory: string) {
+ *   const device = await openDevice();
+ *   const model = loadGpt(device, directory);
+ *   const prompts = [[54, 38, 0], [7]];
+ *   for (const [best] of await generateSequences(model, prompts, { beams: 4 })) {
+ *     console.log(best.ids, best.logProbability, best.finishReason);
+ *   }
+ *   device.destroy();
+ * }
+ * ```
  */
-async function inFlight(parts: {
-  count: number;
-  write: (begin: number) => Ahead;
-  take: (tokens: NumericArray, chunk: Ahead) => void;
-  done: () => boolean;
-}): Promise<void> {
-  const { count, write, take, done } = parts;
-  const ahead: Ahead[] = [];
-  let [written, depth] = [0, 2];
-  try {
-    while (!done() && (written < count || ahead.length > 0)) {
-      if (written < count && ahead.length < depth) {
-        ahead.push(write(written));
-        written = ahead.at(-1)!.end;
-      } else {
-        const begun = performance.now();
-        const chunk = ahead.shift()!;
-        const [tokens] = await chunk.read.numbers();
-        if (performance.now() - begun > WAITED) depth = Math.min(depth + 1, MOST_AHEAD);
-        take(tokens, chunk);
-      }
-    }
-  } finally {
-    ahead.forEach(({ read }) => read.cancel());
-  }
+export async function generateSequences(
+  model: Gpt,
+  prompts: Prompts,
+  options: GenerateOptions = {},
+): Promise<GeneratedSequence[][]> {
+  return await run(model, prompts, { ...options, scored: true });
 }
 
-/** (1, …) as (count, …). */
+async function run(
+  model: Gpt,
+  prompts: Prompts,
+  options: GenerateOptions & { scored: boolean },
+): Promise<GeneratedSequence[][]> {
+  const settings = checkOptions(model.config, prompts, options);
+  const { device } = model;
+  const { limits, chunk, beams } = settings;
+  using scope = device.detachedScope();
+  const first = scope.run(() => firstPass(model, settings, options));
+  using decoder = first.decoder;
+  const size = { ...options, ...model.config };
+  const chooser: Chooser = scope.run(() =>
+    beams > 1
+      ? new BeamSearch(device, settings, { ...size, capacity: first.capacity })
+      : new Sampler(device, settings, size)
+  );
+  const count = Math.max(...limits);
+  await runAhead({
+    count,
+    write: (begin) =>
+      scope.run(() => {
+        const end = Math.min(begin + chunk, count);
+        for (let step = begin; step < end; step++) {
+          using _step = device.scope();
+          const logits = step === 0
+            ? first.logits()
+            : decoder.step(chooser.ids, { rows: chooser.rows });
+          chooser.choose(logits, { step, column: step - begin });
+        }
+        const read = device.readLater(...chooser.results);
+        device.commands.submit();
+        return { begin, end, read };
+      }),
+    take: (results, ahead) => chooser.take(results, ahead),
+    done: () => chooser.done,
+  });
+  if (chooser.fault) throw await logitsError(model, prompts, chooser.fault);
+  return chooser.finish();
+}
+
+/** A decoder for all sequences, and what gives the logits (B, 1, V) of their first new tokens. */
+function firstPass(
+  model: Gpt,
+  { prompts, limits, samples, beams }: GenerateSettings,
+  { cache }: GenerateOptions,
+) {
+  const { device } = model;
+  const lengths = prompts.map(({ length }) => length);
+  const time = Math.max(...lengths);
+  // What stands behind a shorter prompt's end is seen by no token of it.
+  const padded = prompts.flatMap((prompt) =>
+    Array.from({ length: time }, (_, t) => prompt[t < prompt.length ? t : 0])
+  );
+  const ids = model.ids(padded, [prompts.length, time]);
+  const ends = device.upload(Uint32Array.from(lengths, (length, p) => p * time + length - 1));
+  const each = beams > 1 ? beams : samples;
+  const capacity = Math.max(...lengths.map((length, p) => length + limits[p]));
+  const decoder = model.decoder({ batch: prompts.length * each, capacity, cache });
+  const run = new Run(device);
+  const logits = (): Tensor => {
+    const hidden = decoder.prefill(run, ids, { lengths });
+    const last = gatherRows(hidden, ends).reshape([prompts.length, 1, model.config.channels]);
+    return repeated(model.unembed(run, last), each);
+  };
+  return { decoder, capacity, logits };
+}
+
+/** (P, …) as (count·P, …), all of them one after the other. */
 function repeated(x: Tensor, count: number): Tensor {
   if (count === 1) return x;
-  const out = x.device.tensor([count, ...x.shape.slice(1)]);
+  const out = x.device.tensor([count * x.shape[0], ...x.shape.slice(1)]);
   const bytes = 4 * x.size;
   for (let i = 0; i < count; i++) {
     x.device.commands.copy(x.buffer, out.buffer, bytes, { target: i * bytes });
@@ -158,35 +162,12 @@ function repeated(x: Tensor, count: number): Tensor {
   return out;
 }
 
-function seenIds(
-  prompt: ArrayLike<number>,
-  vocabulary: number,
-  samples: number,
-): Uint32Array<ArrayBuffer> {
-  const seen = new Uint32Array(samples * vocabulary);
-  for (let s = 0; s < samples; s++) {
-    for (let i = 0; i < prompt.length; i++) seen[s * vocabulary + prompt[i]] = 1;
-  }
-  return seen;
-}
-
-function checkSettings(options: GenerateOptions): SampleSettings {
-  const settings: SampleSettings = {
-    temperature: options.temperature ?? 1,
-    topK: options.topK ?? 0,
-    topP: options.topP ?? 1,
-    minP: options.minP ?? 0,
-    repetitionPenalty: options.repetitionPenalty ?? 1,
-    seed: options.seed ?? 0,
-  };
-  const want = (name: string, value: number, holds: boolean, wanted: string): void => {
-    if (!holds) throw new VitrailError(`Cannot sample with ${name} ${value}: wanted ${wanted}`);
-  };
-  const { temperature, topK, topP, minP, repetitionPenalty } = settings;
-  want("temperature", temperature, temperature >= 0, "0 (greedy) or more");
-  want("top-k", topK, Number.isInteger(topK) && topK >= 0, "a whole number, 0 for all");
-  want("top-p", topP, topP > 0 && topP <= 1, "more than 0 and at most 1");
-  want("min-p", minP, minP >= 0 && minP <= 1, "0 to 1");
-  want("repetition penalty", repetitionPenalty, repetitionPenalty > 0, "more than 0");
-  return settings;
+/** Says where logits cease to be finite, in a forward pass over what had been written by then. */
+async function logitsError(model: Gpt, prompts: Prompts, fault: RowFault): Promise<Error> {
+  const ids = [...Array.from(prompts[fault.prompt]), ...fault.ids];
+  const which = prompts.length === 1 ? "" : ` of prompt ${fault.prompt + 1}`;
+  return await notFiniteError(model, {
+    action: `Cannot go on after ${ids.length} tokens${which}`,
+    forward: (run) => model.forward(run, model.ids(ids)),
+  });
 }

@@ -7,7 +7,8 @@ import type { Gpt } from "../models/gpt.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import { endTokens } from "./end_tokens.ts";
 import { TextWriter } from "./text_writer.ts";
-import { generate, type GenerateOptions } from "./generate.ts";
+import { generate } from "./generate.ts";
+import type { GenerateOptions } from "./generate_options.ts";
 
 /** How a text is continued. */
 export interface WriteOptions extends Omit<GenerateOptions, "samples" | "stopIds" | "onTokens"> {

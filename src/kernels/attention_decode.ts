@@ -73,6 +73,14 @@ export function layersThatFit(device: Device, size: DecodeCacheSize): number {
   return Math.max(1, Math.min(layers, Math.floor(limit / layer)));
 }
 
+/** Where sequences of a cache stand, if they are not all at one position or not all in their own rows. */
+export interface DecodeRows {
+  /** (B) u32: positions that each has filled fewer than `past`. */
+  pads?: Tensor;
+  /** (B, capacity of the cache) u32: whose keys and values are each one's at a position; their own if absent. */
+  rows?: Tensor;
+}
+
 function uniformsOf(
   cache: DecodeCache,
   rest: Record<string, number | undefined>,
@@ -119,15 +127,25 @@ function lanesForCache(device: Device, { headSize, capacity }: DecodeCacheSize):
 export function decodeAppend(
   qkv: Tensor,
   cache: DecodeCache,
-  options: { past: number; sources?: number; time?: number; layer?: number },
+  options: Pick<DecodeRows, "pads"> & {
+    past: number;
+    sources?: number;
+    time?: number;
+    layer?: number;
+  },
 ): void {
-  const { past, sources = cache.batch, time = 1, layer } = options;
+  const { past, sources = cache.batch, time = 1, layer, pads } = options;
   const { device } = qkv;
   const quads = quadsOf(cache.headSize);
   const layers = layer === undefined ? cache.layers : 1;
   const lanes = lanesFor(device, quads);
   device.dispatch(kernel, "append", {
-    bindings: { qkv, new_keys: cache.keys, new_values: cache.values },
+    bindings: {
+      qkv,
+      new_keys: cache.keys,
+      new_values: cache.values,
+      pads: pads ?? device.nothing,
+    },
     uniforms: uniformsOf(cache, {
       past,
       sources,
@@ -136,7 +154,12 @@ export function decodeAppend(
       layer: layer ?? 0,
       layer_stride: layer === undefined ? qkv.size / layers : 0,
     }),
-    overrides: { quads, lanes, half: cache.keys.texture.format === TEXELS.f16 },
+    overrides: {
+      quads,
+      lanes,
+      half: cache.keys.texture.format === TEXELS.f16,
+      ragged: pads !== undefined,
+    },
     workgroups: [Math.ceil(layers * cache.batch * cache.heads * quads / lanes), time],
   });
 }
@@ -144,11 +167,12 @@ export function decodeAppend(
 /**
  * Attention of one query a sequence, in qkv (B, 1, 3·C), to `past` places of a layer of the cache and to its
  * own, which need not be in the cache: (B, 1, C). `scale` is the factor on the scores; 1/√HS if absent.
+ * With `pads` a sequence has so many places fewer; with `rows` each of its places may be another sequence's.
  */
 export function attentionDecode(
   qkv: Tensor,
   cache: DecodeCache,
-  options: { past: number; layer: number; scale?: number; out?: Tensor },
+  options: DecodeRows & { past: number; layer: number; scale?: number; out?: Tensor },
 ): Tensor {
   const { device } = qkv;
   const { batch, heads, headSize, capacity } = cache;
@@ -168,14 +192,27 @@ export function attentionDecode(
 function launch(
   qkv: Tensor,
   cache: DecodeCache,
-  options: { past: number; layer: number; scale?: number; out: Tensor; lanes: number },
+  options: DecodeRows & { past: number; layer: number; scale?: number; out: Tensor; lanes: number },
 ): void {
-  const { past, layer, scale, out, lanes } = options;
+  const { past, layer, scale, out, lanes, pads, rows } = options;
   const { batch, heads, headSize } = cache;
-  qkv.device.dispatch(kernel, "forward", {
-    bindings: { qkv, keys: cache.keys, values: cache.values, out },
+  const { device } = qkv;
+  device.dispatch(kernel, "forward", {
+    bindings: {
+      qkv,
+      keys: cache.keys,
+      values: cache.values,
+      out,
+      pads: pads ?? device.nothing,
+      rows: rows ?? device.nothing,
+    },
     uniforms: uniformsOf(cache, { past, layer, scale }),
-    overrides: { quads: quadsOf(headSize), lanes },
+    overrides: {
+      quads: quadsOf(headSize),
+      lanes,
+      ragged: pads !== undefined,
+      indirect: rows !== undefined,
+    },
     workgroups: [heads, batch],
   });
 }

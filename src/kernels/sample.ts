@@ -33,21 +33,38 @@ export interface SampleSettings {
 export interface SampleTensors {
   /** (B, V), overwritten. */
   logits: Tensor;
-  /** (B, V) u32: 1 for ids that occurred; the drawn id is added. */
+  /** (B, V) u32: `SEEN` for ids that occurred, to which the drawn id is added; `BANNED` for ids never drawn. */
   seen: Tensor;
   /** (B) u32: receives the drawn id. */
   ids: Tensor;
-  /** (B, capacity) u32: receives it too, at `position`. */
+  /** (B, capacity) u32: receives it too. */
   tokens: Tensor;
 }
 
-/** Draws one token for each sequence; `position` keys the random numbers as well. */
-export function sample(
-  tensors: SampleTensors,
-  settings: SampleSettings & { position: number },
-): void {
+/** Marks of `seen`: the id occurred. */
+export const SEEN = 1;
+/** Marks of `seen`: the id must not be drawn. */
+export const BANNED = 2;
+/** What `tokens` gets in the place of an id if a logit of the row is NaN or infinite. */
+export const NOT_FINITE = 0xffffffff;
+
+/** Which draw this is. */
+export interface SamplePosition {
+  /** Tokens that were drawn before, which keys the random numbers. */
+  position: number;
+  /** Column of `tokens` that receives the id; `position` if absent. */
+  column?: number;
+  /** Rows that are so many apart continue one prompt, and only they have random numbers of their own. */
+  sources?: number;
+  /** Whether a logit of -Infinity is a fault as well, and no id that is hidden. */
+  allFinite?: boolean;
+}
+
+/** Draws one token for each sequence; `NOT_FINITE` for one whose logits are not finite. */
+export function sample(tensors: SampleTensors, settings: SampleSettings & SamplePosition): void {
   const { logits, tokens } = tensors;
   const { temperature, topK, topP, minP, repetitionPenalty, seed, position } = settings;
+  const { sources = 1, column = position, allFinite = false } = settings;
   const { device } = logits;
   const vocabulary = logits.shape.at(-1)!;
   device.dispatch(kernel, "forward", {
@@ -62,8 +79,13 @@ export function sample(
       temperature,
       penalty: repetitionPenalty,
       seed,
+      sources,
+      column,
     },
-    overrides: { lanes: lanesSharing(device, LOOKS * vocabulary, lanesOf(device)) },
+    overrides: {
+      lanes: lanesSharing(device, LOOKS * vocabulary, lanesOf(device)),
+      all_finite: allFinite,
+    },
     workgroups: [tensors.ids.size],
   });
 }

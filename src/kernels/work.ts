@@ -332,7 +332,15 @@ const COUNTS: Record<string, Count> = {
   "gradient_norm.tensors": each("partial", 1),
   "gradient_norm.finish": each("sums", 1),
   "gradient_norm.finish_scaled": each("sums", 1, ["loss_scale"]),
+  "add_positions.forward": each("x", 1),
   "sample.forward": bytesOnly,
+  "log_probability.forward": bytesOnly,
+  "history.mark": bytesOnly,
+  "history.ban": bytesOnly,
+  "history.append": bytesOnly,
+  "beam.candidates": bytesOnly,
+  "beam.choose": bytesOnly,
+  "beam.follow": bytesOnly,
 
   // Whoever looks for the largest compares each number once at least.
   "top_k.forward": each("x", 1),

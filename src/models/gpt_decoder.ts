@@ -12,6 +12,7 @@ import type { Device } from "../gpu/device.ts";
 import type { Scope } from "../gpu/scope.ts";
 import { Tensor } from "../gpu/tensor.ts";
 import { activation, type ActivationKind } from "../kernels/activation.ts";
+import { addPositions } from "../kernels/add_positions.ts";
 import { attention } from "../kernels/attention.ts";
 import {
   attentionDecode,
@@ -105,6 +106,12 @@ interface LayerGroup {
   fresh: Tensor;
 }
 
+/** Prompts of different lengths, side by side. */
+export interface PromptLengths {
+  /** Tokens of each row of ids, of which it has only padding behind them; the whole row if absent. */
+  lengths?: ArrayLike<number>;
+}
+
 /** Numbers after which a slice of a buffer may begin. */
 const SLICE = 64;
 
@@ -113,19 +120,25 @@ const SLICE = 64;
  * adaptations merged. It must be disposed of, and its use is an error from then on.
  */
 export interface Decoder extends Disposable {
-  /** Places filled so far. */
+  /** Places filled so far, by the longest sequence. */
   readonly length: number;
 
   /**
-   * Takes a prompt in, in one pass: ids (1, T) are the prompt of all sequences, ids (B, T) have one for
-   * each. Returns the normalized residual stream, (1, T, C) or (B, T, C).
+   * Takes prompts in, in one pass: ids (S, T), where sequence b of the decoder's B continues row b mod S.
+   * Returns the normalized residual stream, (S, T, C); behind the end of a shorter prompt it means nothing.
    *
-   * @throws {VitrailError} if there has been a prompt before
+   * @throws {VitrailError} if there has been a prompt before, or a length is none
    */
-  prefill(run: Run, ids: Tensor): Tensor;
+  prefill(run: Run, ids: Tensor, options?: PromptLengths): Tensor;
 
-  /** The next ids (B, 1) to logits (B, 1, V), which the next call overwrites. */
-  step(ids: Tensor): Tensor;
+  /**
+   * The next ids (B, 1) to logits (B, 1, V), which the next call overwrites. A sequence that has filled the
+   * decoder's capacity may be continued beside others that have not; its logits mean nothing then.
+   *
+   * @param options.rows (B, capacity rounded up to a multiple of four) u32: whose keys and values are
+   * each sequence's at every place, so that beams can change places; each one's own if absent
+   */
+  step(ids: Tensor, options?: { rows?: Tensor }): Tensor;
 }
 
 /** The decoder of a GPT. */
@@ -143,6 +156,8 @@ export class GptDecoder implements Decoder {
   readonly #activated: Tensor | undefined; // (B, 1, 4C), of what is no GELU
   readonly #logits: Tensor; // (B, 1, V)
   readonly #memory: Scope;
+  readonly #pads: Tensor; // (B)
+  #isRagged = false;
 
   /** `Gpt.decoder` is the usual way in. */
   constructor(
@@ -167,6 +182,10 @@ export class GptDecoder implements Decoder {
       const group = this.#groups[Math.floor(i / perGroup)];
       return make(() => rowBlock(block, group, i % perGroup));
     });
+    this.#norm = rowNorm(parts.norm);
+    this.#head = weightOf(parts.head, { transposed: true });
+    this.#pads = make(() => device.tensor([batch], "u32"));
+    this.#z = device.tensor([batch, 1, C]);
     this.#norm = make(() => rowNorm(parts.norm));
     this.#head = make(() => weightOf(parts.head, { transposed: true }));
     this.#z = make(() => device.tensor([batch, 1, C]));
@@ -178,14 +197,15 @@ export class GptDecoder implements Decoder {
     owned.move();
   }
 
-  /** Takes a prompt in, in one pass, as `Decoder` says. */
-  prefill(run: Run, ids: Tensor): Tensor {
+  /** Takes prompts in, in one pass, as `Decoder` says. */
+  prefill(run: Run, ids: Tensor, { lengths }: PromptLengths = {}): Tensor {
     if (this.length > 0) {
       throw new VitrailError(
         `Cannot take in a prompt: ${this.length} places are filled, wanted an empty decoder`,
       );
     }
     const [sources, time] = ids.shape;
+    if (lengths) this.#setPads(lengths, ids.shape);
     const layers = this.#blocks.map(({ cache: { cache }, layer }): AttentionCache => ({
       attend: (qkv, { heads, scale }) => {
         decodeAppend(qkv, cache, { past: 0, sources, time, layer });
@@ -198,15 +218,18 @@ export class GptDecoder implements Decoder {
   }
 
   /** The next ids (B, 1) to logits (B, 1, V). */
-  step(ids: Tensor): Tensor {
-    const { token, position } = this.#parts;
+  step(ids: Tensor, { rows }: { rows?: Tensor } = {}): Tensor {
+    const { token, position: table } = this.#parts;
     const past = this.length;
+    const pads = this.#isRagged ? this.#pads : undefined;
+    const position = pads ? undefined : table;
     const x = token instanceof QuantizedWeight // (B, 1, C)
       ? quantizedEmbedding(ids, { token: token.matrix, position, offset: past })
       : embedding(ids, { token, position, offset: past });
+    if (pads && table) addPositions(x, { position: table, pads, past });
     for (const { norm, layers, mlp, scale, qkv, cache, layer } of this.#blocks) {
       apply(x, layers.qkv.weight, { norm, bias: layers.qkv.bias, out: qkv });
-      attentionDecode(qkv, cache.cache, { past, layer, scale, out: this.#z });
+      attentionDecode(qkv, cache.cache, { past, layer, scale, out: this.#z, pads, rows });
       const { projection } = layers;
       apply(this.#z, projection.weight, { bias: projection.bias, out: x, accumulate: true });
       if (!mlp) continue;
@@ -217,12 +240,26 @@ export class GptDecoder implements Decoder {
       const thought = gelu ? sum : activation(sum, kind, { out: this.#activated });
       apply(thought, down.weight, { bias: down.bias, out: x, accumulate: true });
     }
-    for (const { cache, fresh } of this.#groups) decodeAppend(fresh, cache, { past });
+    for (const { cache, fresh } of this.#groups) decodeAppend(fresh, cache, { past, pads });
     this.length++;
     return apply(x, this.#head, { norm: this.#norm, out: this.#logits });
   }
 
   /** Gives its buffers and textures back. */
+  /** Takes note of how much shorter each sequence's prompt is than the longest. */
+  #setPads(lengths: ArrayLike<number>, [sources, time]: readonly number[]): void {
+    for (let s = 0; s < sources; s++) {
+      if (Number.isInteger(lengths[s]) && lengths[s] >= 1 && lengths[s] <= time) continue;
+      throw new VitrailError(
+        `Cannot take in prompt ${s}: its length is ${lengths[s]}, wanted 1 to ${time}`,
+      );
+    }
+    const pads = Uint32Array.from({ length: this.#batch }, (_, b) => time - lengths[b % sources]);
+    this.#isRagged = pads.some((pad) => pad > 0);
+    this.#pads.device.write(this.#pads, pads);
+  }
+
+  /** Gives the textures back. */
   [Symbol.dispose](): void {
     this.#memory[Symbol.dispose]();
   }

@@ -1,7 +1,16 @@
 /** Generation: chunks, seeds, batches, stops, the cache beside no cache, and what is refused. @module */
 
 import assert from "node:assert/strict";
-import { createGptConfig, freshWeights, generate, Gpt, openDevice, Run } from "../../mod.ts";
+import {
+  createGptConfig,
+  freshWeights,
+  generate,
+  type GenerateOptions,
+  generateSequences,
+  Gpt,
+  openDevice,
+  Run,
+} from "../../mod.ts";
 
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());
@@ -74,6 +83,75 @@ Deno.test("a text ends where the model's configuration says, unless other ids ar
   } finally {
     delete config.endOfTextId;
   }
+});
+
+Deno.test("several prompts in one pass give what each gives alone", async () => {
+  // The longest fills the context: what is written behind the others goes beyond the end of its rows.
+  const prompts = [prompt, [7], Array.from({ length: T - 3 }, (_, i) => (31 * i) % V), [3, 3, 3]];
+  const ways: GenerateOptions[] = [
+    { samples: 3, seed: 11, topK: 40, chunk: 7 },
+    { temperature: 0 },
+    { samples: 2, seed: 5, temperature: 1.3, topP: 0.9, repetitionPenalty: 1.2, noRepeatNgram: 2 },
+    { beams: 3, samples: 2, lengthPenalty: 0.5, repetitionPenalty: 1.3, minNewTokens: 2 },
+    { beams: 2, noRepeatNgram: 3, stopIds: [5, 77, 12], maxNewTokens: 3, earlyStopping: true },
+  ];
+  for (const options of ways) {
+    const together = await generateSequences(model, prompts, options);
+    for (const [p, alone] of prompts.entries()) {
+      const [wanted] = await generateSequences(model, [alone], options);
+      const label = `${JSON.stringify(options)}, prompt ${p}`;
+      assert.deepEqual(together[p].map(({ ids }) => ids), wanted.map(({ ids }) => ids), label);
+      assert.deepEqual(
+        together[p].map(({ finishReason }) => finishReason),
+        wanted.map(({ finishReason }) => finishReason),
+        label,
+      );
+      together[p].forEach((own, s) => {
+        assert.equal(own.logProbabilities.length, own.ids.length);
+        // Rounded once more or less where more rows are multiplied at once: 3e-6 at most here.
+        own.logProbabilities.forEach((value, i) =>
+          assert.ok(Math.abs(value - wanted[s].logProbabilities[i]) < 3e-5, label)
+        );
+      });
+    }
+    const ids = await generate(model, prompts, options);
+    assert.deepEqual(ids, together.map((own) => own.map((sequence) => sequence.ids)));
+  }
+  // As much as each prompt leaves room for, where nothing else is said.
+  const lengths = (await generate(model, prompts, { seed: 1 })).map(([ids]) => ids.length);
+  assert.deepEqual(lengths, prompts.map(({ length }) => T - length));
+});
+
+Deno.test("probabilities are those of whole forward passes, whatever the tokens were drawn by", async () => {
+  const options = { maxNewTokens: 9, seed: 3, temperature: 0.7, topK: 20, repetitionPenalty: 1.4 };
+  const [[{ ids, logProbabilities, logProbability }]] = await generateSequences(
+    model,
+    [prompt],
+    options,
+  );
+  using _scope = device.scope();
+  const logits = await model.forward(new Run(device), model.ids([...prompt, ...ids])).read();
+  let sum = 0;
+  ids.forEach((id, i) => {
+    const at = (prompt.length - 1 + i) * V;
+    const row = logits.subarray(at, at + V);
+    const wanted = row[id] - Math.log(Array.from(row, Math.exp).reduce((all, one) => all + one));
+    // 1.4e-6 at most here.
+    assert.ok(Math.abs(logProbabilities[i] - wanted) < 1.4e-5);
+    sum += logProbabilities[i];
+  });
+  assert.equal(logProbability, sum);
+  assert.deepEqual(await generate(model, prompt, options), [ids]);
+});
+
+Deno.test("a sequence ends behind as many of its tokens as its hearer says", async () => {
+  const [free] = await generate(model, prompt, { maxNewTokens: 29, seed: 9 });
+  const [found] = await generate(model, prompt, {
+    maxNewTokens: 29,
+    seed: 9,
+    onTokens: (_, ids) => ids.includes(free[10]) ? ids.indexOf(free[10]) + 1 : false,
+  });
+  assert.deepEqual(found, free.slice(0, free.indexOf(free[10]) + 1));
 });
 
 Deno.test("tokens are told as they come, and who hears them may end a sequence", async () => {

@@ -88,6 +88,98 @@ Deno.test("an activation that is no GELU, and scores with factors of their own",
   await check(make({ channels: 24 }, other), 2, "silu");
 });
 
+Deno.test("prompts of different lengths go on side by side as each does alone", async () => {
+  using _scope = device.scope();
+  const lengths = [PROMPT, 1, 17, PROMPT - 1];
+  const [sources, batch] = [lengths.length, 2 * lengths.length];
+  for (const config of [{}, { positions: "none" }, { positions: "sinusoidal" }] as const) {
+    const model = make({ channels: 24 }, config);
+    const run = new Run(device);
+    const prompts = lengths.map((length, s) => ids(length, 20 + s));
+    const next = ids(batch * NEW, 2); // (B, NEW)
+    const padded = prompts.flatMap((own) => [...own, ...ids(PROMPT - own.length, 99)]);
+    // Two sequences go on from each prompt: b and b + sources.
+    using decoder = model.decoder({ batch, capacity: PROMPT + NEW });
+    const hidden = await decoder.prefill(run, model.ids(padded, [sources, PROMPT]), { lengths })
+      .read();
+    const C = model.config.channels;
+    for (const [s, own] of prompts.entries()) {
+      const wanted = await model.hidden(run, model.ids(own)).read();
+      const found = hidden.subarray(s * PROMPT * C, (s * PROMPT + own.length) * C);
+      assertClose(found, wanted, { bound: 1e-5, label: `prompt ${s}` });
+    }
+    const found: Float32Array[] = [];
+    for (let place = 0; place < NEW; place++) {
+      const column = Array.from({ length: batch }, (_, b) => next[b * NEW + place]);
+      found.push(await decoder.step(model.ids(column, [batch, 1])).read() as Float32Array);
+    }
+    for (let b = 0; b < batch; b++) {
+      const whole = [...prompts[b % sources], ...next.slice(b * NEW, (b + 1) * NEW)];
+      const expected = await model.forward(run, model.ids(whole)).read();
+      for (let place = 0; place < NEW; place++) {
+        const at = (lengths[b % sources] + place) * V;
+        assertClose(found[place].subarray(b * V, (b + 1) * V), expected.subarray(at, at + V), {
+          bound: 1e-5,
+          label: `${JSON.stringify(config)}, sequence ${b}, place ${place}`,
+        });
+      }
+    }
+  }
+});
+
+Deno.test("lengths that are none are refused", () => {
+  using _scope = device.scope();
+  const model = make({ channels: 24 });
+  using decoder = model.decoder({ batch: 2, capacity: 9 });
+  for (const wrong of [0, 4, 1.5, NaN]) {
+    assert.throws(
+      () =>
+        decoder.prefill(new Run(device), model.ids([1, 2, 3, 4, 5, 6], [2, 3]), {
+          lengths: [3, wrong],
+        }),
+      {
+        name: "VitrailError",
+        message: `Cannot take in prompt 1: its length is ${wrong}, wanted 1 to 3`,
+      },
+    );
+  }
+});
+
+Deno.test("sequences go on from one another's places, as beams do", async () => {
+  using _scope = device.scope();
+  const model = make({ channels: 24 });
+  const [batch, capacity] = [3, 4 * Math.ceil((PROMPT + NEW) / 4)];
+  const prompt = ids(PROMPT, 1);
+  using decoder = model.decoder({ batch, capacity });
+  decoder.prefill(new Run(device), model.ids(prompt));
+  // Who each sequence goes on from, place by place.
+  const parents = [[0, 1, 2], [2, 2, 0], [1, 0, 0], [2, 1, 2], [0, 0, 0]];
+  let whole = Array.from({ length: batch }, () => [...prompt]);
+  let rows = Array.from({ length: batch }, (_, b) => new Array<number>(PROMPT).fill(b));
+  for (const [place, from] of parents.entries()) {
+    const next = ids(batch, 50 + place);
+    whole = from.map((parent, b) => [...whole[parent], next[b]]);
+    rows = from.map((parent) => rows[parent]);
+    // Behind the places that are filled a row may hold anything.
+    const table = rows.flatMap((own) => [...own, ...new Array(capacity - own.length).fill(9999)]);
+    const found = await decoder.step(model.ids(next, [batch, 1]), {
+      rows: device.upload(Uint32Array.from(table), [batch, capacity]),
+    }).read();
+    rows = rows.map((own, b) => [...own, b]);
+    const expected = await model.forward(
+      new Run(device),
+      model.ids(whole.flat(), [batch, whole[0].length]),
+    ).read();
+    for (let b = 0; b < batch; b++) {
+      const at = ((b + 1) * whole[0].length - 1) * V;
+      assertClose(found.subarray(b * V, (b + 1) * V), expected.subarray(at, at + V), {
+        bound: 1e-5,
+        label: `place ${place}, sequence ${b}`,
+      });
+    }
+  }
+});
+
 /** Logits (B, NEW, V) of the places after a prompt, as a decoder with such a cache says them. */
 async function decoded(model: Gpt, cache?: CacheFormat): Promise<Float32Array> {
   using _scope = device.scope();
