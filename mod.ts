@@ -126,7 +126,13 @@ export {
 export { generate, generateSequences, type Prompts } from "./src/generation/generate.ts";
 export type { BeamOptions, GenerateOptions } from "./src/generation/generate_options.ts";
 export type { GeneratedSequence } from "./src/generation/chooser.ts";
-export { type WriteOptions, writeText } from "./src/generation/write.ts";
+export {
+  type WriteOptions,
+  writeText,
+  writeTexts,
+  type WriteTextsOptions,
+  type WrittenText,
+} from "./src/generation/write.ts";
 export {
   classifyAndWrite,
   type LabelFinder,

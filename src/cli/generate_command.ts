@@ -1,153 +1,144 @@
 /**
- * `vitrail generate`: continue a text.
+ * `vitrail generate`: continue texts.
  *
  * @module
  */
 import type { Command } from "commander";
+import { readTexts } from "../data/sources/texts.ts";
 import { VitrailError } from "../errors.ts";
+import type { GptConfig } from "../formats/gpt_config.ts";
 import { endTokens } from "../generation/end_tokens.ts";
-import { generate } from "../generation/generate.ts";
-import { checkStops, TextWriter } from "../generation/text_writer.ts";
+import { generate, generateSequences } from "../generation/generate.ts";
+import { checkOptions, type GenerateOptions } from "../generation/generate_options.ts";
+import { checkStops } from "../generation/text_writer.ts";
+import { writeTexts, type WrittenText } from "../generation/write.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
-import type { CacheFormat } from "../kernels/attention_decode.ts";
-import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { loadAdaptedGpt } from "../models/adapted_models.ts";
+import type { Gpt } from "../models/gpt.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
+import { addGenerateFlags, type GenerateFlags, generateOptions } from "./generate_flags.ts";
+import { tellEmpty } from "./given_texts.ts";
 import { checkModelFiles, checkPrompt } from "./model_files.ts";
-import { idList, real, whole } from "./numbers.ts";
 import { print, printText } from "./printer.ts";
-import { cacheOption, groupOption, packingFlags, weightsOption } from "./weight_flags.ts";
-import { addTuneFlag, tuneFor } from "./tuning.ts";
+import { tuneFor } from "./tuning.ts";
+import { packingFlags } from "./weight_flags.ts";
 
-interface GenerateFlags {
-  model: string;
-  adapter?: string;
-  prompt?: string;
-  ids?: number[];
-  maxNewTokens?: number;
-  greedy: boolean;
-  temperature: number;
-  topK: number;
-  topP: number;
-  minP: number;
-  repetitionPenalty: number;
-  stop: string[];
-  samples: number;
-  seed: number;
-  weights?: string;
-  group?: string;
-  cache?: CacheFormat;
-  json: boolean;
-  tune: boolean;
+/** What is continued. */
+interface Given {
+  /** The texts; none if ids were given. */
+  texts?: string[];
+  /** Ids of each. */
+  ids: ArrayLike<number>[];
+  /** Absent if ids were given and the model has none. */
+  tokenizer?: Tokenizer;
 }
 
 /** Adds the command to the program. */
 export function addGenerate(program: Command): void {
-  addTuneFlag(program.command("generate"))
-    .description("continue a text with a model of ours or of Hugging Face")
-    .option("--model <directory>", "the model")
-    .option("--adapter <directory>", "a LoRA adapter of it, ours or PEFT's")
-    .option("--prompt <text>", "text to continue")
-    .option("--ids <list>", "token ids to continue, such as 54,38,0: prints ids", idList)
-    .option(
-      "--max-new-tokens <n>",
-      "tokens to add; 100 by default, or what the context has room for",
-      whole(1),
-    )
-    .option("--greedy", "always take the likeliest token", false)
-    .option("--temperature <x>", "divides the logits; 0 is greedy", real(0), 0.8)
-    .option("--top-k <n>", "draw from the n likeliest; 0 for all", whole(0), 40)
-    .option("--top-p <p>", "draw from the fewest that reach this probability", real(0, 1), 1)
-    .option("--min-p <p>", "draw from those of this part of the largest probability", real(0, 1), 0)
-    .option("--repetition-penalty <x>", "makes ids that occurred less likely", real(0.01), 1)
-    .option("--stop <text...>", "end before this text", [])
-    .option("--samples <n>", "continuations", whole(1), 1)
-    .option("--seed <n>", "seed of the draws", whole(0), 0)
-    .addOption(weightsOption())
-    .addOption(groupOption())
-    .addOption(cacheOption())
-    .option("--json", "print one JSON object", false)
-    .action(async (flags: GenerateFlags) => {
+  addGenerateFlags(program.command("generate")).action(
+    async (flags: GenerateFlags, command: Command) => {
       const packing = packingFlags(flags);
-      const prompt = await readPrompt(flags);
+      const options = generateOptions(flags, command);
+      checkStops(flags.stop);
+      const config = checkModelFiles(flags.model, flags);
+      const given = await readPrompts(flags, config);
+      checkOptions(config, given.ids, options);
       const device = await openDevice();
       try {
-        await run(flags, { device, packing, ...prompt });
+        const { model } = loadAdaptedGpt(device, flags.model, flags.adapter, packing);
+        await tune(device, model, { flags, options, given });
+        await (given.texts
+          ? write(model, { flags, options, given })
+          : writeIds(model, { flags, options, given }));
       } finally {
         device.destroy();
       }
-    });
-}
-
-/** A prompt's ids, and the tokenizer if there is one; checked before a GPU is asked for. */
-async function readPrompt(
-  flags: GenerateFlags,
-): Promise<{ ids: ArrayLike<number>; tokenizer?: Tokenizer }> {
-  if ((flags.prompt === undefined) === (flags.ids === undefined)) {
-    throw new VitrailError("Cannot generate: give either --prompt TEXT or --ids 54,38,0");
-  }
-  checkStops(flags.stop);
-  const config = checkModelFiles(flags.model, flags);
-  // Ids need no tokenizer, but one that is there may say which of them ends a text.
-  const loading = loadTokenizer(flags.model);
-  const tokenizer = await (flags.ids ? loading.catch(() => undefined) : loading);
-  const ids = flags.ids ?? tokenizer!.encode(flags.prompt!);
-  // Nobody who asks for no number should be told that it is too large.
-  const room = Math.max(1, config.contextLength - ids.length);
-  flags.maxNewTokens ??= Math.min(100, room);
-  checkPrompt(config, { ids, maxNewTokens: flags.maxNewTokens });
-  return { ids, tokenizer };
-}
-
-async function run(
-  flags: GenerateFlags,
-  { device, packing, ids: prompt, tokenizer }: {
-    device: Device;
-    packing: ReturnType<typeof packingFlags>;
-    ids: ArrayLike<number>;
-    tokenizer?: Tokenizer;
-  },
-): Promise<void> {
-  const { model } = loadAdaptedGpt(device, flags.model, flags.adapter, packing);
-  const options = {
-    ...flags,
-    temperature: flags.greedy ? 0 : flags.temperature,
-    stopIds: endTokens(model.config, tokenizer),
-  };
-  // The prompt's pass, and one that adds to it.
-  const maxNewTokens = Math.min(2, flags.maxNewTokens!);
-  await tuneFor(
-    device,
-    async () => void await generate(model, prompt, { ...options, maxNewTokens }),
-    flags,
+    },
   );
-  if (flags.ids) {
-    const out = await generate(model, prompt, options);
-    if (flags.json) print(JSON.stringify({ prompt, ids: out }));
-    else for (const ids of out) print(ids.join(","));
+}
+
+/** Prompts with their ids, checked before a GPU is asked for. */
+async function readPrompts(flags: GenerateFlags, config: GptConfig): Promise<Given> {
+  const { prompt, prompts, ids: listed, model } = flags;
+  if ([prompt, prompts, listed].filter((one) => one !== undefined).length !== 1) {
+    throw new VitrailError(
+      "Cannot generate: give one of --prompt TEXT, --prompts FILE and --ids 54,38,0",
+    );
+  }
+  // Ids need no tokenizer, but one that is there may say which of them ends a text.
+  const loading = loadTokenizer(model);
+  const tokenizer = await (listed ? loading.catch(() => undefined) : loading);
+  const texts = listed ? undefined : prompts === undefined ? [prompt!] : await readAll(flags);
+  const ids = listed ? [listed] : texts!.map((text) => tokenizer!.encode(text));
+  for (const own of ids) {
+    const maxNewTokens = flags.maxNewTokens ?? Math.min(1, config.contextLength);
+    checkPrompt(config, { ids: own, maxNewTokens });
+  }
+  return { texts, ids, tokenizer };
+}
+
+async function readAll({ prompts, textField }: GenerateFlags): Promise<string[]> {
+  const texts: string[] = [];
+  let empty = 0;
+  for await (const text of readTexts(prompts!, { textField, onEmpty: () => empty++ })) {
+    texts.push(text);
+  }
+  tellEmpty(empty, prompts!);
+  return texts;
+}
+
+/** A generation that is asked for. */
+interface Asked {
+  flags: GenerateFlags;
+  options: GenerateOptions;
+  given: Given;
+}
+
+async function tune(device: Device, model: Gpt, { flags, options, given }: Asked): Promise<void> {
+  const prompts = given.ids.slice(0, flags.batch);
+  // The prompts' pass, and one that adds to it.
+  const room = model.config.contextLength - Math.max(...prompts.map(({ length }) => length));
+  const maxNewTokens = Math.min(2, flags.maxNewTokens ?? 2, room);
+  const trial = { ...options, maxNewTokens, minNewTokens: 0 };
+  await tuneFor(device, async () => void await generate(model, prompts, trial), flags);
+}
+
+/** Continues ids, and prints ids. */
+async function writeIds(model: Gpt, { flags, options, given }: Asked): Promise<void> {
+  const stopIds = endTokens(model.config, given.tokenizer);
+  const [prompt] = given.ids;
+  if (flags.json) {
+    const [sequences] = await generateSequences(model, [prompt], { ...options, stopIds });
+    print(JSON.stringify({ prompt, ids: sequences.map(({ ids }) => ids), sequences }));
     return;
   }
-  const live = flags.samples === 1 && !flags.json;
-  const show = (text: string): void => {
-    if (live) printText(text);
-  };
-  show(flags.prompt!);
-  const writers = Array.from(
-    { length: flags.samples },
-    () => new TextWriter(tokenizer!.stream(), { stop: flags.stop, onText: show }),
-  );
-  await generate(model, prompt, {
-    ...options,
-    onTokens: (sequence, ids) => {
-      writers[sequence].push(ids);
-      return writers[sequence].stopped;
-    },
-  });
-  const texts = writers.map((writer) => writer.end());
-  if (flags.json) {
-    print(JSON.stringify({ prompt: flags.prompt, texts }));
-  } else if (live) {
-    show("\n");
-  } else {
-    texts.forEach((text, i) => printText(`--- ${i + 1}\n${flags.prompt}${text}\n`));
+  const found = await generate(model, prompt, { ...options, stopIds });
+  for (const ids of found) print(ids.join(","));
+}
+
+/** Continues texts, and prints texts: a single one as it is written, others when they are done. */
+async function write(model: Gpt, { flags, options, given }: Asked): Promise<void> {
+  const { ids, texts = [] } = given;
+  const parts = { model, tokenizer: given.tokenizer! };
+  const { stop, batch, samples, json } = flags;
+  const live = flags.prompts === undefined && samples === 1 && !json;
+  if (live) {
+    printText(texts[0]);
+    await writeTexts(parts, ids, { ...options, stop, onText: (piece) => printText(piece) });
+    printText("\n");
+    return;
   }
+  let number = 0;
+  for (let from = 0; from < ids.length; from += batch) {
+    const written = await writeTexts(parts, ids.slice(from, from + batch), { ...options, stop });
+    written.forEach((own, p) => {
+      const prompt = texts[from + p];
+      if (json) print(JSON.stringify(described(prompt, own)));
+      else for (const { text } of own) printText(`--- ${++number}\n${prompt}${text}\n`);
+    });
+  }
+}
+
+function described(prompt: string, sequences: WrittenText[]): object {
+  return { prompt, texts: sequences.map(({ text }) => text), sequences };
 }

@@ -128,9 +128,22 @@ export class BeamSearch implements Chooser {
   finish(): GeneratedSequence[][] {
     const { samples } = this.#settings;
     return this.#hypotheses.map((hypotheses, prompt) => {
-      const found = hypotheses.best(samples);
-      found.forEach(({ ids }, s) => this.#onTokens?.(prompt * samples + s, ids));
-      return found;
+      return hypotheses.best(samples).map((sequence, s) => {
+        const said = this.#onTokens?.(prompt * samples + s, sequence.ids);
+        return typeof said === "number" ? cut(sequence, said) : sequence;
+      });
     });
   }
+}
+
+/** The first tokens of a sequence that its hearer ends there. */
+function cut(sequence: GeneratedSequence, length: number): GeneratedSequence {
+  const logProbabilities = sequence.logProbabilities.slice(0, length);
+  return {
+    ...sequence,
+    ids: sequence.ids.slice(0, length),
+    logProbabilities,
+    logProbability: logProbabilities.reduce((sum, one) => sum + one, 0),
+    finishReason: "stop",
+  };
 }

@@ -49,7 +49,7 @@ export async function generate(
 ): Promise<number[][] | number[][][]> {
   const isOne = typeof given[0] !== "object";
   const prompts = isOne ? [given as ArrayLike<number>] : given as Prompts;
-  const found = await run(model, prompts, { ...options, scored: false });
+  const found = await generateScored(model, prompts, { ...options, scored: false });
   const ids = found.map((own) => own.map((sequence) => sequence.ids));
   return isOne ? ids[0] : ids;
 }
@@ -80,10 +80,11 @@ export async function generateSequences(
   prompts: Prompts,
   options: GenerateOptions = {},
 ): Promise<GeneratedSequence[][]> {
-  return await run(model, prompts, { ...options, scored: true });
+  return await generateScored(model, prompts, { ...options, scored: true });
 }
 
-async function run(
+/** As `generateSequences`; probabilities cost a little time, and are left out unless `scored`. */
+export async function generateScored(
   model: Gpt,
   prompts: Prompts,
   options: GenerateOptions & { scored: boolean },

@@ -6,9 +6,12 @@
 import source from "../../shaders/beam.wgsl" with { type: "text" };
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { lanesOf, perElement } from "./launch.ts";
+import { lanesOf, lanesSharing, perElement } from "./launch.ts";
 
 const kernel = new Kernel("beam", source);
+
+/** How often each logit is looked at: once for each bit of the threshold, and a few times besides. */
+const LOOKS = 32 + 6;
 
 /** The beams of P prompts: row j·P + p of all tensors is beam j of prompt p. */
 export interface Beams {
@@ -47,17 +50,18 @@ export function chooseBeams(
     ...{ vocabulary, prompts, beams: ids.size / prompts, keep, best, column, count: stopCount },
     ...{ penalty, capacity: 0, length: 0 },
   };
-  const overrides = { lanes: lanesOf(device) };
+  const slots = uniforms.beams * keep;
+  const shared = (rounds: number) => ({ lanes: lanesSharing(device, rounds, lanesOf(device)) });
   device.dispatch(kernel, "candidates", {
     bindings: { logits, seen, scores, found, scored: device.tensor(logits.shape) },
     uniforms,
-    overrides,
+    overrides: shared(LOOKS * vocabulary),
     workgroups: [ids.size],
   });
   device.dispatch(kernel, "choose", {
     bindings: { found, results, ids, parents, scores, stops },
     uniforms,
-    overrides,
+    overrides: shared(slots * slots + best * stopCount),
     workgroups: [prompts],
   });
 }

@@ -23,7 +23,7 @@ export function logProbability(
   device.dispatch(kernel, "forward", {
     bindings: { logits, ids, out },
     uniforms: { vocabulary, capacity: out.shape[1], column },
-    overrides: { lanes: lanesSharing(device, vocabulary, lanesOf(device)) },
+    overrides: { lanes: lanesSharing(device, 2 * vocabulary, lanesOf(device)) },
     workgroups: [ids.size],
   });
 }
