@@ -70,10 +70,8 @@ async function readPrompts(flags: GenerateFlags, config: GptConfig): Promise<Giv
   const tokenizer = await (listed ? loading.catch(() => undefined) : loading);
   const texts = listed ? undefined : prompts === undefined ? [prompt!] : await readAll(flags);
   const ids = listed ? [listed] : texts!.map((text) => tokenizer!.encode(text));
-  for (const own of ids) {
-    const maxNewTokens = flags.maxNewTokens ?? Math.min(1, config.contextLength);
-    checkPrompt(config, { ids: own, maxNewTokens });
-  }
+  // Of several, the one that does not fit is named below.
+  if (ids.length === 1) checkPrompt(config, { ids: ids[0], maxNewTokens: flags.maxNewTokens ?? 1 });
   return { texts, ids, tokenizer };
 }
 

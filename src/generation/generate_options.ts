@@ -101,6 +101,13 @@ export function checkOptions(
     throw refusal("early stopping", earlyStopping, 'true, false or "never"');
   }
   const limits = checkPrompts(config, prompts, options.maxNewTokens);
+  const most = Math.min(...limits);
+  if (minNewTokens > most) {
+    throw new VitrailError(
+      `Cannot write ${minNewTokens} tokens at least: ${most} are written at most; ask for fewer, or ` +
+        "shorten the prompt",
+    );
+  }
   const settings = {
     ...checkSampling(config, options),
     ...{ prompts, limits, minNewTokens, noRepeatNgram, samples, stopIds, chunk },

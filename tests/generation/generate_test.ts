@@ -233,7 +233,7 @@ Deno.test("nothing stays behind on the device, however it ends", async () => {
 });
 
 Deno.test("what cannot be generated is said", async () => {
-  const refused: [number[], Record<string, number>, string][] = [
+  const refused: [number[] | number[][], GenerateOptions, string][] = [
     [[], {}, "Cannot continue an empty prompt: give at least one token"],
     [
       prompt,
@@ -268,7 +268,80 @@ Deno.test("what cannot be generated is said", async () => {
       "Cannot sample with repetition penalty 0: wanted more than 0",
     ],
   ];
-  for (const [ids, options, message] of refused) {
-    await assert.rejects(generate(model, ids, options), { name: "VitrailError", message });
+  const whole = (name: string, value: number, least: number): string =>
+    `Cannot generate with ${name} ${value}: wanted a whole number from ${least}`;
+  for (const value of [-3, 1.5, NaN, Infinity]) {
+    refused.push(
+      [prompt, { maxNewTokens: value }, whole("tokens to add", value, 0)],
+      [prompt, { minNewTokens: value }, whole("tokens to add at least", value, 0)],
+      [prompt, { noRepeatNgram: value }, whole("tokens that must not repeat", value, 0)],
+      [prompt, { samples: value }, whole("samples", value, 1)],
+      [prompt, { beams: value }, whole("beams", value, 1)],
+      [prompt, { chunk: value }, whole("tokens between two reads", value, 1)],
+      [prompt, { stopIds: [3, value] }, whole("a stop id", value, 0)],
+      [
+        prompt,
+        { seed: value },
+        `Cannot sample with seed ${value}: wanted a whole number to 4294967295`,
+      ],
+    );
   }
+  const beams =
+    "Cannot search 3 beams and draw at random: leave out temperature, top-k, top-p and min-p";
+  refused.push(
+    [
+      prompt,
+      { seed: 2 ** 32 },
+      "Cannot sample with seed 4294967296: wanted a whole number to 4294967295",
+    ],
+    [prompt, { temperature: NaN }, "Cannot sample with temperature NaN: wanted 0 (greedy) or more"],
+    [prompt, { topP: NaN }, "Cannot sample with top-p NaN: wanted more than 0 and at most 1"],
+    [
+      prompt,
+      { repetitionPenalty: 1e-40 },
+      "Cannot sample with repetition penalty 1e-40: wanted 0.000001 to 1000000",
+    ],
+    [
+      prompt,
+      { lengthPenalty: NaN },
+      "Cannot generate with a length penalty NaN: wanted a finite number",
+    ],
+    [prompt, { beams: 3, temperature: 0.5 }, beams],
+    [prompt, { beams: 3, topK: 5 }, beams],
+    [
+      prompt,
+      { beams: 2, samples: 3 },
+      "Cannot give the best 3 of 2 beams: wanted as many beams at least",
+    ],
+    [
+      prompt,
+      { beams: 99 },
+      "Cannot search 99 beams in a vocabulary of 197: 198 tokens are kept of each; ask for fewer beams",
+    ],
+    [
+      prompt,
+      { minNewTokens: 9, maxNewTokens: 4 },
+      "Cannot write 9 tokens at least: 4 are written at most; ask for fewer, or shorten the prompt",
+    ],
+    [[prompt, []], {}, "Cannot continue prompt 2: it is empty; give at least one token"],
+    [
+      [[3], prompt],
+      { maxNewTokens: 57 },
+      "Cannot write 57 tokens after prompt 2, of 5: the model's context is 61; ask for 56 at most, or shorten the prompt",
+    ],
+  );
+  for (const [ids, options, message] of refused) {
+    const given = ids as number[];
+    await assert.rejects(generate(model, given, options), { name: "VitrailError", message });
+  }
+  // What is too small for f32 is greedy, and what is beyond the vocabulary is all of it.
+  const options = { maxNewTokens: 9, seed: 3 };
+  assert.deepEqual(
+    await generate(model, prompt, { ...options, temperature: 1e-40 }),
+    await generate(model, prompt, { ...options, temperature: 0 }),
+  );
+  assert.deepEqual(
+    await generate(model, prompt, { ...options, topK: 2 ** 32 + 1 }),
+    await generate(model, prompt, options),
+  );
 });
