@@ -126,6 +126,6 @@ Deno.test("templates are filled once, chosen by label, and read from files", () 
       'add one, or "*" for all others',
   });
   assert.throws(() => readPromptTemplates(made.at("list.json")), /it holds \["a",3\], wanted/);
-  assert.throws(() => readPromptTemplates(made.at("broken.json")), /it is not JSON$/);
+  assert.throws(() => readPromptTemplates(made.at("broken.json")), /it is not valid JSON/);
   assert.throws(() => readPromptTemplates(made.at("none.txt")), /no such file or directory/);
 });
