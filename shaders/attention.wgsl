@@ -260,22 +260,23 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   if (wide) { finish(p, below, first + 4u); }
 }
 
-fn store(at: u32, x: Head, row: u32) {
-  result[at] = vec4<real>(x.c0[row]);
-  if (chunks > 1u) { result[at + 1u] = vec4<real>(x.c1[row]); }  if (chunks > 2u) { result[at + 2u] = vec4<real>(x.c2[row]); }
-  if (chunks > 3u) { result[at + 3u] = vec4<real>(x.c3[row]); }  if (chunks > 4u) { result[at + 4u] = vec4<real>(x.c4[row]); }
-  if (chunks > 5u) { result[at + 5u] = vec4<real>(x.c5[row]); }  if (chunks > 6u) { result[at + 6u] = vec4<real>(x.c6[row]); }
-  if (chunks > 7u) { result[at + 7u] = vec4<real>(x.c7[row]); }  if (chunks > 8u) { result[at + 8u] = vec4<real>(x.c8[row]); }
-  if (chunks > 9u) { result[at + 9u] = vec4<real>(x.c9[row]); }  if (chunks > 10u) { result[at + 10u] = vec4<real>(x.c10[row]); }
-  if (chunks > 11u) { result[at + 11u] = vec4<real>(x.c11[row]); }  if (chunks > 12u) { result[at + 12u] = vec4<real>(x.c12[row]); }
-  if (chunks > 13u) { result[at + 13u] = vec4<real>(x.c13[row]); }  if (chunks > 14u) { result[at + 14u] = vec4<real>(x.c14[row]); }
-  if (chunks > 15u) { result[at + 15u] = vec4<real>(x.c15[row]); }
+/// The chunks after the first, each in the place of the one before.
+fn without_first(x: Head) -> Head {
+  return Head(x.c1, x.c2, x.c3, x.c4, x.c5, x.c6, x.c7, x.c8, x.c9, x.c10, x.c11, x.c12, x.c13, x.c14, x.c15, x.c15);
 }
 
-/// Rows t..t+3 of x, as far as there are such, from the texels `at` on.
+/// Rows t..t+3 of x, as far as there are such, from the texels `at` on. One chunk is written at a time, and
+/// the others move up, so that a compiler makes code for one: see matmul_texels.wgsl.
 fn store_rows(p: Place, t: u32, at: vec4u, x: Head) {
-  store(at.x, x, 0u);  if (t + 1u < p.size.time) { store(at.y, x, 1u); }
-  if (t + 2u < p.size.time) { store(at.z, x, 2u); }  if (t + 3u < p.size.time) { store(at.w, x, 3u); }
+  var left = x;
+  let last = p.size.time - t;
+  for (var i = at; i.x < at.x + chunks; i += 1u) {
+    result[i.x] = vec4<real>(left.c0[0]);
+    if (last > 1u) { result[i.y] = vec4<real>(left.c0[1]); }
+    if (last > 2u) { result[i.z] = vec4<real>(left.c0[2]); }
+    if (last > 3u) { result[i.w] = vec4<real>(left.c0[3]); }
+    left = without_first(left);
+  }
 }
 
 /// Four weights P∘M, and four gradients dS.

@@ -102,13 +102,18 @@ export function fits(name: string, call: AttentionCall, device: Device): name is
     sharedBytes(block, call) <= device.raw.limits.maxComputeWorkgroupStorageSize;
 }
 
-/** Sequences from which on an invocation owns eight: shorter ones do not pay for its compilation. */
-const EIGHTS_FROM = 128;
+/**
+ * Whether an invocation should own eight rows: it fetches half as often, but twice as much code of it takes
+ * three times as long to compile (heads of 64 on Mesa 25: 22 s of processor time, beside 8 s), which
+ * only long sequences earn back.
+ */
+const paysForEight = ({ time, headSize }: AttentionCall): boolean =>
+  time >= Math.max(128, 2 * headRows(headSize).chunks ** 2);
 
 /** The variant of the table that ships: what runs where nobody has measured. */
 export function shipped(device: Device, call: AttentionCall): AttentionVariant {
   if (!device.isCpu) return fits("shared-32", call, device) ? "shared-32" : "rows-4";
-  return call.time >= EIGHTS_FROM && fits("rows-8", call, device) ? "rows-8" : "rows-4";
+  return paysForEight(call) && fits("rows-8", call, device) ? "rows-8" : "rows-4";
 }
 
 /**
@@ -130,10 +135,11 @@ export function tunable(device: Device, call: AttentionCall, usual: AttentionVar
   const { pass, batch, heads, time, headSize, causal, hasMask, half } = call;
   const dtype = half ? "f16" : "f32";
   // Eight rows in registers are for a processor, whose registers overflow into its cache either way.
-  const candidates = ATTENTION_VARIANTS.filter((name) =>
-    name !== usual && fits(name, call, device) &&
-    (device.isCpu ? BLOCKS[name].kind === "rows" : name !== "rows-8")
-  );
+  const candidates = ATTENTION_VARIANTS.filter((name) => {
+    if (name === usual || !fits(name, call, device)) return false;
+    if (name === "rows-8") return device.isCpu && paysForEight(call);
+    return !device.isCpu || BLOCKS[name].kind === "rows";
+  });
   const pairs = batch * heads * (causal ? time * (time + 1) / 2 : time * time);
   const prepare: Tunable["prepare"] = (device, random): Trial => {
     const { layout } = headRows(headSize);
