@@ -29,7 +29,7 @@ alias real = f32;
 struct Shape {
   batch: u32, heads: u32, time: u32, scale: f32,
   mask_batch: u32, mask_head: u32, mask_query: u32,
-  probability: f32, place: u32, step: u32, seed: u32,
+  probability: f32, place: u32, step: u32, seed: u32, lanes_x: u32,
 }
 
 override chunks: u32 = 16;
@@ -38,7 +38,6 @@ override has_mask: bool = false;
 override has_dropout: bool = false;
 override slices: u32 = 1;
 override wide: bool = false;
-override lanes_x: u32 = 8;
 override lanes: u32 = 8;
 
 const LOWEST = -3e38;
@@ -184,10 +183,12 @@ fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
 /// is laid out in one dimension, because llvmpipe fills its vectors along x only.
 fn place_of(group: vec3u, lane: u32) -> Place {
   let size = shape;
-  let i = group.x * lanes_x + lane % lanes_x;
+  let i = group.x * size.lanes_x + lane % size.lanes_x;
   return Place(size, i / size.heads, i % size.heads, group.z);
 }
-fn first_row(group: vec3u, lane: u32, owned: u32) -> u32 { return (group.y * (lanes / lanes_x) + lane / lanes_x) * owned; }
+fn first_row(p: Place, group: vec3u, lane: u32, owned: u32) -> u32 {
+  return (group.y * (lanes / p.size.lanes_x) + lane / p.size.lanes_x) * owned;
+}
 fn outside(p: Place, first: u32) -> bool { return p.b >= p.size.batch || first >= p.size.time; }
 
 /// This invocation's slice of four rows.
@@ -240,7 +241,7 @@ fn finish(p: Place, m: Mixture, first: u32) {
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place_of(group, lane);
   let owned = select(4u, 8u, wide);
-  let first = first_row(group, lane, owned);
+  let first = first_row(p, group, lane, owned);
   if (outside(p, first)) { return; }
   let at_q = rows_of(p, first, 0u);
   let q = own(p, qkv, at_q);
@@ -320,7 +321,7 @@ fn score_gradients(p: Place, x: Asked, s: mat4x4f, dp: mat4x4f, first: u32, key:
 fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place_of(group, lane);
   let owned = select(4u, 8u, wide);
-  let first = first_row(group, lane, owned);
+  let first = first_row(p, group, lane, owned);
   if (outside(p, first)) { return; }
   let at_q = rows_of(p, first, 0u);
   let at_out = out_rows_of(p, first);
@@ -378,7 +379,7 @@ fn finish_keys(p: Place, x: Answering, key: u32) {
 @compute @workgroup_size(lanes)
 fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place_of(group, lane);
-  let key = first_row(group, lane, select(4u, 8u, wide));
+  let key = first_row(p, group, lane, select(4u, 8u, wide));
   if (outside(p, key)) { return; }
   let at_k = rows_of(p, key, 1u);
   let at_v = rows_of(p, key, 2u);

@@ -122,10 +122,14 @@ var<workgroup> weights: array<vec4f, tile / 4>;
 var<workgroup> partial: array<f32, lanes>;
 var<workgroup> mixed: array<vec4f, lanes>;
 
+/// Half of the lanes, from a number that no compiler knows: where it does, Mesa 25 writes the rounds of a sum
+/// out, each with its barriers, and takes twice as long for the whole shader.
+fn half_of_lanes() -> u32 { return max(lanes / 2u, shape.batch >> 31u); }
+
 fn lane_sum(value: f32, lane: u32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  for (var s = lanes / 2u; s > 0u; s /= 2u) {
+  for (var s = half_of_lanes(); s > 0u; s /= 2u) {
     if (lane < s) { partial[lane] += partial[lane + s]; }
     workgroupBarrier();
   }
@@ -137,7 +141,7 @@ fn lane_sum(value: f32, lane: u32) -> f32 {
 fn lane_max(value: f32, lane: u32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  for (var s = lanes / 2u; s > 0u; s /= 2u) {
+  for (var s = half_of_lanes(); s > 0u; s /= 2u) {
     if (lane < s) { partial[lane] = max(partial[lane], partial[lane + s]); }
     workgroupBarrier();
   }

@@ -54,11 +54,15 @@ fn inside(v: vec4f, i: u32, k: u32) -> vec4f {
   return select(vec4f(), v, 4u * i + vec4u(0, 1, 2, 3) < vec4u(k));
 }
 
+/// Half of the lanes, from a number that no compiler knows: where it does, Mesa 25 writes the rounds of a sum
+/// out, each with its barriers, and takes twice as long for the whole shader.
+fn half_of_lanes() -> u32 { return max(lanes / 2u, shape.m >> 31u); }
+
 /// The sum of `value` over lanes that are `apart` from one another, known to each of them.
 fn sum_over(value: vec4f, lane: u32, apart: u32) -> vec4f {
   partial[lane] = value;
   workgroupBarrier();
-  for (var s = lanes / 2u; s >= apart; s /= 2u) {
+  for (var s = half_of_lanes(); s >= apart; s /= 2u) {
     if (lane < s) { partial[lane] += partial[lane + s]; }
     workgroupBarrier();
   }

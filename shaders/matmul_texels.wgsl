@@ -11,14 +11,15 @@
 //
 // a: (m, k), or (k, m) if transpose_a; b: (k, n), or (n, k) if transpose_b; their rows lie a_stride
 // and b_stride texels apart. bias: (n). A ragged k sets odd_k; for a ragged n there is forward_odd.
-// A workgroup has lanes_x tiles side by side, lanes in all; it is laid out in one dimension, because
-// llvmpipe fills its vectors along x only. Workgroups along z share out the inner dimension, k_part of
-// it (a multiple of four) each: part z of their products lies m·n numbers after part z - 1.
+// A workgroup has lanes_x tiles side by side, lanes in all: a number of the call and no override, since
+// each override is compiled for itself. It is laid out in one dimension, because llvmpipe fills its vectors
+// along x only. Workgroups along z share out the inner dimension, k_part of it (a multiple of four) each:
+// part z of their products lies m·n numbers after part z - 1.
 
 /// out and before: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
 alias real = f32;
 
-struct Shape { m: u32, n: u32, k: u32, k_part: u32, a_stride: u32, b_stride: u32 }
+struct Shape { m: u32, n: u32, k: u32, k_part: u32, a_stride: u32, b_stride: u32, lanes_x: u32 }
 
 override transpose_a: bool = false;
 override transpose_b: bool = false;
@@ -30,7 +31,6 @@ override exact: bool = false;
 override has_before: bool = false;
 override strips: u32 = 4;
 override blocks: u32 = 4;
-override lanes_x: u32 = 8;
 override lanes: u32 = 8;
 
 @group(0) @binding(0) var<storage, read> shape: Shape;
@@ -162,8 +162,8 @@ fn write_strip(row: u32, column: u32, part: u32, size: Shape, strip: Strip) {
 @compute @workgroup_size(lanes)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let size = shape;
-  let row = (group.y * (lanes / lanes_x) + local.x / lanes_x) * 4u * strips;
-  let column = (group.x * lanes_x + local.x % lanes_x) * 4u * blocks;
+  let row = (group.y * (lanes / size.lanes_x) + local.x / size.lanes_x) * 4u * strips;
+  let column = (group.x * size.lanes_x + local.x % size.lanes_x) * 4u * blocks;
   if (row >= size.m || column >= size.n) { return; }
   var c = product(row, column, group.z, size);
   let end = min(size.m, row + 4u * strips);
@@ -199,8 +199,8 @@ fn write_strip_odd(row: u32, column: u32, part: u32, size: Shape, strip: Strip) 
 @compute @workgroup_size(lanes)
 fn forward_odd(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let size = shape;
-  let row = (group.y * (lanes / lanes_x) + local.x / lanes_x) * 4u * strips;
-  let column = (group.x * lanes_x + local.x % lanes_x) * 4u * blocks;
+  let row = (group.y * (lanes / size.lanes_x) + local.x / size.lanes_x) * 4u * strips;
+  let column = (group.x * size.lanes_x + local.x % size.lanes_x) * 4u * blocks;
   if (row >= size.m || column >= size.n) { return; }
   var c = product(row, column, group.z, size);
   let end = min(size.m, row + 4u * strips);

@@ -13,7 +13,7 @@ import { Kernel } from "../gpu/kernel.ts";
 import { HALF_TOLERANCE, type Trial, type Tunable } from "../gpu/variants.ts";
 import { callClass, sizeClass } from "./call_class.ts";
 import { cast } from "./cast.ts";
-import { lanesOf, type Launch, MOST_ROUNDS, rectangle } from "./launch.ts";
+import { lanesOf, MOST_ROUNDS, rectangle } from "./launch.ts";
 import { texels } from "./texels.ts";
 
 const KERNELS = {
@@ -190,12 +190,12 @@ export function launch(
 ): void {
   const { pass, batch, heads, time, causal, hasMask, hasDropout } = call;
   const block: Block = BLOCKS[name];
-  const { overrides, workgroups } = block.kind === "rows"
+  const { overrides, sizes, workgroups } = block.kind === "rows"
     ? launchRows(device, block, call)
     : launchShared(block, call);
   const args = {
     bindings: tensors,
-    uniforms: { batch, heads, time, ...uniforms },
+    uniforms: { batch, heads, time, ...sizes, ...uniforms },
     overrides: { causal, has_mask: hasMask, has_dropout: hasDropout, ...overrides },
     workgroups,
   };
@@ -207,7 +207,7 @@ export function launch(
 }
 
 /** Heads along x, blocks of time along y, slices along z. */
-function launchRows(device: Device, { rows }: Block, call: AttentionCall): Launch {
+function launchRows(device: Device, { rows }: Block, call: AttentionCall) {
   const { batch, heads, time, headSize } = call;
   const { slices, chunks } = headRows(headSize);
   // Four others a round; of heads in slices two products are loops of their own.
@@ -225,16 +225,18 @@ function launchRows(device: Device, { rows }: Block, call: AttentionCall): Launc
   const blocks = Math.ceil(time / rows);
   const [lanesX, lanesY] = rectangle(lanes, batch * heads, blocks);
   return {
-    overrides: { chunks, slices, wide: rows === 8, lanes_x: lanesX, lanes },
-    workgroups: [Math.ceil(batch * heads / lanesX), Math.ceil(blocks / lanesY), slices],
+    overrides: { chunks, slices, wide: rows === 8, lanes },
+    sizes: { lanes_x: lanesX },
+    workgroups: [Math.ceil(batch * heads / lanesX), Math.ceil(blocks / lanesY), slices] as const,
   };
 }
 
 /** Heads along x, blocks of time along y. */
-function launchShared({ rows }: Block, { batch, heads, time, headSize }: AttentionCall): Launch {
+function launchShared({ rows }: Block, { batch, heads, time, headSize }: AttentionCall) {
   const { chunks } = headRows(headSize);
   return {
     overrides: { chunks, teams: rows / 4, stride: oddStride(chunks) },
-    workgroups: [batch * heads, Math.ceil(time / rows), 1],
+    sizes: {},
+    workgroups: [batch * heads, Math.ceil(time / rows), 1] as const,
   };
 }

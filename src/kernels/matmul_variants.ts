@@ -270,13 +270,20 @@ function launchPart(
   const [lanesX, lanesY] = rectangle(lanes, across, down);
   device.dispatch(KERNELS.texels, n % 4 === 0 ? "forward" : "forward_odd", {
     bindings: { a: left.texture, b: right.texture, ...both({ bias, out, before }) },
-    uniforms: { m, n, k, k_part: part, a_stride: left.stride, b_stride: right.stride },
+    uniforms: {
+      m,
+      n,
+      k,
+      k_part: part,
+      a_stride: left.stride,
+      b_stride: right.stride,
+      lanes_x: lanesX,
+    },
     overrides: {
       ...flags,
       odd_k: k % 4 !== 0,
       strips: rows / 4,
       blocks: columns / 4,
-      lanes_x: lanesX,
       lanes,
     },
     workgroups: [Math.ceil(across / lanesX), Math.ceil(down / lanesY), z],
