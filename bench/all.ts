@@ -3,7 +3,7 @@
  * each of them reaches, a training step, and generation, beside the roof that is measured there.
  *
  *     deno run --allow-read bench/all.ts
- *     deno run --allow-read --allow-run=deno --allow-write=bench/results bench/all.ts --check --json
+ *     deno run --allow-read --allow-run --allow-write=bench/results bench/all.ts --check --json
  *
  * `--check` first runs the tests of kernels and models on this adapter; `--only NAME` measures the cases
  * whose name holds it; `--runs N` takes the median of N runs; `--json` also writes

@@ -2,7 +2,7 @@
  * Proof: a script that is served over HTTP imports `mod.ts` by its address and generates, in an empty
  * folder, with no configuration and no permission but to import. The same ids come out as here.
  *
- *     deno run --allow-read --allow-write --allow-net=localhost --allow-run=deno scripts/check_remote_import.ts
+ *     deno run --allow-read --allow-write --allow-net=localhost --allow-run scripts/check_remote_import.ts
  *
  * The server is this process; npm packages come from where Deno keeps them. Writing is for the empty
  * folder alone.

@@ -306,3 +306,15 @@ test("under nohup, a closed terminal is not listened to", () => {
   });
   assert.match(stdout, /^VITRAIL_NOHUP=1$/m);
 });
+
+test("the launcher starts the runner as the task `test` does", () => {
+  using bare = new Bare();
+  const task: string = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT))).tasks.test;
+  const started = bare.run(["test", "a_test.ts"]).stdout.split("\n").flatMap((line) =>
+    /^\[(.*)\]$/.exec(line)?.[1] ?? []
+  );
+  assert.deepEqual(
+    started.filter((word) => word !== "--no-prompt"),
+    [...task.split(" ").slice(1), "a_test.ts"],
+  );
+});

@@ -4,7 +4,7 @@
  * chart is blank, text stands out from what is behind it (WCAG AA) and fingers hit the controls; whatever is
  * pointed at is told of, and so is what the arrow keys reach from the Tab key, whose focus shows.
  *
- *     deno run --no-lock --allow-read --allow-write --allow-env --allow-run=$(which chromium) \
+ *     deno run --no-lock --allow-read --allow-write --allow-env --allow-run \
  *       --allow-net=127.0.0.1 scripts/proofs/pages.ts --pages DIR \
  *       [--screenshots DIR] [--chromium FILE]
  *

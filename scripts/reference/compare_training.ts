@@ -4,10 +4,9 @@
  * the same groups, schedule and clipping, no dropout. Schedule, loss, optimizer and model are theirs or
  * written anew on their side.
  *
- *     deno run --allow-read --allow-write=runs --allow-run=python3 scripts/reference/compare_training.ts
+ *     deno run --allow-read --allow-write=runs --allow-run scripts/reference/compare_training.ts
  *
- * `--python PATH` names a Python with torch and transformers (default python3; name it in --allow-run
- * too), `--out DIR` the folder (default runs/compare_training), `--steps N` the length. Exit code 1 if a validation loss differs by
+ * `--python PATH` names a Python with torch and transformers (default python3), `--out DIR` the folder (default runs/compare_training), `--steps N` the length. Exit code 1 if a validation loss differs by
  * more than 1 %.
  *
  * @module

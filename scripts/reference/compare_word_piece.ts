@@ -8,9 +8,9 @@
  *
  * Exit code 1 if there it is not, or if with the library's vocabulary one id of the corpus is another.
  *
- *     deno run --allow-read --allow-write=runs --allow-run=python3 scripts/reference/compare_word_piece.ts
+ *     deno run --allow-read --allow-write=runs --allow-run scripts/reference/compare_word_piece.ts
  *
- * `--python PATH` names a Python with tokenizers (default python3; name it in --allow-run too),
+ * `--python PATH` names a Python with tokenizers (default python3),
  * `--sizes 4000,8000` the vocabularies, `--out DIR` a folder (default runs/compare_word_piece).
  *
  * @module
