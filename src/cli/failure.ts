@@ -42,7 +42,13 @@ export function describeFailure(
   return { line: oneLine(error instanceof Error ? error.message : String(error)), code: 1 };
 }
 
-const oneLine = (message: string): string => `error: ${message.replace(/\s*\n\s*/g, " ").trim()}`;
+/** Characters of the longest line: a compiler may quote a whole damaged file. */
+const LONGEST = 1500;
+
+function oneLine(message: string): string {
+  const line = message.replace(/\s*\n\s*/g, " ").trim();
+  return `error: ${line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line}`;
+}
 
 /** Deno names flags of its own, which whoever runs `./vitrail` has no place to give. */
 function withoutPermission(error: Error): string {
