@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { checkedModel } from "../models/adapted_models.ts";
 
@@ -24,6 +25,8 @@ export function resolveModel(command: Command): void {
       code: "commander.missingMandatoryOptionValue",
     });
   }
+  // A directory that is not there is left to the command, which first looks at what else it was given.
+  if (adapter === undefined && !existsSync(model!)) return;
   for (const [name, value] of Object.entries(checkedModel({ model, adapter }))) {
     command.setOptionValue(name, value);
   }
