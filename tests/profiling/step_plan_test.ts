@@ -156,8 +156,17 @@ Deno.test("weights and gradients are counted from the parameters, AdamW's state 
 Deno.test("the largest batch stops at the adapter's limits, or at the memory that is given", async () => {
   const onGhost = (on: Device, n: number) => gpt(ODD)(on, n, ghostWeights);
   const small = { maxStorageBufferBindingSize: 1 << 20, maxBufferSize: 1 << 20 };
-  const { maxComputeWorkgroupsPerDimension, maxTextureDimension2D } = device.raw.limits;
-  const limits = { maxComputeWorkgroupsPerDimension, maxTextureDimension2D, ...small };
+  const {
+    maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupsPerDimension,
+    maxTextureDimension2D,
+  } = device.raw.limits;
+  const limits = {
+    maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupsPerDimension,
+    maxTextureDimension2D,
+    ...small,
+  };
   const narrow = { raw: { limits }, description: device.description } as unknown as Device;
   const found = await largestBatch(narrow, onGhost, {});
   // The widest activation is the hidden layer of the MLP: logits go in chunks where they do not fit.
