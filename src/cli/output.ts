@@ -9,6 +9,7 @@ import { VitrailError } from "../errors.ts";
 import { grantedTemporaryName } from "../formats/atomic_file.ts";
 import { DirectoryLock } from "../formats/directory_lock.ts";
 import { describeIoError, showPath } from "../formats/messages.ts";
+import { printNotice } from "./printer.ts";
 
 /** Files that decide what a directory is to those who open it: a model, a tokenizer, an adapter. */
 const MODEL_FILES = [
@@ -127,7 +128,15 @@ export function claimDirectory(
   removeLeftovers(directory);
   const unfinished = lock.unfinished !== undefined &&
     commandName(lock.unfinished) === commandName(ownCommand());
-  if (!unfinished) refuseToReplace(replaces.map((name) => `${directory}/${name}`), options);
+  const paths = replaces.map((name) => `${directory}/${name}`);
+  if (!unfinished) refuseToReplace(paths, options);
+  else if (paths.some(exists)) {
+    printNotice(
+      `${
+        commandName(lock.unfinished!)
+      } was ended here before it was done: what it left is replaced`,
+    );
+  }
   lock.beginWriting();
   return { unfinished };
 }

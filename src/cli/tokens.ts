@@ -117,7 +117,11 @@ export async function prepareTokens(
     onProgress: ({ bytes, total, tokens }) => {
       // How much is to come on standard input, nobody knows.
       size = Math.max(total, bytes);
-      bar ??= new ProgressBar({ total: size, label: "tokenize", unit: "byte" });
+      if (!bar) {
+        bar = new ProgressBar({ total: size, label: "tokenize", unit: "byte" });
+        // What a killed process did is not counted as the speed of this one.
+        bar.begin(bytes);
+      }
       bar.update(bytes, { tokens });
     },
   });

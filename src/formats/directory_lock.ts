@@ -61,12 +61,16 @@ export class DirectoryLock implements Disposable {
     this.#write();
   }
 
-  /** Gives the lock back and removes its file; a second call does nothing. */
+  /**
+   * Gives the lock back and removes its file, unless that still tells of a killed command; a second call does
+   * nothing.
+   */
   [Symbol.dispose](): void {
     if (!this.#file) return;
+    const { unfinished, command } = this.#holder;
     try {
       // While the lock is held: nobody else can have locked this file meanwhile.
-      Deno.removeSync(this.#path);
+      if (unfinished === undefined || unfinished === command) Deno.removeSync(this.#path);
     } catch {
       // Windows removes no open file; an unlocked one that stays harms nothing.
     }

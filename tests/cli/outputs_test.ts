@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { createGptConfig, Gpt, openDevice, saveGpt } from "../../mod.ts";
 import { createProgram } from "../../src/cli/program.ts";
 import { trainCharacterTokenizer } from "../../src/tokenizers/train_characters.ts";
+import { DirectoryLock, LOCK_FILE } from "../../src/formats/directory_lock.ts";
 import { folder } from "../data/files.ts";
 import { runCli, snapshot } from "./run_cli.ts";
 
@@ -106,6 +107,50 @@ Deno.test("a place that cannot be written is told in words, before anything is d
     assert.equal(code, 1);
   }
   assert.deepEqual(snapshot(cwd), before);
+});
+
+Deno.test("what another process is writing to is left alone, and the process is named", async () => {
+  const own = (name: string): string => {
+    Deno.mkdirSync(made.at(name));
+    return made.at(name);
+  };
+  const commands: [string, string][] = [
+    ["busy train", "train --data a.txt --overwrite --out busy"],
+    ["busy quantize", "quantize --model gpt --weights int8 --overwrite --out busy"],
+    ["busy prepare", "data prepare --data a.txt --overwrite --out busy"],
+    ["busy induction", "probe induction --overwrite --out busy"],
+  ];
+  using _lock = new DirectoryLock(own("busy"), "finetune tag --out busy");
+  const outcomes = await twoAtATime(commands, ([, args]) => runCli(args.split(" "), { cwd }));
+  for (const [i, { code, stderr }] of outcomes.entries()) {
+    const message =
+      `error: Cannot write to busy: process ${Deno.pid} has been writing there since `;
+    assert.ok(stderr.startsWith(message), `${commands[i]}: ${stderr}`);
+    assert.match(stderr, /\(finetune tag --out busy\); wait until it ends, or write elsewhere\n$/);
+    assert.equal(code, 1);
+  }
+  assert.deepEqual([...Deno.readDirSync(made.at("busy"))].map(({ name }) => name), [LOCK_FILE]);
+});
+
+Deno.test("what a killed command left is replaced by the same one, and by no other", async () => {
+  Deno.mkdirSync(made.at("cut"));
+  Deno.writeTextFileSync(made.at("cut/tokenizer.json"), "{}");
+  Deno.writeTextFileSync(made.at("cut/.vitrail-0a1b2c3d-4e5f.tmp"), "half");
+  const holder = { pid: 1, since: new Date().toISOString(), command: "merge --out cut" };
+  const note = { ...holder, unfinished: "quantize --model gpt --weights int8 --out cut" };
+  Deno.writeTextFileSync(made.at(`cut/${LOCK_FILE}`), JSON.stringify(note) + "\n");
+  const other = await runCli("tokenizer train --data a.txt --out cut".split(" "), { cwd });
+  assert.match(other.stderr, /^error: Cannot write cut\/tokenizer\.json: it is there already; /);
+  const same = await runCli("quantize --model gpt --weights int8 --out cut".split(" "), { cwd });
+  assert.equal(same.code, 0, same.stderr);
+  assert.match(
+    same.stderr,
+    /^quantize was ended here before it was done: what it left is replaced$/m,
+  );
+  assert.deepEqual(
+    [...Deno.readDirSync(made.at("cut"))].map(({ name }) => name).toSorted(),
+    ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"],
+  );
 });
 
 Deno.test("numbers that no shader can hold are refused by their flag", async () => {

@@ -72,6 +72,12 @@ Deno.test("of processes that start together one wins; killed, it leaves no lock,
   using lock = new DirectoryLock(folder, "train");
   assert.equal(lock.unfinished, "train --out x");
   lock[Symbol.dispose]();
+  // One that ends without having written anything leaves the word where it is.
+  using third = new DirectoryLock(folder, "train --out x");
+  assert.equal(third.unfinished, "train --out x");
+  third.beginWriting();
+  third[Symbol.dispose]();
+  assert.deepEqual([...Deno.readDirSync(folder)], []);
   // A file of that name that is none of ours is no holder.
   Deno.writeTextFileSync(`${folder}/${LOCK_FILE}`, "[]");
   using odd = new DirectoryLock(folder, "train");
