@@ -31,14 +31,24 @@ export async function tuneFor(
   rehearsal: () => void | Promise<void>,
   flags: { tune: boolean },
 ): Promise<void> {
-  const cache = flags.tune ? openCache(device) : undefined;
+  const cache = openForRun(device, flags);
   if (cache) await tuneWithBar(device, rehearsal, { cache });
 }
 
 /** Uses all winners that are known and measures none. */
 export function useTuned(device: Device, flags: { tune: boolean }): void {
-  const cache = flags.tune ? openCache(device) : undefined;
+  const cache = openForRun(device, flags);
   if (cache) useKnown(device, cache);
+}
+
+/** The winners that a run may use. On a machine that is not known yet, says what takes time. */
+function openForRun(device: Device, flags: { tune: boolean }): TuningCache | undefined {
+  const cache = flags.tune ? openCache(device) : undefined;
+  if (cache?.isNew) {
+    printNotice(`First start on ${device.description}: its driver compiles the kernels once`);
+    cache.add({});
+  }
+  return cache;
 }
 
 /** `tune`, with a bar while something is measured. */

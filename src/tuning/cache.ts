@@ -66,6 +66,8 @@ const hash = (value: unknown): string =>
 export class TuningCache {
   /** Where they lie. */
   readonly path: string;
+  /** Whether nothing was kept for this machine before. */
+  readonly isNew: boolean;
   readonly #machine: Machine;
   readonly #warn: (warning: string) => void;
   #winners: Map<string, Winner>;
@@ -78,6 +80,7 @@ export class TuningCache {
     this.path = `${folder}/tuning-${hash(machine)}.json`;
     this.#machine = machine;
     this.#warn = warn;
+    this.isNew = !isThere(this.path);
     this.#winners = this.#read();
   }
 

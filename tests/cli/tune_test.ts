@@ -73,7 +73,11 @@ Deno.test("train tunes itself where winners can be kept, and not with --no-tune"
   }
   const { code, stderr } = await runCli(train, { cwd, cache: "tuned" });
   assert.equal(code, 0, stderr);
+  assert.match(stderr, /^First start on .+: its driver compiles the kernels once$/m);
   assert.match(stderr, /^tune {2}100%/m);
   assert.ok(checkpoint().includes("variants"));
   assert.ok(Object.keys(winnersIn("tuned")).length >= 4);
+  const again = await runCli([...train, "--steps", "2"], { cwd, cache: "tuned" });
+  assert.equal(again.code, 0, again.stderr);
+  assert.doesNotMatch(again.stderr, /First start/);
 });
