@@ -5,7 +5,6 @@
  */
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { createBertConfig } from "../formats/bert_config.ts";
 import {
   type BertHeadsSettings,
@@ -17,6 +16,7 @@ import { trainedWhole } from "../models/adapted_models.ts";
 import { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import type { TrainSettings } from "../training/loop.ts";
 import { BERT_PRESETS, initializerRange, SCRATCH_DROPOUT } from "./bert_presets.ts";
@@ -234,7 +234,7 @@ export async function withBase<Flags extends BaseFlags, B, Result>(
     const { part, settings } = beginPart(model);
     if (!fromScratch) beginRun(asked);
     if (!flags.resume) {
-      writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+      saveTokenizer(flags.out, tokenizer, model.config);
     }
     return await use(model, { flags, tokenizer, part, settings });
   } finally {

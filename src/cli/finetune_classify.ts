@@ -31,6 +31,7 @@ import {
   modelLabels,
   type SequenceClassifier,
 } from "../models/sequence_classifier.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { evaluate } from "../training/evaluate.ts";
 import {
@@ -151,7 +152,7 @@ export async function runFinetuneClassify(
     const part = partOf(model);
     if (base) beginRun(asked);
     if (!flags.resume) {
-      writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+      saveTokenizer(flags.out, tokenizer, model.config);
     }
     return await finetune(model, { flags, tokenizer, texts, split, part });
   } finally {

@@ -24,12 +24,12 @@ import { holdOut } from "../data/hold_out.ts";
 import { byLength, LengthSampler } from "../data/length_batches.ts";
 import { isDataset } from "../data/tokens/shards.ts";
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { endTokens, nameEnd } from "../generation/end_tokens.ts";
 import { generate } from "../generation/generate.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { loadGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { completing } from "../training/completion_task.ts";
 import { evaluate } from "../training/evaluate.ts";
@@ -107,7 +107,7 @@ async function runFinetuneGenerate(flags: FinetuneFlags): Promise<TrainResult | 
     const { model, part } = modelOf(device, flags);
     nameEnd(model, tokenizer);
     const resume = beginRun(flags);
-    writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+    saveTokenizer(flags.out, tokenizer, model.config);
     printNotice(part.size);
     if (examples) {
       const source = await exampleSource(model, { flags, tokenizer, limit, examples });

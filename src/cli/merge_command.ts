@@ -5,7 +5,6 @@
  */
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { showPath } from "../formats/messages.ts";
 import { nameEnd } from "../generation/end_tokens.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
@@ -18,6 +17,7 @@ import {
 import { mergeAdapter } from "../models/adapters.ts";
 import { saveBert, saveGpt } from "../models/files.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import {
   addOverwriteFlag,
@@ -82,7 +82,7 @@ export async function mergeDirectories(
   const save = merged(device, directory, { adapter, tokenizer });
   claim();
   await writeTogether(out, async (folder) => {
-    if (tokenizer) writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+    if (tokenizer) saveTokenizer(folder, tokenizer);
     await save(folder);
   });
 }

@@ -12,7 +12,6 @@ import { PretrainingSampler } from "../data/pretraining/pretraining_batches.ts";
 import type { SentenceCorpora } from "../data/pretraining/sentence_corpus.ts";
 import { SENTENCE_RULES, type SentenceRule, usualRule } from "../data/sources/sentences.ts";
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type BertConfig, createBertConfig } from "../formats/bert_config.ts";
 import { type BertHeadsSettings, readBertConfig } from "../formats/huggingface_bert.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
@@ -20,6 +19,7 @@ import { Bert } from "../models/bert.ts";
 import { loadBert } from "../models/files.ts";
 import { freshWeights } from "../models/weights.ts";
 import { ghostWeights } from "../profiling/step_plan.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { bertPretraining, pretrainingAccuracy } from "../training/bert_pretraining.ts";
 import type { TrainResult } from "../training/loop.ts";
@@ -170,7 +170,7 @@ async function runPretrain(given: PretrainFlags): Promise<TrainResult> {
   const flags = { ...asked, resume: beginRun(asked) };
   const tokenizer = known ?? await learnWordPiece(flags.data, flags);
   if (!flags.resume) {
-    writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+    saveTokenizer(flags.out, tokenizer, { contextLength: size.sequence });
   }
   const vocabulary = maskVocabularyOf(tokenizer);
   const corpora = await sentencesFor(flags, tokenizer);

@@ -5,7 +5,6 @@
  * @module
  */
 import type { Command } from "commander";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { saveGpt } from "../models/files.ts";
 import { CLEAR, headPicture } from "../probes/attention/findings.ts";
@@ -34,6 +33,7 @@ import {
   writeProbe,
 } from "./probe_flags.ts";
 import { addTuneFlag, useTuned } from "./tuning.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 
 /** Values of the flags. */
 interface InductionFlags extends OutputFlags {
@@ -139,7 +139,7 @@ async function trained(
     );
   } else if (out !== undefined) {
     await writeTogether(out, async (folder) => {
-      writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+      saveTokenizer(folder, tokenizer, model.config);
       await saveGpt(model, folder);
     });
     printNotice(`Wrote ${out} (model.safetensors, tokenizer.json)`);

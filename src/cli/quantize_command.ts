@@ -5,12 +5,12 @@
  */
 import { type Command, Option } from "commander";
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { showPath } from "../formats/messages.ts";
 import { nameEnd } from "../generation/end_tokens.ts";
 import { openDevice } from "../gpu/device.ts";
 import { loadGpt, saveGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { oneOf } from "./choices.ts";
 import { checkModelFiles } from "./model_files.ts";
@@ -97,7 +97,7 @@ async function quantize(flags: QuantizeFlags): Promise<{ before: Measured; after
     nameEnd(small, tokenizer);
     await writeTogether(out, async (folder) => {
       if (tokenizer) {
-        writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+        saveTokenizer(folder, tokenizer, small.config);
       }
       await saveGpt(small, folder);
     });

@@ -5,8 +5,8 @@
  */
 import type { Command } from "commander";
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
 import { readDocuments } from "../data/sources/documents.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { trainWordPieceTokenizer } from "../tokenizers/train_word_piece.ts";
 import { ProgressBar } from "../training/progress.ts";
@@ -66,7 +66,7 @@ export function addTokenizer(program: Command): void {
         : await chooseTokenizer(flags.data, { ...flags, specialTokens: flags.special });
       // Those of another tokenizer would speak beside the new one.
       removeFiles(flags.out, TOKENIZER_FILES.filter((name) => name !== "tokenizer.json"));
-      writeFileAtomic(`${flags.out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+      saveTokenizer(flags.out, tokenizer);
       print(`Wrote ${flags.out}/tokenizer.json with ${tokenizer.vocabularySize} tokens`);
     });
   command.command("encode")

@@ -11,6 +11,7 @@ import { hash, sourceState } from "../data/sources/fingerprint.ts";
 import { isDataset } from "../data/tokens/shards.ts";
 import { VitrailError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { trainBytePairTokenizer } from "../tokenizers/train_bpe.ts";
 import { trainCharacterTokenizer } from "../tokenizers/train_characters.ts";
@@ -62,7 +63,7 @@ export async function chooseTokenizer(
   onReplace?.(`${directory}/tokenizer.json`);
   const tokenizer = await learn(source, choice);
   makeOutput(directory);
-  writeFileAtomic(`${directory}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+  saveTokenizer(directory, tokenizer);
   const note = { from, tokenizer: await hash(tokenizer.toJson()) };
   writeFileAtomic(`${directory}/${NOTE}`, JSON.stringify(note) + "\n");
   return tokenizer;

@@ -118,7 +118,7 @@ export async function runTrain(asked: TrainFlags): Promise<TrainResult> {
   if (asked.from !== undefined) checkTrainable(asked.from);
   const resume = beginRun(asked);
   const flags = { ...asked, resume };
-  const tokenizer = await tokenizerFor(flags);
+  const tokenizer = await tokenizerFor(flags, size.sequence);
   const dataset = await datasetFor(flags, tokenizer);
   const device = await openDevice();
   let model: Gpt;

@@ -6,7 +6,7 @@
 import { readDocuments } from "../data/sources/documents.ts";
 import { type Dataset, isDataset } from "../data/tokens/shards.ts";
 import { VitrailError } from "../errors.ts";
-import { writeFileAtomic } from "../formats/atomic_file.ts";
+import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { chooseTokenizer, prepareTokens } from "./tokens.ts";
 import type { TrainFlags } from "./train_flags.ts";
@@ -22,7 +22,10 @@ export async function checkData(flags: TrainFlags): Promise<void> {
 }
 
 /** The tokenizer of a run: its own, a given one, or one learnt from its text. */
-export async function tokenizerFor(flags: TrainFlags): Promise<Tokenizer> {
+export async function tokenizerFor(
+  flags: TrainFlags,
+  contextLength?: number,
+): Promise<Tokenizer> {
   const { out } = flags;
   if (flags.resume) return await loadTokenizer(out);
   const kind = flags.from ?? flags.tokenizer;
@@ -31,7 +34,7 @@ export async function tokenizerFor(flags: TrainFlags): Promise<Tokenizer> {
   const { textField } = flags;
   const choice = { kind, vocabulary, textField, directory: `${out}/data` };
   const tokenizer = await chooseTokenizer(flags.data, choice);
-  writeFileAtomic(`${out}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+  saveTokenizer(out, tokenizer, { contextLength });
   return tokenizer;
 }
 

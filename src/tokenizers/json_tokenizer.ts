@@ -31,6 +31,8 @@ export interface Tokenizer {
   readonly vocabularySize: number;
   /** The id that ends a document, if there is one. */
   readonly endOfText: number | undefined;
+  /** Special tokens by their roles, such as `eos_token`, as the files beside it name them. */
+  readonly namedTokens?: Readonly<Record<string, string>>;
   /** Ids of a text. */
   encode(text: string): Uint32Array<ArrayBuffer>;
   /** Pieces of a text, and where in it each comes from. */

@@ -65,6 +65,7 @@ export const tokenizerConfigRule = object({
   strip_accents: optional(boolean),
   tokenize_chinese_chars: optional(boolean),
   split_special_tokens: optional(boolean),
+  model_max_length: { wanted: "anything", holds: () => true } as Rule<unknown>,
 });
 
 /** What an `added_tokens.json` holds. */
@@ -134,7 +135,8 @@ export function configure(json: unknown, files: SideFiles): unknown {
   }
   const file = json as TokenizerFile;
   const out: TokenizerFile = { ...file };
-  const extra = extraTokens(files);
+  const own = Array.isArray(file.added_tokens) ? file.added_tokens : [];
+  const extra = extraTokens(files, new Set(own.map((token) => token?.content)));
   // A file that holds something else than a list is refused by who reads the whole of it.
   if (extra.length > 0 && (file.added_tokens === null || Array.isArray(file.added_tokens ?? []))) {
     out.added_tokens = [...file.added_tokens ?? [], ...extra];
@@ -184,8 +186,11 @@ export function namedTokens(
   return found;
 }
 
-/** Tokens that are added behind those of the file; one that it has already takes what is said here. */
-function extraTokens(files: SideFiles): AddedToken[] {
+/**
+ * Tokens that are added behind those of the file. One that it has already takes what a list of added
+ * tokens says of it, and is left alone where it has no more than a role.
+ */
+function extraTokens(files: SideFiles, own: ReadonlySet<string>): AddedToken[] {
   const { config = {}, specialTokens = {}, addedTokens = {} } = files;
   const decoder = config.added_tokens_decoder;
   const roles: Token[] = [];
@@ -212,7 +217,7 @@ function extraTokens(files: SideFiles): AddedToken[] {
     }
   }
   found.sort(([a], [b]) => a - b);
-  const known = new Set(found.map(([, { content }]) => content));
+  const known = new Set([...own, ...found.map(([, { content }]) => content)]);
   const missing = roles.filter(({ content }) => !known.has(content) && known.add(content));
   return [
     ...found.map(([, token]) => complete(token)),

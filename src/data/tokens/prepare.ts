@@ -4,8 +4,8 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
-import { writeFileAtomic } from "../../formats/atomic_file.ts";
 import { showPath } from "../../formats/messages.ts";
+import { saveTokenizer } from "../../tokenizers/save_tokenizer.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
 import { type DocumentOptions, readDocuments } from "../sources/documents.ts";
 import { hash, sourceState } from "../sources/fingerprint.ts";
@@ -95,7 +95,7 @@ export async function prepareDataset(
     // The index says that all is there, so it comes last.
     beforeIndex: () => {
       if (kept === made) return;
-      writeFileAtomic(`${directory}/tokenizer.json`, JSON.stringify(tokenizer.toJson()));
+      saveTokenizer(directory, tokenizer);
     },
   });
   return { dataset: openDataset(directory), reused: false, changed: there !== undefined };
