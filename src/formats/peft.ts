@@ -4,11 +4,14 @@ import { VitrailError } from "../errors.ts";
 import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { readJsonObject } from "./json_file.ts";
 import {
+  anything,
   boolean,
   checkValue,
   either,
   listOf,
+  mapOf,
   object,
+  oneOf,
   optional,
   type Rule,
   text,
@@ -63,6 +66,10 @@ const variants: { key: string; plain: unknown[]; effect: string }[] = [
   { key: "megatron_config", plain: [null], effect: "its model is Megatron's" },
   { key: "alora_invocation_tokens", plain: [null], effect: "it begins at a token" },
   { key: "trainable_token_indices", plain: [null], effect: "it changes single embeddings" },
+  { key: "arrow_config", plain: [null], effect: "it routes between adapters" },
+  { key: "kasa_config", plain: [null], effect: "it is KaSA" },
+  { key: "monteclora_config", plain: [null], effect: "it is MonteCLoRA" },
+  { key: "velora_config", plain: [null], effect: "it is VeLoRA" },
 ];
 
 /** Ways to begin that leave the model's own weights as they are: what was trained is all in the file. */
@@ -72,6 +79,8 @@ const INITS = [true, false, "gaussian", "eva", "orthogonal", "mica"];
 const CHANGES_BASE = /^(pissa|olora|loftq|corda|lora_ga)/;
 
 const names = optional(either(text, listOf(text)));
+/** Settings of a way to begin, which PEFT refuses to read as anything else. */
+const settings = optional(mapOf(anything));
 
 /** Keys whose values are plain. */
 const rule = object({
@@ -80,7 +89,18 @@ const rule = object({
   exclude_modules: names,
   use_rslora: optional(boolean),
   fan_in_fan_out: optional(boolean),
-  task_type: optional(text),
+  task_type: optional(oneOf(
+    "SEQ_CLS",
+    "SEQ_2_SEQ_LM",
+    "CAUSAL_LM",
+    "TOKEN_CLS",
+    "QUESTION_ANS",
+    "FEATURE_EXTRACTION",
+  )),
+  corda_config: settings,
+  eva_config: settings,
+  loftq_config: settings,
+  lora_ga_config: settings,
   base_model_name_or_path: optional(text),
 });
 
