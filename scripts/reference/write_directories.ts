@@ -2,7 +2,7 @@
  * Writes a directory of every kind that Vitrail can write, with its own outputs; open_directories.py opens
  * them with transformers and PEFT.
  *
- *     deno run --allow-read=. --allow-write=OUT --allow-env scripts/reference/write_directories.ts OUT
+ *     deno run --allow-read --allow-write=OUT --allow-env scripts/reference/write_directories.ts OUT
  *
  * @module
  */

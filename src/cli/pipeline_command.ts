@@ -42,9 +42,9 @@ export function addPipeline(program: Command): void {
   addTuneFlag(program.command("pipeline"))
     .description("find the label of a text, and write on a prompt made for that label")
     .argument("[text...]", "the texts; see --data for files")
-    .requiredOption("--classifier <directory>", "the model that reads: see finetune classify")
+    .option("--classifier <directory>", "the model that reads: see finetune classify")
     .option("--classifier-adapter <directory>", "a LoRA adapter of it")
-    .requiredOption("--writer <directory>", "the GPT that writes")
+    .option("--writer <directory>", "the GPT that writes")
     .option("--adapter <directory>", "a LoRA adapter of the writer")
     .requiredOption(
       "--template <file>",

@@ -25,7 +25,7 @@ import { addTag } from "./tag_command.ts";
 import { addTokenizer } from "./tokenizer_command.ts";
 import { addTrain } from "./train_command.ts";
 import { addTune } from "./tune_command.ts";
-import { resolveModel } from "./given_model.ts";
+import { resolveModels } from "./given_model.ts";
 import { printText } from "./printer.ts";
 
 /** The whole command line, ready to parse. */
@@ -60,7 +60,7 @@ export function createProgram(): Command {
     addDoctor,
   ];
   for (const add of commands) add(program);
-  program.hook("preAction", (_, command) => resolveModel(command));
+  program.hook("preAction", (_, command) => resolveModels(command));
   program.command("test").description("run the test suite: ./vitrail test, or deno task test");
   return program;
 }

@@ -69,7 +69,8 @@ export function modelAndAdapter(given: Partial<ModelAndAdapter>): ModelAndAdapte
   return { model, adapter };
 }
 
-function isFile(path: string): boolean {
+/** Whether a path is a file that can be looked at. */
+export function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {

@@ -4,7 +4,13 @@ import { VitrailError } from "../errors.ts";
 import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { parseActivation, wantedActivations } from "./activations.ts";
 import { type BertConfig, validateBertConfig } from "./bert_config.ts";
-import { checkConfigJson, type ConfigJson, type Family, valueOr } from "./huggingface_config.ts";
+import {
+  checkConfigJson,
+  type ConfigJson,
+  type Family,
+  readConfigJson,
+  valueOr,
+} from "./huggingface_config.ts";
 import {
   formatLabels,
   type LabelKind,
@@ -13,7 +19,6 @@ import {
   parseLabels,
   parsePairFields,
 } from "./huggingface_labels.ts";
-import { readJsonObject } from "./json_file.ts";
 import { boolean, either, listOf, number, optional } from "./json_rules.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
@@ -101,10 +106,7 @@ const family: Family = {
  * @throws {VitrailError} when the file is missing or not JSON, or as {@linkcode parseBertConfig}
  */
 export function readBertConfig(directory: string): BertDescription {
-  const path = `${directory}/config.json`;
-  const json = readJsonObject(path, {
-    wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
-  });
+  const { json, path } = readConfigJson(directory);
   return parseBertConfig(json, { source: path });
 }
 

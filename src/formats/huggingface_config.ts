@@ -6,6 +6,8 @@
  */
 
 import { VitrailError } from "../errors.ts";
+import { isAdapter, isFile } from "./adapter_base.ts";
+import { readJsonObject } from "./json_file.ts";
 import {
   boolean,
   checkValue,
@@ -20,10 +22,32 @@ import {
   whole,
 } from "./json_rules.ts";
 import { labelRules } from "./huggingface_labels.ts";
-import { quoteValue } from "./messages.ts";
+import { quoteValue, showPath } from "./messages.ts";
 
 /** The object that `config.json` holds. */
 export type ConfigJson = Record<string, unknown>;
+
+/**
+ * Reads `config.json` of a model directory; nothing in it is checked.
+ *
+ * @returns the object and its path
+ * @throws {VitrailError} when the file is missing, in an adapter's directory with what to do, or not JSON
+ */
+export function readConfigJson(directory: string): { json: ConfigJson; path: string } {
+  const path = `${directory}/config.json`;
+  if (isAdapter(directory) && !isFile(path)) {
+    throw new VitrailError(
+      `Cannot use ${
+        showPath(directory)
+      } as a model: it holds a LoRA adapter; give it as --adapter, or ` +
+        "merge it into its model first, with `vitrail merge`",
+    );
+  }
+  const json = readJsonObject(path, {
+    wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
+  });
+  return { json, path };
+}
 
 /** A key that changes the forward pass, the value that does not, and what the key does otherwise. */
 export interface Variant {

@@ -5,8 +5,13 @@ import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import { parseActivation, wantedActivations } from "./activations.ts";
 import { readGenerationEnd } from "./generation_config.ts";
 import { endOfTextIds, type GptConfig, validateGptConfig } from "./gpt_config.ts";
-import { checkConfigJson, type ConfigJson, type Family, valueOr } from "./huggingface_config.ts";
-import { readJsonObject } from "./json_file.ts";
+import {
+  checkConfigJson,
+  type ConfigJson,
+  type Family,
+  readConfigJson,
+  valueOr,
+} from "./huggingface_config.ts";
 import { boolean, number, oneOf, optional, text } from "./json_rules.ts";
 import { quoteValue, showPath } from "./messages.ts";
 import type { Packing } from "./quantized_matrix.ts";
@@ -77,10 +82,7 @@ const family: Family = {
  * @throws {VitrailError} when the file is missing or not JSON, or as {@linkcode parseGpt2Config}
  */
 export function readConfig(directory: string): GptConfig {
-  const path = `${directory}/config.json`;
-  const json = readJsonObject(path, {
-    wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
-  });
+  const { json, path } = readConfigJson(directory);
   const end = readGenerationEnd(directory);
   return parseGpt2Config(end === undefined ? json : { ...json, eos_token_id: end }, {
     source: path,

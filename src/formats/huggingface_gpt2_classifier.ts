@@ -4,6 +4,7 @@ import { VitrailError } from "../errors.ts";
 import { type AtomicFile, stageFile } from "./atomic_file.ts";
 import type { GptConfig } from "./gpt_config.ts";
 import { formatGpt2Config, parseGpt2Config } from "./huggingface_gpt2.ts";
+import { readConfigJson } from "./huggingface_config.ts";
 import {
   formatLabels,
   type LabelKind,
@@ -12,7 +13,6 @@ import {
   parseLabels,
   parsePairFields,
 } from "./huggingface_labels.ts";
-import { readJsonObject } from "./json_file.ts";
 import { quoteValue, showPath } from "./messages.ts";
 
 /** What a classifier says, beside the sizes of its model. */
@@ -44,10 +44,7 @@ const ARCHITECTURE = "GPT2ForSequenceClassification";
  * @throws {VitrailError} when it is no GPT-2 that classifies, or as `readConfig`
  */
 export function readGptClassifierConfig(directory: string): GptClassifierDescription {
-  const path = `${directory}/config.json`;
-  const json = readJsonObject(path, {
-    wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
-  });
+  const { json, path } = readConfigJson(directory);
   const action = `Cannot use ${showPath(path)}`;
   const [architecture] = Array.isArray(json.architectures) ? json.architectures : [];
   if (architecture !== ARCHITECTURE) {

@@ -11,7 +11,7 @@ import {
 } from "../formats/huggingface_gpt2_classifier.ts";
 import { endOfTextIds } from "../formats/gpt_config.ts";
 import { readConfig } from "../formats/huggingface_gpt2.ts";
-import { type ModelAndAdapter, modelAndAdapter } from "../formats/adapter_base.ts";
+import { isFile, type ModelAndAdapter, modelAndAdapter } from "../formats/adapter_base.ts";
 import { readJsonObject } from "../formats/json_file.ts";
 import { showPath } from "../formats/messages.ts";
 import { PEFT_PREFIX, readPeftConfig } from "../formats/peft.ts";
@@ -230,14 +230,6 @@ function labelsIn(adapter: string, layer: string): string[] | undefined {
 
 function hasHead(adapter: string, layer: string): boolean {
   return labelsIn(adapter, layer) !== undefined;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   writeGptClassifierConfig,
 } from "../formats/huggingface_gpt2_classifier.ts";
 import { type PairFields, parseLabels } from "../formats/huggingface_labels.ts";
-import { readJsonObject } from "../formats/json_file.ts";
+import { readConfigJson } from "../formats/huggingface_config.ts";
 import { quoteValue, showPath } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -170,10 +170,7 @@ function endOfText(
 
 /** Which family a model directory is of. */
 export function modelFamily(directory: string): "bert" | "gpt2" {
-  const path = `${directory}/config.json`;
-  const { model_type: type } = readJsonObject(path, {
-    wanted: "a Hugging Face model directory with config.json, model.safetensors, tokenizer.json",
-  });
+  const { json: { model_type: type }, path } = readConfigJson(directory);
   if (type === "bert" || type === "gpt2") return type;
   throw new VitrailError(
     `Cannot use ${showPath(path)}: model_type is ${quoteValue(type)}, wanted "bert" or "gpt2"`,
@@ -187,8 +184,8 @@ export function modelFamily(directory: string): "bert" | "gpt2" {
  */
 export function modelLabels(directory: string): string[] {
   modelFamily(directory);
-  const path = `${directory}/config.json`;
-  return parseLabels(readJsonObject(path), `Cannot use ${showPath(path)}`);
+  const { json, path } = readConfigJson(directory);
+  return parseLabels(json, `Cannot use ${showPath(path)}`);
 }
 
 /**
