@@ -22,7 +22,7 @@ import { freshWeights } from "../../src/models/weights.ts";
 import { loadTunedLens, TunedLens } from "../../src/probes/lens/tuned_lens.ts";
 import { SparseAutoencoder } from "../../src/probes/sae/sparse_autoencoder.ts";
 import { JsonTokenizer, loadTokenizer } from "../../src/tokenizers/tokenizer.ts";
-import { bpeFiles, TEXT, tokenizerSeeds, wordPieceFiles } from "./tokenizer_seeds.ts";
+import { bpeFiles, sideFiles, TEXT, tokenizerSeeds, wordPieceFiles } from "./tokenizer_seeds.ts";
 import { files, fixture, type Reader, ROOT, written } from "./reader.ts";
 
 /** Texts that a tokenizer is tried on: ASCII, other scripts, blanks, long words. */
@@ -184,6 +184,14 @@ export async function modelReaders(): Promise<Reader[]> {
   for (const [name, json] of Object.entries(await tokenizerSeeds())) {
     add(`tokenizer.json, ${name}`, files({ "tokenizer.json": json as object }), tryTokenizer);
   }
+  const { llama } = await tokenizerSeeds();
+  add(
+    "tokenizer's side files",
+    files({ "tokenizer.json": llama as object, ...sideFiles as Record<string, object> }, [
+      "tokenizer.json",
+    ]),
+    tryTokenizer,
+  );
   add("vocab.json and merges.txt", files(bpeFiles), tryTokenizer);
   add("vocab.txt", files(wordPieceFiles), tryTokenizer);
   return found;

@@ -142,6 +142,31 @@ export const bpeFiles: Record<string, string> = {
   "tokenizer_config.json": JSON.stringify({ add_prefix_space: false, model_max_length: 1024 }),
 };
 
+/** Files beside a `tokenizer.json`. */
+export const sideFiles: Record<string, unknown> = {
+  "tokenizer_config.json": {
+    add_prefix_space: false,
+    eos_token: "<|end|>",
+    added_tokens_decoder: {
+      "63": {
+        content: "<|end|>",
+        lstrip: false,
+        normalized: false,
+        rstrip: false,
+        single_word: false,
+        special: true,
+      },
+    },
+  },
+  "special_tokens_map.json": {
+    eos_token: "<|end|>",
+    pad_token: { content: "<|pad|>", lstrip: false },
+  },
+  "added_tokens.json": { "<|extra|>": 65 },
+  "config.json": { model_type: "gpt2", eos_token_id: 63 },
+  "generation_config.json": { eos_token_id: [63, 64] },
+};
+
 /** BERT's files. */
 export const wordPieceFiles: Record<string, string> = {
   "vocab.txt":

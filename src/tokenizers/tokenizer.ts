@@ -6,6 +6,7 @@
 import { VitrailError } from "../errors.ts";
 import { parseJson } from "../formats/json_file.ts";
 import { anything, object, type Rule } from "../formats/json_rules.ts";
+import { showPath } from "../formats/messages.ts";
 import { readSmallFile } from "../formats/text_file.ts";
 import type { AddedToken } from "./added_tokens.ts";
 import { endOfTextOf } from "./end_of_text.ts";
@@ -63,7 +64,11 @@ function openTokenizer(path: string): JsonTokenizer {
   const pieces = readIfThere(`${path}/vocab.txt`);
   if (pieces) {
     checkClass("vocab.txt", path, files);
-    return open(vocabularyTextJson(textOf(pieces), files), files, `${path}/vocab.txt`);
+    return open(
+      vocabularyTextJson(textOf(pieces, `${path}/vocab.txt`), files),
+      files,
+      `${path}/vocab.txt`,
+    );
   }
   const vocab = readIfThere(`${path}/vocab.json`);
   const merges = readIfThere(`${path}/merges.txt`);
@@ -77,9 +82,9 @@ function openTokenizer(path: string): JsonTokenizer {
   }
   checkClass("vocab.json", path, files);
   const own = byteLevelJson({
-    vocabulary: parseJson(textOf(vocab), vocabularyRule, { shown: `${path}/vocab.json` }),
+    vocabulary: parseJson(vocab, vocabularyRule, { shown: `${path}/vocab.json` }),
     // Lines may end as on Windows.
-    merges: textOf(merges).replace(/\r?\n$/, "").split(/\r?\n/),
+    merges: textOf(merges, `${path}/merges.txt`).replace(/\r?\n$/, "").split(/\r?\n/),
     specialTokens: ["<|endoftext|>"],
   });
   return open(own, files, `${path}/vocab.json and merges.txt`);
@@ -112,7 +117,7 @@ function open(json: unknown, files: SideFiles, source: string): JsonTokenizer {
 function sideFiles(path: string): SideFiles {
   const read = <T>(name: string, rule: Rule<T>): T | undefined => {
     const bytes = readIfThere(`${path}/${name}`);
-    return bytes && parseJson(textOf(bytes), rule, { shown: `${path}/${name}` });
+    return bytes && parseJson(bytes, rule, { shown: `${path}/${name}` });
   };
   return {
     config: read("tokenizer_config.json", tokenizerConfigRule),
@@ -123,7 +128,13 @@ function sideFiles(path: string): SideFiles {
 }
 
 /** A file's text without the mark that some editors put before it. */
-const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+function textOf(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new VitrailError(`Cannot read ${showPath(file)}: it is not UTF-8 text`, { cause });
+  }
+}
 
 /** A file's bytes; nothing if there is no such file. */
 function readIfThere(file: string): Uint8Array<ArrayBuffer> | undefined {
