@@ -8,6 +8,7 @@ import {
   evaluate,
   freshWeights,
   generate,
+  generateSequences,
   Gpt,
   headScores,
   integratedGradients,
@@ -123,6 +124,10 @@ const calls: Record<string, (script: Script) => Promise<Found>> = {
     const mine = await rows(...made);
     for (const { buffer } of made) device.pool.release(buffer);
     return [...written, ...told, Array.from(mine, (row) => row[0]).sort()];
+  },
+  "beams of two prompts": async ({ ids }) => {
+    const found = await generateSequences(model, [ids(6), ids(3)], { maxNewTokens: 6, beams: 2 });
+    return found.flat().flatMap((one) => [one.ids, [one.logProbability]]);
   },
   "training": async ({ ids, pause, random }) => {
     using own = new Gpt(device, config, freshWeights(Math.floor(99 * random())));

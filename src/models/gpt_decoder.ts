@@ -182,10 +182,7 @@ export class GptDecoder implements Decoder {
       const group = this.#groups[Math.floor(i / perGroup)];
       return make(() => rowBlock(block, group, i % perGroup));
     });
-    this.#norm = rowNorm(parts.norm);
-    this.#head = weightOf(parts.head, { transposed: true });
     this.#pads = make(() => device.tensor([batch], "u32"));
-    this.#z = device.tensor([batch, 1, C]);
     this.#norm = make(() => rowNorm(parts.norm));
     this.#head = make(() => weightOf(parts.head, { transposed: true }));
     this.#z = make(() => device.tensor([batch, 1, C]));
@@ -245,7 +242,6 @@ export class GptDecoder implements Decoder {
     return apply(x, this.#head, { norm: this.#norm, out: this.#logits });
   }
 
-  /** Gives its buffers and textures back. */
   /** Takes note of how much shorter each sequence's prompt is than the longest. */
   #setPads(lengths: ArrayLike<number>, [sources, time]: readonly number[]): void {
     for (let s = 0; s < sources; s++) {
@@ -259,7 +255,7 @@ export class GptDecoder implements Decoder {
     this.#pads.device.write(this.#pads, pads);
   }
 
-  /** Gives the textures back. */
+  /** Gives its buffers and textures back. */
   [Symbol.dispose](): void {
     this.#memory[Symbol.dispose]();
   }

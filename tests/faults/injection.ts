@@ -170,7 +170,7 @@ export function dispose(made: Disposable): void {
   using _made = made;
 }
 
-/** A test for each kind of calls. */
+/** A test for each kind of calls, and one for what they all say on a device that is gone. */
 export function testCalls(calls: Record<string, Record<string, () => unknown>>): void {
   for (const [kind, some] of Object.entries(calls)) {
     Deno.test(`an error half-way gives everything back: ${kind}`, async (t) => {
@@ -179,4 +179,15 @@ export function testCalls(calls: Record<string, Record<string, () => unknown>>):
       }
     });
   }
+  Deno.test("after the device was destroyed each of these calls says so", async () => {
+    device.destroy();
+    for (const [kind, some] of Object.entries(calls)) {
+      if (kind === "callbacks") continue; // which expect an error of their own
+      for (const [name, call] of Object.entries(some)) {
+        const ended = (error: unknown): boolean =>
+          error instanceof VitrailError && /: the GPU device was destroyed/.test(error.message);
+        await assert.rejects(async () => void await call(), ended, name);
+      }
+    }
+  });
 }

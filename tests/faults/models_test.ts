@@ -7,6 +7,7 @@ import {
   bertPretraining,
   evaluate,
   generate,
+  generateSequences,
   Gpt,
   GptClassifier,
   HeldOutLogits,
@@ -147,6 +148,8 @@ testCalls({
   },
   "generation": {
     "generate": () => generate(model, ids(4), { maxNewTokens: 7, chunk: 2, samples: 2 }),
+    "generateSequences, beams of prompts of different lengths": () =>
+      generateSequences(model, [ids(4), ids(2)], { maxNewTokens: 5, chunk: 2, beams: 2 }),
     "generate, f16 cache": () => generate(model, ids(4), { maxNewTokens: 3, cache: "f16" }),
     "generate, adapted": async () => {
       using own = new Gpt(device, config);
