@@ -12,7 +12,7 @@ import { ghostWeights, planStep, type StepBuilder } from "../profiling/step_plan
 import { measureStep } from "../profiling/step_time.ts";
 import { type Batch, languageModelling } from "../training/task.ts";
 import { formatDuration } from "../training/progress_format.ts";
-import { formatSeconds } from "./dry_run.ts";
+import { formatSeconds, variedIds } from "./dry_run.ts";
 import { type Preset, PRESETS } from "./presets.ts";
 import { print, printNotice } from "./printer.ts";
 
@@ -79,7 +79,7 @@ function builderOf({ layers, heads, channels, sequence }: Preset): StepBuilder<B
   return (on, batch) => ({
     task: languageModelling(new Gpt(on, createGptConfig(size, none), ghostWeights), sequence),
     batch: {
-      inputs: Uint32Array.from({ length: batch * sequence }, (_, i) => 31 * i % VOCABULARY),
+      inputs: variedIds(batch * sequence, VOCABULARY),
       targets: new Int32Array(batch * sequence),
     },
   });

@@ -96,6 +96,11 @@ function describeTime<B>(time: StepTime, { settings, evaluateBatches }: PlannedR
       formatDuration(evaluations * evaluateBatches * evaluation);
 }
 
+/** Ids as a text might have them: a step over a single one would take another time. */
+export function variedIds(count: number, vocabularySize: number): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from({ length: count }, (_, i) => 31 * i % vocabularySize);
+}
+
 /** Seconds with their unit. */
 export const formatSeconds = (seconds: number): string =>
   seconds < 1

@@ -35,6 +35,7 @@ import { completing } from "../training/completion_task.ts";
 import { evaluate } from "../training/evaluate.ts";
 import type { TrainResult } from "../training/loop.ts";
 import { type Batch, languageModelling, type Task } from "../training/task.ts";
+import { variedIds } from "./dry_run.ts";
 import { planFinetune, type Planned } from "./finetune_plan.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { real, whole } from "./numbers.ts";
@@ -140,7 +141,8 @@ function plan(device: Device, flags: FinetuneFlags, sequence: number): Planned<B
     sequence,
     batchOf: (sequences) => {
       const places = sequences.length * sequence;
-      return { inputs: new Uint32Array(places), targets: new Int32Array(places) };
+      const inputs = variedIds(places, model.config.vocabularySize);
+      return { inputs, targets: new Int32Array(places) };
     },
   };
 }

@@ -8,7 +8,7 @@ import { ghostOf } from "../gpu/ghost.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import type { TrainSettings } from "../training/loop.ts";
 import type { Task } from "../training/task.ts";
-import { tellPlan } from "./dry_run.ts";
+import { tellPlan, variedIds } from "./dry_run.ts";
 import type { PartFlags, TrainedPart } from "./trained_part.ts";
 
 /** A fine-tuning that has its model, and has touched no file. */
@@ -44,8 +44,9 @@ export async function planFinetune<B>(
       memory,
       settings,
       build: (ghost, count) => {
-        const { task, part, sequence, batchOf } = begin(ghost);
-        const sequences = Array.from({ length: count }, () => new Uint32Array(sequence));
+        const { task, part, sequence, batchOf, config } = begin(ghost);
+        const ids = variedIds(sequence, config.vocabularySize);
+        const sequences = Array.from({ length: count }, () => ids);
         return {
           task: part.task(task),
           batch: batchOf(sequences),

@@ -26,7 +26,7 @@ import type { TrainResult } from "../training/loop.ts";
 import { ProgressBar } from "../training/progress.ts";
 import { BERT_PRESETS, initializerRange, SCRATCH_DROPOUT } from "./bert_presets.ts";
 import { checkChoice, oneOf } from "./choices.ts";
-import { tellPlan } from "./dry_run.ts";
+import { tellPlan, variedIds } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { makeOutput } from "./output.ts";
 import { printNotice } from "./printer.ts";
@@ -148,7 +148,7 @@ async function planPretrain(given: PretrainFlags): Promise<void> {
         task: bertPretraining(model),
         batch: {
           shape: [batch, sequence] as [number, number],
-          ids: new Uint32Array(places),
+          ids: variedIds(places, vocabularySize),
           segments: new Uint32Array(places),
           mask: new Float32Array(places),
           tokens: Int32Array.from({ length: places }, (_, i) => asksAt(i) ? 0 : -100),

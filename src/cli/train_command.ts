@@ -19,7 +19,7 @@ import type { TrainResult } from "../training/loop.ts";
 import { languageModelling } from "../training/task.ts";
 import { checkChoice } from "./choices.ts";
 import { checkTrainable } from "./model_files.ts";
-import { tellPlan } from "./dry_run.ts";
+import { tellPlan, variedIds } from "./dry_run.ts";
 import { real, whole } from "./numbers.ts";
 import { PRESETS } from "./presets.ts";
 import { printNotice } from "./printer.ts";
@@ -103,7 +103,7 @@ async function planTrain(flags: TrainFlags): Promise<void> {
       const places = batch * sequence;
       return {
         task: languageModelling(model, sequence),
-        batch: { inputs: new Uint32Array(places), targets: new Int32Array(places) },
+        batch: { inputs: variedIds(places, vocabularySize), targets: new Int32Array(places) },
       };
     },
   });
