@@ -135,7 +135,9 @@ fn slope(v: vec4f) -> vec4f {
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
   if (i >= shape.fours) { return; }
-  out[i] = vec4<real>(value(vec4f(x[i])));
+  let v = vec4f(x[i]);
+  // What is no number stays none, which a maximum would make a number of.
+  out[i] = vec4<real>(select(v, value(v), abs(v) >= vec4f()));
 }
 
 @compute @workgroup_size(lanes)

@@ -20,8 +20,10 @@ override lanes: u32 = 64;
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * lanes;
   if (i >= shape.fours) { return; }
-  // Beyond ±10 tanh is ±1 in f32, and some drivers' tanh overflows.
-  out[i] = vec4<real>(tanh(clamp(vec4f(x[i]), vec4f(-10), vec4f(10))));
+  let v = vec4f(x[i]);
+  // Beyond ±10 tanh is ±1 in f32, and some drivers' tanh overflows. What is no number stays none.
+  let y = tanh(clamp(v, vec4f(-10), vec4f(10)));
+  out[i] = vec4<real>(select(v, y, abs(v) >= vec4f()));
 }
 
 @compute @workgroup_size(lanes)

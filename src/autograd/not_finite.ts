@@ -55,8 +55,35 @@ export async function notFiniteError(
   return new VitrailError(`${action}: the model's results are not finite; ${where}, and ${why}`);
 }
 
+/**
+ * Runs forward passes and reads what each of them returns, with one wait for all.
+ *
+ * @param action what cannot be done if a number is not finite, such as `Cannot tag the sentences`
+ * @throws {VitrailError} if one is not, naming where that begins
+ */
+export async function computeFinite(
+  model: Inspectable,
+  action: string,
+  passes: readonly ((run: Run) => readonly Tensor[])[],
+): Promise<NumericArray[][]> {
+  const { device } = model;
+  const counts: number[] = [];
+  const read = await device.compute(() =>
+    passes.flatMap((pass) => {
+      using scope = device.scope();
+      const tensors = pass(new Run(device));
+      counts.push(tensors.length);
+      return tensors.map((tensor) => scope.keep(tensor));
+    })
+  );
+  const results = counts.map((count) => read.splice(0, count).map(({ data }) => data));
+  const wrong = results.findIndex((own) => !own.every(allFinite));
+  if (wrong < 0) return results;
+  throw await notFiniteError(model, { action, forward: passes[wrong] });
+}
+
 /** Whether all numbers are finite. */
-export function allFinite(values: NumericArray): boolean {
+function allFinite(values: NumericArray): boolean {
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) return false;
   }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Run } from "../autograd/run.ts";
+import { computeFinite } from "../autograd/not_finite.ts";
+import type { Run } from "../autograd/run.ts";
 import { type AnswerScores, scoreAnswers } from "../data/answers/answer_scores.ts";
 import { bestSpans, type SpanOptions, type WindowLogits } from "../data/answers/answer_spans.ts";
 import { answerWindows } from "../data/answers/answer_windows.ts";
@@ -135,23 +136,25 @@ export class QuestionAnswerer implements Disposable {
         return { chosen, padded: padSequences(chosen, model.config) };
       });
       const logitsOf = (
+        run: Run,
         { shape, ids, segments, mask }: ReturnType<typeof padSequences>,
       ): Tensor[] => {
-        using scope = model.device.scope();
-        const { begins, ends } = answerLogits(new Run(model.device), model, {
+        const { begins, ends } = answerLogits(run, model, {
           ids: model.ids(ids, shape),
           segments: model.device.upload(Uint32Array.from(segments), shape),
           mask: mask && model.device.upload(Float32Array.from(mask), shape),
         });
-        return [begins, ends].map((l) => scope.keep(l));
+        return [begins, ends];
       };
-      const read = await model.device.compute(() =>
-        group.flatMap(({ padded }) => logitsOf(padded))
+      const read = await computeFinite(
+        model,
+        "Cannot answer the questions",
+        group.map(({ padded }) => (run) => logitsOf(run, padded)),
       );
       group.forEach(({ chosen, padded: { shape: [, time] } }, g) => {
         chosen.forEach((window, b) => {
-          const [begins, ends] = [read[2 * g], read[2 * g + 1]]
-            .map(({ data }) => Array.from(data.subarray(b * time, (b + 1) * time)));
+          const [begins, ends] = read[g]
+            .map((data) => Array.from(data.subarray(b * time, (b + 1) * time)));
           said[window.question].push({ window, begins, ends });
         });
         done += chosen.length;

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { Run } from "../autograd/run.ts";
+import { computeFinite } from "../autograd/not_finite.ts";
+import type { Run } from "../autograd/run.ts";
 import { gatherRows } from "../autograd/ops/gather_rows.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
 import { VitrailError } from "../errors.ts";
 import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/tensor.ts";
 import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { handOver } from "../models/hand_over.ts";
@@ -127,16 +129,20 @@ export class MaskFiller implements Disposable {
       const { shape, ids, segments, mask } = padSequences(chosen, config);
       const places = chosen.map((one) => [...one.ids.keys()].filter((i) => this.#asks(one.ids[i])));
       const rows = Uint32Array.from(places.flatMap((own, b) => own.map((i) => b * shape[1] + i)));
-      const [{ data: logits }] = await device.compute(() => {
-        const run = new Run(device);
+      const logitsOf = (run: Run): Tensor => {
         const hidden = this.model.hidden(run, {
           ids: this.model.ids(ids, shape),
           segments: device.upload(Uint32Array.from(segments), shape),
           mask: mask && device.upload(Float32Array.from(mask), shape),
         });
         const asked = gatherRows(run, hidden, device.upload(rows));
-        return [this.model.heads.masked!.forward(run, asked)];
-      });
+        return this.model.heads.masked!.forward(run, asked);
+      };
+      const [[logits]] = await computeFinite(
+        this.model,
+        "Cannot fill the masks",
+        [(run) => [logitsOf(run)]],
+      );
       const size = config.vocabularySize;
       let row = 0;
       numbers.forEach((n, b) => {

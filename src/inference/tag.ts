@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Run } from "../autograd/run.ts";
+import { computeFinite } from "../autograd/not_finite.ts";
+import type { Run } from "../autograd/run.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
 import { splitSentences } from "../data/sources/sentences.ts";
 import { scoreTags, type TagScores } from "../data/tags/tag_scores.ts";
@@ -123,20 +124,24 @@ export class Tagger implements Disposable {
         const chosen = Array.from(numbers, (n) => sequences[n]);
         return { chosen, padded: padSequences(chosen, model.config) };
       });
-      const logitsOf = ({ shape, ids, mask }: ReturnType<typeof padSequences>): Tensor => {
-        using scope = model.device.scope();
-        const logits = tagLogits(new Run(model.device), model, {
+      const logitsOf = (
+        run: Run,
+        { shape, ids, mask }: ReturnType<typeof padSequences>,
+      ): Tensor =>
+        tagLogits(run, model, {
           ids: model.ids(ids, shape),
           mask: mask && model.device.upload(Float32Array.from(mask), shape),
         });
-        return scope.keep(logits);
-      };
-      const read = await model.device.compute(() => group.map(({ padded }) => logitsOf(padded)));
+      const read = await computeFinite(
+        model,
+        "Cannot tag the sentences",
+        group.map(({ padded }) => (run) => [logitsOf(run, padded)]),
+      );
       group.forEach(({ chosen, padded: { shape: [, time] } }, g) => {
         chosen.forEach(({ firsts, sentence, word }, b) => {
           firsts.forEach((place, i) => {
             const row = (b * time + place) * tags.length;
-            const scores = softmaxOf([...read[g].data.subarray(row, row + tags.length)]);
+            const scores = softmaxOf([...read[g][0].subarray(row, row + tags.length)]);
             const best = likeliest(scores, topK).map((n) => ({ tag: tags[n], score: scores[n] }));
             found[sentence][word + i] = {
               word: sentences[sentence][word + i],

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Run } from "../autograd/run.ts";
+import { computeFinite } from "../autograd/not_finite.ts";
+import type { Run } from "../autograd/run.ts";
 import { type ClassificationFigures, measureLabels } from "../data/labels/label_scores.ts";
 import { labelOfModel } from "../data/labels/label_order.ts";
 import { labelTargets, meanOverWindows, windowsOf } from "../data/labels/labelled_batches.ts";
@@ -172,19 +173,22 @@ export class TextClassifier implements Disposable {
     options.onProgress?.(done, sequences.length);
     for (let from = 0; from < batches.length; from += READ_EVERY) {
       const some = batches.slice(from, from + READ_EVERY);
-      const logitsOf = (numbers: number[]): Tensor => {
-        using scope = model.device.scope();
+      const logitsOf = (run: Run, numbers: number[]): Tensor => {
         const padded = padBatch(numbers.map((i) => sequences[i]), {
           ...format,
           segments: numbers.map((i) => segments[i]),
         });
-        return scope.keep(model.logits(new Run(model.device), padded));
+        return model.logits(run, padded);
       };
-      const read = await model.device.compute(() => some.map(logitsOf));
+      const read = await computeFinite(
+        model,
+        "Cannot classify the texts",
+        some.map((numbers) => (run) => [logitsOf(run, numbers)]),
+      );
       some.forEach((numbers, b) =>
         numbers.forEach((i, row) => {
           const size = model.labels.length;
-          found[i] = Array.from(read[b].data.subarray(row * size, (row + 1) * size));
+          found[i] = Array.from(read[b][0].subarray(row * size, (row + 1) * size));
         })
       );
       done += some.reduce((sum, numbers) => sum + numbers.length, 0);

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { notFiniteError } from "../autograd/not_finite.ts";
 import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import { MeanLosses } from "./mean_losses.ts";
+import type { NumericArray } from "../gpu/tensor.ts";
 import type { Task } from "./task.ts";
 
 /** What an evaluation found. */
@@ -36,8 +38,11 @@ export async function evaluate<B>(
   const means = new MeanLosses(names);
   let scales: number[] = [];
   let waiting = 0;
+  let recent: B[] = [];
   const collect = async (): Promise<void> => {
     const read = await results.read();
+    await checkLosses(task, recent, read);
+    recent = [];
     means.add(read.subarray(0, waiting * width));
     waiting = 0;
     options.onBatch?.(means.counts[0]);
@@ -53,6 +58,7 @@ export async function evaluate<B>(
   };
   for (const batch of batches) {
     record(batch);
+    recent.push(batch);
     if (++waiting === READ_EVERY) await collect();
   }
   if (waiting > 0) await collect();
@@ -62,4 +68,24 @@ export async function evaluate<B>(
   }
   const found = means.figures(scales);
   return { ...found, tokens, perplexity: Math.exp(found.loss) };
+}
+
+/** Fails if the loss of a batch is not finite, and says where that begins. */
+async function checkLosses<B>(
+  task: Task<B>,
+  batches: readonly B[],
+  losses: NumericArray,
+): Promise<void> {
+  const width = 2 * task.terms.length;
+  const wrong = batches.findIndex((_, i) =>
+    task.terms.some((_, term) => {
+      const [mean, count] = losses.subarray(i * width + 2 * term);
+      return count > 0 && !Number.isFinite(mean);
+    })
+  );
+  if (wrong < 0) return;
+  throw await notFiniteError(task, {
+    action: "Cannot evaluate the model",
+    forward: (run) => task.loss(run, batches[wrong], task.terms.map(() => 1)),
+  });
 }
