@@ -23,8 +23,12 @@ function distance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
+const LONGEST_WORD = 64;
+
 /** The word that was most likely meant; none if all are far off. */
 export function nearest(word: string, words: readonly string[]): string | undefined {
+  // A slip of the hand is a short one; a damaged file may have a word of any length.
+  if (word.length > LONGEST_WORD) return undefined;
   const plain = word.toLowerCase();
   const found = words
     .map((candidate) => ({ candidate, edits: distance(plain, candidate.toLowerCase()) }))

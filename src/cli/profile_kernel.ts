@@ -5,7 +5,7 @@
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { VitrailError } from "../errors.ts";
-import { describeIoError, showPath } from "../formats/messages.ts";
+import { readSmallText } from "../formats/text_file.ts";
 import type { Overrides } from "../gpu/pipelines.ts";
 import type { BufferFill } from "../profiling/own_shader.ts";
 import type { ShaderOutput, ShaderProfileOptions } from "../profiling/shader_profile.ts";
@@ -124,12 +124,8 @@ export function shaderOptions(flags: ShaderFlags): ShaderProfileOptions {
 
 /** A shader's text, and its name for the table. */
 export function readShader(path: string): { name: string; source: string } {
-  try {
-    const name = path.split(/[\\/]/).at(-1)!.replace(/\.wgsl$/, "");
-    return { name, source: Deno.readTextFileSync(path) };
-  } catch (cause) {
-    throw new VitrailError(`Cannot read ${showPath(path)}: ${describeIoError(cause)}`);
-  }
+  const name = path.split(/[\\/]/).at(-1)!.replace(/\.wgsl$/, "");
+  return { name, source: readSmallText(path, { wanted: "a shader in WGSL" }) };
 }
 
 /** What a call left in a buffer, in a line. */

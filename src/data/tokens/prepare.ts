@@ -4,6 +4,8 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { readJson } from "../../formats/json_file.ts";
+import { anything } from "../../formats/json_rules.ts";
 import { showPath } from "../../formats/messages.ts";
 import { saveTokenizer } from "../../tokenizers/save_tokenizer.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
@@ -121,14 +123,14 @@ function hasIndex(directory: string): boolean {
 
 /** The hash of the tokenizer in a directory; nothing if there is none, an empty text if it is damaged. */
 async function keptTokenizer(directory: string): Promise<string | undefined> {
-  let text: string;
+  const path = `${directory}/tokenizer.json`;
   try {
-    text = Deno.readTextFileSync(`${directory}/tokenizer.json`);
+    Deno.statSync(path);
   } catch (error) {
     return error instanceof Deno.errors.NotFound ? undefined : "";
   }
   try {
-    return await hash(JSON.parse(text));
+    return await hash(readJson(path, anything));
   } catch {
     return "";
   }
