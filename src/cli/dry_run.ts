@@ -25,6 +25,8 @@ export interface PlannedRun<B> {
   settings: TrainSettings;
   /** Makes model and batch on a device. */
   build: StepBuilder<B>;
+  /** Whether steps are run and timed; they are if absent. */
+  time?: boolean;
   /** Batches of an evaluation, where they are known ahead. */
   evaluateBatches?: number;
 }
@@ -57,7 +59,7 @@ export async function tellPlan<B>(run: PlannedRun<B>, given?: Device): Promise<v
     if (plan.obstacle ?? tooMuch) {
       print(`\nDoes not fit: ${plan.obstacle ?? `more than ${megabytes(memory!)}`}`);
       Deno.exitCode = 1;
-    } else {
+    } else if (run.time ?? true) {
       const time = await measureStep(device, build, { ...settings, batch, flops: plan.flops });
       print(`\n${describeTime(time, run)}`);
     }

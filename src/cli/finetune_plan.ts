@@ -29,7 +29,7 @@ export interface Planned<B> {
 
 /** Prints what a step takes of the model that `begin` makes, on a device that holds nothing. */
 export async function planFinetune<B>(
-  { batch, memory }: PartFlags & { batch: number },
+  { batch, memory, time }: PartFlags & { batch: number },
   begin: (device: Device) => Planned<B>,
 ): Promise<void> {
   const device = await openDevice();
@@ -42,6 +42,7 @@ export async function planFinetune<B>(
       batch,
       sequence,
       memory,
+      time,
       settings,
       build: (ghost, count) => {
         const { task, part, sequence, batchOf, config } = begin(ghost);

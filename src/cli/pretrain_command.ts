@@ -136,6 +136,7 @@ async function planPretrain(given: PretrainFlags): Promise<void> {
     batch: size.batch,
     sequence,
     memory: asked.memory,
+    time: asked.time,
     evaluateBatches: asked.evaluateBatches,
     settings: trainSettings(asked, size.learningRate),
     build: (ghost, batch) => {

@@ -57,6 +57,8 @@ export interface RunFlags {
   tune: boolean;
   /** Say what the run would take, and leave. */
   dryRun?: boolean;
+  /** With a dry run: measure how long a step takes. */
+  time?: boolean;
   /** Bytes that it may take. */
   memory?: number;
 }
@@ -65,6 +67,7 @@ export interface RunFlags {
 export function addDryRunFlags(command: Command): Command {
   command
     .option("--dry-run", "say what memory, work and time the run would take, and leave")
+    .option("--no-time", "with --dry-run: leave out how long it takes, which is measured")
     .option("--memory <GB>", "with --dry-run: memory that the adapter has", gigabytes);
   const out = command.options.find(({ long }) => long === "--out")!;
   return command.on("option:dry-run", () => out.makeOptionMandatory(false));
@@ -221,6 +224,6 @@ export function trainSettings(flags: RunFlags, learningRate: number): TrainSetti
 /** What `training.json` holds: every flag but those about this one start. */
 export function storedFlags(flags: RunFlags): Record<string, unknown> {
   const { resume: _resume, overwrite: _overwrite, config: _config, ...kept } = flags;
-  const { memory: _memory, tune: _tune, dryRun: _dryRun, ...rest } = kept;
+  const { memory: _memory, time: _time, tune: _tune, dryRun: _dryRun, ...rest } = kept;
   return rest;
 }

@@ -95,6 +95,7 @@ async function planTrain(flags: TrainFlags): Promise<void> {
     batch,
     sequence,
     memory: flags.memory,
+    time: flags.time,
     evaluateBatches: flags.evaluateBatches,
     settings: trainSettings(flags, learningRate),
     build: (ghost, batch) => {

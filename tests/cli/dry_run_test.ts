@@ -52,7 +52,7 @@ Deno.test("train --dry-run says what real steps use, and writes nothing", async 
 Deno.test("a run that does not fit ends in exit code 1", async () => {
   using place = folder({});
   const cwd = place.path;
-  const small = await runCli(words(`train --dry-run ${SIZES} --memory 0.001`), { cwd });
+  const small = await runCli(words(`train --dry-run --no-time ${SIZES} --memory 0.001`), { cwd });
   assert.equal(small.code, 1);
   assert.match(small.stdout, /^Does not fit: more than 1 MB$/m);
   assert.match(small.stdout, /^Not even one sequence fits: 1 would take \S+ MB of 1\.0 MB$/m);
@@ -64,10 +64,11 @@ Deno.test("a run that does not fit ends in exit code 1", async () => {
 Deno.test("pretrain bert --dry-run, with micro-steps", async () => {
   using place = folder({});
   const { code, stdout, stderr } = await runCli(
-    words(`pretrain bert --dry-run ${SIZES} --accumulation 2 --no-next-sentence`),
+    words(`pretrain bert --dry-run --no-time ${SIZES} --accumulation 2 --no-next-sentence`),
     { cwd: place.path },
   );
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^174 tokens a step: 2 micro-steps of 3 sequences of 29$/m);
+  assert.ok(!stdout.includes("A step takes"), stdout);
   assert.match(stdout, /^ +logits.* MB$/m);
 });

@@ -61,7 +61,7 @@ Deno.test.afterAll(() => {
 /** Runs a dry run that must fit 20 MB and write nothing, and returns the figure of each line. */
 async function dryRun(args: string): Promise<(name: string) => string | undefined> {
   const before = snapshot(place.path);
-  const words = `finetune ${args} --dry-run --memory 0.02`.split(" ");
+  const words = `finetune ${args} --dry-run --no-time --memory 0.02`.split(" ");
   const { code, stdout, stderr } = await runCli(words, { cwd: place.path });
   assert.equal(code, 0, stderr);
   assert.deepEqual(snapshot(place.path), before);
