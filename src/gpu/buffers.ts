@@ -166,7 +166,7 @@ export class BufferPool {
     return this.#scopes.detached();
   }
 
-  /** Says that the code which runs now may wait from here on: see {@linkcode Scope}. */
+  /** Notes that the code which runs now may wait from here on: see {@linkcode Scope}. */
   pauseScopes(): void {
     this.#scopes.pause();
   }

@@ -9,13 +9,13 @@ import { VitrailError } from "../errors.ts";
 /** What memory is for, where whoever allocates says so: all else is activations. */
 export type MemoryKind = "weights" | "gradients" | "optimizer state" | "activations" | "logits";
 
-/** What gives resources back, and learns when another did: a scope. */
+/** An owner of resources, which learns when one of them is given back: a scope. */
 export interface ResourceOwner {
   /** Forgets a resource without giving it back. */
   disown(resource: Owned): void;
 }
 
-/** What a scope can own: a buffer, or a texture of its own. */
+/** A resource that a scope can own: a buffer, or a texture of its own. */
 export interface Owned {
   /** The scope that gives it back, if there is one. */
   owner: ResourceOwner | undefined;
@@ -23,7 +23,7 @@ export interface Owned {
   giveBack(): void;
 }
 
-/** What takes buffers back. */
+/** A pool that takes buffers back. */
 export interface Lender {
   /** Takes a buffer back. */
   release(buffer: PooledBuffer): void;
@@ -51,20 +51,20 @@ export class PooledBuffer implements Owned {
   readonly offset: number;
   /** Its size in bytes, which may exceed what was asked for by up to an eighth. */
   readonly byteLength: number;
-  /** What a slice is part of; itself for a whole buffer. */
+  /** The buffer that a slice is part of; itself for a whole buffer. */
   readonly whole: PooledBuffer;
   /** Whether a whole buffer went back to the pool; a slice goes with its whole. */
   isReleased = false;
   /** The shape of the tensor that it was lent for, for error messages. */
   shape: readonly number[] | undefined;
-  /** What it counts as; the pool's. */
+  /** The kind of memory that it counts as. */
   kind: MemoryKind = "activations";
   #slices: Map<string, PooledBuffer> | undefined;
   /** The scope that gives it back, if there is one. */
   owner: ResourceOwner | undefined;
   readonly #pool: Lender | undefined;
 
-  /** The pool makes them, and whoever wraps a buffer that is not pooled. */
+  /** Made by the pool, and directly for a buffer that is not pooled. */
   constructor(
     { id, raw, byteLength }: Pick<MemoryBlock, "id" | "raw" | "byteLength">,
     options: { pool?: Lender; of?: PooledBuffer; offset?: number } = {},
@@ -77,7 +77,7 @@ export class PooledBuffer implements Owned {
     this.#pool = options.pool;
   }
 
-  /** What stands where a buffer was: its use is an error. */
+  /** A placeholder for a buffer that was given back: its use is an error. */
   static released(
     { id, raw, byteLength }: PooledBuffer,
     shape: readonly number[],

@@ -1,5 +1,5 @@
 /**
- * Who gives memory back: scopes own what is made within them and release it together.
+ * Scopes: they own what is made within them, and give it back together.
  *
  * One scope at a time is the current one, and only for as long as code runs without a pause: what a
  * program makes while another one waits is never given to the one that waits. An asynchronous function
@@ -10,7 +10,7 @@
 import { VitrailError } from "../errors.ts";
 import { type Owned, type PooledBuffer, releasedError } from "./pooled_buffer.ts";
 
-/** Which scope is current. One object per pool. */
+/** The scope that is current, of which there is one per pool. */
 export class CurrentScope {
   #scope: Scope | undefined;
   #watching = false;
@@ -34,7 +34,7 @@ export class CurrentScope {
     return new Scope(this, undefined);
   }
 
-  /** Says that the code which runs has called something asynchronous, so that it may wait from here on. */
+  /** Notes that the code which runs has called something asynchronous: it may wait from here on. */
   pause(): void {
     for (let scope = this.scope; scope; scope = scope.enclosing) scope.pause();
   }
@@ -182,13 +182,13 @@ export class Scope implements Disposable {
     }
   }
 
-  /** Its code has called something asynchronous. */
+  /** Notes that its code has called something asynchronous. */
   pause(): void {
     this.#isPaused = true;
   }
 
   /**
-   * Its code waits: what was made since it called something asynchronous may be anyone's, and so may the
+   * Notes that its code waits: what was made since it called something asynchronous may be anyone's, and so may the
    * scope around one that was opened since then.
    *
    * @returns the scope around it, which is held as well

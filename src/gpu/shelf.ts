@@ -1,5 +1,5 @@
 /**
- * What waits for another loan.
+ * Shelves of memory that waits for another loan.
  *
  * @module
  */

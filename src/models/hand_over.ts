@@ -1,5 +1,5 @@
 /**
- * Models on their way into something larger: nothing stays on the device if that fails.
+ * Handing a model over to what is made of it, with nothing left on the device if that fails.
  *
  * @module
  */
