@@ -4,7 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { quoteName } from "../formats/messages.ts";
+import { escapeControls, quoteName } from "../formats/messages.ts";
 
 /** Classes that an escape names: what stands between the brackets of a class. */
 const ESCAPED_CLASSES: Record<string, string> = {
@@ -99,8 +99,11 @@ class Translator {
   }
 
   #refuse(what: string): VitrailError {
+    const short = what.length > 80 ? `${what.slice(0, 80)}…` : what;
     return new VitrailError(
-      `${what} in the regular expression ${quoteName(this.#source)} is not supported`,
+      `${escapeControls(short)} in the regular expression ${
+        quoteName(this.#source)
+      } is not supported`,
     );
   }
 
