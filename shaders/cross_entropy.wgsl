@@ -8,6 +8,7 @@
 // losses. Lanes share a row as in layer_norm.wgsl, in vectors of four of which the first and the last
 // may belong to the neighbours in part. `backward_odd` is for vocabularies that are no multiple of
 // four. With `in_place`, d_logits holds the logits before; what is bound to logits is not looked at.
+// A target that is neither a class nor ignored makes its loss and gradients NaN.
 // logits, d_logits: (rows, vocabulary). targets, losses, log_sum_exp: (rows). result: (2).
 
 /// logits and their gradient: f32, or f16 (see src/gpu/kernel.ts); all arithmetic is in f32.
@@ -70,6 +71,13 @@ fn inside(i: u32, begin: u32, end: u32) -> vec4<bool> {
   return (at >= vec4u(begin)) & (at < vec4u(end));
 }
 
+/// NaN for a target that is no class, and has no loss; else 0. A compiler may not fold it away, as it comes
+/// from the sizes' bits.
+fn fault(target_id: i32) -> f32 {
+  if (target_id == shape.ignore || (target_id >= 0 && u32(target_id) < shape.columns)) { return 0; }
+  return bitcast<f32>(0x7fc00000u | (shape.columns & 1));
+}
+
 @compute @workgroup_size(slots)
 fn forward(
   @builtin(workgroup_id) group: vec3u,
@@ -98,7 +106,7 @@ fn forward(
   else {
     let i = begin + u32(target_id);
     // In this order large logits cancel before they cost precision.
-    losses[row] = log(sum) - (f32(logits[i / 4][i % 4]) - most);
+    losses[row] = log(sum) - (f32(logits[i / 4][i % 4]) - most) + fault(target_id);
   }
 }
 
@@ -160,7 +168,7 @@ fn backward(
   let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   if (row >= shape.row_count) { return; }
   let target_id = targets[row];
-  let scale = select(scale_of(), 0.0, target_id == shape.ignore);
+  let scale = select(scale_of() + fault(target_id), 0.0, target_id == shape.ignore);
   let total = log_sum_exp[row];
   let fours = shape.columns / 4;
   let at = row * fours;
@@ -182,7 +190,7 @@ fn backward_odd(
   let row = (group.x + group.y * groups.x) * rows + slot / lanes;
   if (row >= shape.row_count) { return; }
   let target_id = targets[row];
-  let scale = select(scale_of(), 0.0, target_id == shape.ignore);
+  let scale = select(scale_of() + fault(target_id), 0.0, target_id == shape.ignore);
   let total = log_sum_exp[row];
   let at = row * shape.columns;
   for (var i = lane; i < shape.columns; i += lanes) {

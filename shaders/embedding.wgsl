@@ -7,7 +7,7 @@
 // id's first position lies in the run, else into partial[run]; `backward_token_join` adds these to the row, in
 // the invocation of the run where the id began. No loop is longer than a run or than there are runs, even if
 // all ids are one. `backward_position` adds the sequences from `first` up to `end`.
-// The id `padding` gets no gradient, as with PyTorch's padding_idx.
+// An id that is not in the table has a row of NaN. The id `padding` gets no gradient, as with PyTorch's padding_idx.
 // ids: (count). token: (vocabulary, channels). position: (context, channels). out: (count, channels).
 // sorted: (count). partial: (runs, channels).
 
@@ -20,6 +20,7 @@ struct Shape {
   channels: u32,
   time: u32,
   offset: u32,
+  vocabulary: u32,
   padding: u32,
   run_size: u32,
   first: u32,
@@ -44,6 +45,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (id.x >= shape.channels || n >= shape.count) { return; }
   var v = token[ids[n] * shape.channels + id.x];
   if (has_position) { v += position[(shape.offset + n % shape.time) * shape.channels + id.x]; }
+  // From the sizes' bits, so that no compiler folds it away.
+  if (ids[n] >= shape.vocabulary) { v = bitcast<f32>(0x7fc00000u | (shape.vocabulary & 1)); }
   out[n * shape.channels + id.x] = result(v);
 }
 

@@ -198,5 +198,6 @@ fn lookup(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   if (bits == 16) { v = unpack2x16float(word).x; }
   else { v = f32(bitcast<i32>(word << (32 - bits)) >> (32 - bits)) * scale(k / size.group, own / 4, columns)[own % 4]; }
   if (has_position) { v += position[(size.offset + n % size.time) * size.k + k]; }
+  if (own >= size.n) { v = bitcast<f32>(0x7fc00000u | (size.n & 1)); }
   out[n * size.k + k] = v;
 }

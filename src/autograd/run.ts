@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { checkOptions, countOrNone, seedRule } from "../formats/option_rules.ts";
 import type { Device } from "../gpu/device.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
 import type { DropoutKey } from "../kernels/dropout.ts";
@@ -60,7 +61,8 @@ export class Run {
   /** Begins a pass. */
   constructor(device: Device, options: RunOptions = {}, place = 0) {
     this.device = device;
-    const { record } = options;
+    const { record, seed = 0, step = 0 } = options;
+    checkOptions("Cannot run a model", { seed, step }, { seed: seedRule, step: countOrNone });
     this.tape = record ? new Tape({ trains: record !== "activations" }) : undefined;
     this.training = options.training ?? false;
     this.half = options.half;

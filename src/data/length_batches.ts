@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, count, countOrNone, seedRule } from "../formats/option_rules.ts";
 import { randomOf, shuffle } from "./random.ts";
 
 /** What BERT reads, one sequence. */
@@ -33,6 +34,11 @@ export function padSequences(
   sequences: readonly Sequence[],
   { padId, contextLength }: { padId: number; contextLength: number },
 ): SequenceBatch {
+  checkOptions("Cannot pad sequences", { sequences: sequences.length, padId, contextLength }, {
+    sequences: count,
+    padId: countOrNone,
+    contextLength: count,
+  });
   const longest = sequences.reduce((most, { ids }) => Math.max(most, ids.length), 1);
   const rounded = Math.ceil(longest / MULTIPLE) * MULTIPLE;
   const T = Math.max(longest, Math.min(contextLength, rounded));
@@ -52,6 +58,7 @@ export function padSequences(
 
 /** Numbers of sequences in batches of about one length, shortest first: for evaluation. */
 export function byLength(lengths: ArrayLike<number>, batch: number): Uint32Array[] {
+  checkOptions("Cannot divide sequences into batches", { batch }, { batch: count });
   const order = Uint32Array.from({ length: lengths.length }, (_, i) => i);
   // Sorting is stable: equals stay in the order that they came in.
   order.sort((a, b) => lengths[a] - lengths[b]);
@@ -80,11 +87,14 @@ export class LengthSampler {
   constructor(lengths: ArrayLike<number>, options: { batch: number; seed?: number }) {
     this.#lengths = lengths;
     this.#options = { seed: 0, ...options };
+    const values = { sequences: lengths.length, ...this.#options };
+    checkOptions("Cannot draw batches", values, { sequences: count, batch: count, seed: seedRule });
     this.batches = Math.ceil(lengths.length / options.batch);
   }
 
   /** Numbers of the sequences in the n-th batch. */
   at(n: number): Uint32Array {
+    checkOptions("Cannot draw a batch", { n }, { n: countOrNone });
     const number = Math.floor(n / this.batches);
     if (this.#epoch?.number !== number) this.#epoch = { number, batches: this.#draw(number) };
     return this.#epoch.batches[n % this.batches];

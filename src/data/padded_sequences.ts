@@ -5,6 +5,7 @@
  */
 import { VitrailError } from "../errors.ts";
 import { quoteValue } from "../formats/messages.ts";
+import { checkOptions, count, countOrNone } from "../formats/option_rules.ts";
 import { longestFirst } from "../tokenizers/bert_encoder.ts";
 import {
   BARE_TEMPLATE,
@@ -100,6 +101,7 @@ export function encodeTexts(
   tokenizer: Pick<Tokenizer, "encode">,
   { template, limit, padId, longTexts = "cut" }: SequenceFormat,
 ): EncodedTexts {
+  checkOptions("Cannot encode texts", { limit, padId }, { limit: count, padId: countOrNone });
   const found: EncodedTexts = { sequences: [], segments: [], texts: [], long: [], cut: [] };
   for (const text of texts) {
     const single = typeof text === "string";
@@ -197,6 +199,11 @@ export function padBatch(
     segments?: readonly (Uint32Array | undefined)[];
   },
 ): PaddedBatch {
+  checkOptions("Cannot pad sequences", { sequences: sequences.length, padId, limit }, {
+    sequences: count,
+    padId: countOrNone,
+    limit: count,
+  });
   const longest = sequences.reduce((most, { length }) => Math.max(most, length), 1);
   const time = Math.min(Math.max(limit, longest), Math.ceil(longest / MULTIPLE) * MULTIPLE);
   const ids = new Uint32Array(sequences.length * time).fill(padId);
@@ -210,6 +217,7 @@ export function padBatch(
 
 /** Numbers of sequences in batches of about one length, for evaluation: longest last. */
 export function byLength(sequences: readonly Uint32Array[], batch: number): number[][] {
+  checkOptions("Cannot divide sequences into batches", { batch }, { batch: count });
   const order = [...sequences.keys()].sort((a, b) =>
     sequences[a].length - sequences[b].length || a - b
   );

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, countOrNone, seedRule } from "../formats/option_rules.ts";
 import { below, type Random, randomOf } from "./random.ts";
 
 /** What is made. */
@@ -58,10 +59,22 @@ export interface RepeatedBatch {
 export function repeatedBatch(options: RepeatedOptions): RepeatedBatch {
   const { batch, sequence, period, vocabularySize } = options;
   const { begin = 0, firstId = 1, distinct = false, seed = 0, index = 0 } = options;
-  const [least, most] = typeof period === "number" ? [period, period] : period;
+  const [least, most] = Array.isArray(period) ? period : [period, period];
+  const numbers = { batch, sequence, vocabularySize, begin, firstId, seed, index };
+  checkOptions("Cannot repeat tokens", { ...numbers, period: least, longest: most }, {
+    period: count,
+    longest: count,
+    seed: seedRule,
+    batch: count,
+    sequence: count,
+    vocabularySize: count,
+    begin: countOrNone,
+    firstId: countOrNone,
+    index: seedRule,
+  });
   const letters = vocabularySize - firstId;
   const longest = distinct ? letters : Infinity;
-  if (!(least >= 1 && least <= most && most <= longest && letters >= 1)) {
+  if (!(least <= most && most <= longest && letters >= 1)) {
     throw new VitrailError(
       `Cannot repeat ${
         least === most ? least : `${least} to ${most}`
@@ -74,7 +87,7 @@ export function repeatedBatch(options: RepeatedOptions): RepeatedBatch {
   const targets = new Int32Array(batch * sequence).fill(-100);
   const periods = Array.from({ length: batch }, () => least + below(random, most - least + 1));
   periods.forEach((P, b) => {
-    const block = (distinct ? different : any)(random, { count: P, letters });
+    const block = (distinct ? different : any)(random, { count: Math.min(P, sequence), letters });
     const at = (t: number): number => t === 0 ? begin : firstId + block[(t - 1) % P];
     for (let t = 0; t < sequence; t++) {
       inputs[b * sequence + t] = at(t);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, part } from "../formats/option_rules.ts";
 import type { Document } from "./sources/documents.ts";
 
 /** The two sides of a dataset. */
@@ -42,6 +43,7 @@ export async function* splitDocuments(
   documents: AsyncIterable<Document>,
   fraction: number,
 ): AsyncGenerator<{ side: Side; document: Document }> {
+  checkOptions("Cannot hold documents out", { fraction }, { fraction: part });
   const sideOf = ({ group, text }: Document): Side =>
     hash(group ?? text) / 2 ** 32 < fraction ? "validation" : "train";
   const given = { train: 0, validation: 0 };

@@ -153,7 +153,9 @@ function checkSampling(config: GptConfig, options: GenerateOptions): SampleSetti
   const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, seed = 0 } =
     options;
   const want = (name: string, value: number, holds: boolean, wanted: string): void => {
-    if (!holds) throw new VitrailError(`Cannot sample with ${name} ${value}: wanted ${wanted}`);
+    if (typeof value !== "number" || !holds) {
+      throw new VitrailError(`Cannot sample with ${name} ${value}: wanted ${wanted}`);
+    }
   };
   const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
   want("temperature", temperature, temperature >= 0, "0 (greedy) or more");

@@ -7,7 +7,7 @@
  */
 import { VitrailError } from "../errors.ts";
 import type { Device } from "./device.ts";
-import type { Bindable, DispatchArguments } from "./dispatch.ts";
+import { type Bindable, type DispatchArguments, holds, notHeld } from "./dispatch.ts";
 import type { Binding, Kernel } from "./kernel.ts";
 import type { Pipeline } from "./pipelines.ts";
 import { type PooledBuffer, releasedError } from "./pooled_buffer.ts";
@@ -72,7 +72,7 @@ export class Commands {
     const pipeline = this.#device.pipelines.get(kernel, entryPoint, args.overrides, halves);
     const [x, y = 1, z = 1] = args.workgroups;
     const limit = raw.limits.maxComputeWorkgroupsPerDimension;
-    if (Math.max(x, y, z) > limit) {
+    if (!(Math.max(x, y, z) <= limit)) {
       throw new VitrailError(
         `Cannot dispatch ${pipeline.label} over (${x}, ${y}, ${z}) workgroups: ` +
           `this adapter's maxComputeWorkgroupsPerDimension is ${limit}`,
@@ -269,6 +269,7 @@ export class Commands {
       if (value === undefined) {
         throw new VitrailError(`Cannot dispatch ${pipeline.label}: uniform ${name} is not given`);
       }
+      if (!holds(type, value)) throw notHeld(pipeline.label, { name, type, value });
       if (type === "f32") this.#view.setFloat32(offset + at, value, true);
       else if (type === "i32") this.#view.setInt32(offset + at, value, true);
       else this.#view.setUint32(offset + at, value, true);

@@ -149,10 +149,14 @@ export class Device {
     return new VitrailError(`Cannot ${action}: ${reason}`, { cause });
   }
 
-  /** A tensor of unspecified contents; it belongs to the current scope, if there is one. */
+  /**
+   * A tensor of unspecified contents; it belongs to the current scope, if there is one.
+   *
+   * @throws {VitrailError} at a side that is no whole number from 1, or more than the adapter can bind
+   */
   tensor(shape: readonly number[], dtype: DType = "f32"): Tensor {
-    checkShape(shape);
-    const bytes = Math.max(4, bytesOf(sizeOf(shape), dtype));
+    checkShape(shape, "make a tensor");
+    const bytes = bytesOf(sizeOf(shape), dtype);
     const buffer = this.pool.allocate(bytes);
     buffer.shape = shape;
     return new Tensor(this, buffer, shape, dtype);

@@ -31,17 +31,15 @@ export function sizeOf(shape: readonly number[]): number {
 }
 
 /**
- * Checks that a shape is one.
+ * Fails unless a shape counts something: no buffer is empty, and no dispatch over nothing.
  *
- * @throws {VitrailError} if a size is negative, a fraction or no number
+ * @param action what is done with it, such as `make a tensor`
  */
-export function checkShape(shape: readonly number[]): void {
-  for (const n of shape) {
-    if (Number.isSafeInteger(n) && n >= 0) continue;
-    throw new VitrailError(
-      `Cannot make a tensor of shape (${shape.join(", ")}): wanted whole numbers from 0`,
-    );
-  }
+export function checkShape(shape: readonly number[], action: string): void {
+  if (shape.every((side) => Number.isSafeInteger(side) && side > 0)) return;
+  throw new VitrailError(
+    `Cannot ${action} of shape (${shape.join(", ")}): wanted whole numbers from 1`,
+  );
 }
 
 /** Bytes of so many elements, filled up to whole words: adapters copy and clear nothing smaller. */
@@ -84,8 +82,8 @@ export class Tensor {
    * @throws {VitrailError} if the sizes differ, or its memory was given back
    */
   reshape(shape: readonly number[]): Tensor {
-    checkShape(shape);
     this.#check("reshape a tensor");
+    checkShape(shape, "make a view");
     if (sizeOf(shape) !== this.size) {
       throw new VitrailError(
         `Cannot reshape (${this.shape.join(", ")}) to (${shape.join(", ")}): ` +
@@ -105,14 +103,14 @@ export class Tensor {
   rows(begin: number, end: number): Tensor {
     this.#check("take rows of a tensor");
     const columns = this.shape.length > 1 ? this.shape.at(-1)! : 1;
-    const rows = columns === 0 ? 0 : this.size / columns;
+    const rows = this.size / columns;
     const inside = [begin, end].every((row) =>
       Number.isSafeInteger(row) && row >= 0 && row <= rows
     );
-    if (!inside || begin > end) {
+    if (!inside || begin >= end) {
       throw new VitrailError(
         `Cannot take rows ${begin} to ${end} of (${this.shape.join(", ")}): wanted whole numbers ` +
-          `from 0 to ${rows}, the first no larger than the second`,
+          `from 0 to ${rows}, the first smaller than the second`,
       );
     }
     const [from, to] = [begin, end].map((row) => bytesOf(row * columns, this.dtype));

@@ -11,6 +11,7 @@ import { answerWindows } from "../data/answers/answer_windows.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
 import type { Question, QuestionAnswers } from "../data/answers/question_answers.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, countOrAll } from "../formats/option_rules.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
@@ -120,6 +121,14 @@ export class QuestionAnswerer implements Disposable {
   ): Promise<Answered[]> {
     const { model, tokenizer } = this;
     const { batch = 8, stride, contextLength = model.config.contextLength } = options;
+    const { topK = 1, best = 20, longest = 30 } = options;
+    checkOptions("Cannot answer questions", { batch, contextLength, topK, best, longest }, {
+      batch: count,
+      contextLength: count,
+      topK: countOrAll,
+      best: count,
+      longest: countOrAll,
+    });
     const { windows, cutQuestions } = answerWindows(questions, {
       tokenizer,
       contextLength: Math.min(contextLength, model.config.contextLength),

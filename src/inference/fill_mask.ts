@@ -8,6 +8,7 @@ import type { Run } from "../autograd/run.ts";
 import { gatherRows } from "../autograd/ops/gather_rows.ts";
 import { byLength, padSequences } from "../data/length_batches.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, countOrAll } from "../formats/option_rules.ts";
 import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -121,6 +122,7 @@ export class MaskFiller implements Disposable {
    */
   async fill(texts: readonly string[], options: FillMaskOptions = {}): Promise<FilledText[]> {
     const { topK = 5, batch = 8 } = options;
+    checkOptions("Cannot fill masks", { topK, batch }, { topK: countOrAll, batch: count });
     const { device, config } = this.model;
     const encoded = texts.map((text) => this.#encode(text));
     const found = new Array<FilledText>(texts.length);

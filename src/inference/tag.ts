@@ -12,6 +12,7 @@ import { tagNumbers, tagSequences } from "../data/tags/tag_sequences.ts";
 import type { TaggedSentence } from "../data/tags/tagged_sentences.ts";
 import { splitWords } from "../data/words.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, countOrAll } from "../formats/option_rules.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
@@ -112,7 +113,13 @@ export class Tagger implements Disposable {
     const { model, tokenizer, tags } = this;
     const { batch = 16, topK = 1 } = options;
     const most = model.config.contextLength;
-    const contextLength = Math.min(options.contextLength ?? most, most);
+    const { contextLength: given = most } = options;
+    checkOptions("Cannot tag words", { batch, topK, contextLength: given }, {
+      batch: count,
+      topK: countOrAll,
+      contextLength: count,
+    });
+    const contextLength = Math.min(given, most);
     const { sequences, cutWords } = tagSequences(sentences, { tokenizer, contextLength });
     if (cutWords > 0) options.onCut?.(cutWords);
     const found: TaggedWord[][] = sentences.map(() => []);

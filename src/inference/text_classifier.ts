@@ -18,6 +18,7 @@ import {
   type TextInput,
 } from "../data/padded_sequences.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, countOrAll } from "../formats/option_rules.ts";
 import type { LabelKind } from "../formats/huggingface_bert.ts";
 import { quoteName } from "../formats/messages.ts";
 import type { Device } from "../gpu/device.ts";
@@ -117,6 +118,7 @@ export class TextClassifier implements Disposable {
   ): Promise<ClassifiedText[]> {
     const { labels: names, labelKind } = this.model;
     const { topK = names.length } = options;
+    checkOptions("Cannot classify texts", { topK }, { topK: countOrAll });
     const { scores, cut } = await this.#scores(texts, options);
     return scores.map((own, i) => {
       const labels = own.map((score, k) => ({ label: names[k], score }));
@@ -161,8 +163,10 @@ export class TextClassifier implements Disposable {
   ): Promise<{ scores: number[][]; cut: boolean[] }> {
     const { model } = this;
     checkPairs(texts, model);
-    const { batch = 16 } = options;
-    const limit = Math.min(options.limit ?? model.contextLength, model.contextLength);
+    const { batch = 16, limit: given = model.contextLength } = options;
+    const rules = { batch: count, limit: countOrAll };
+    checkOptions("Cannot classify texts", { batch, limit: given }, rules);
+    const limit = Math.min(given, model.contextLength);
     const { longTexts = "cut" } = options;
     const format = { ...sequenceFormat(this.tokenizer, { ...model, limit }), longTexts };
     const encoded = encodeTexts(texts, this.tokenizer, format);

@@ -4,6 +4,7 @@
  * @module
  */
 import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
+import { VitrailError } from "../errors.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { both, lanesOf, lanesSharing, perRow } from "./launch.ts";
@@ -44,6 +45,13 @@ export function crossEntropyRows(
   out: Pick<CrossEntropyResult, "losses" | "logSumExp">,
 ): void {
   const [columns, rows] = [logits.shape.at(-1)!, targets.size];
+  if (logits.size !== rows * columns) {
+    throw new VitrailError(
+      `Cannot compare logits (${
+        logits.shape.join(", ")
+      }) with ${rows} targets: wanted one for each row`,
+    );
+  }
   logits.device.dispatch(kernel, "forward", {
     bindings: { logits, targets, losses: out.losses, log_sum_exp: out.logSumExp },
     uniforms: { row_count: rows, columns, ignore: IGNORE_INDEX, scale: 0 },

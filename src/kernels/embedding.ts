@@ -33,14 +33,15 @@ const NO_ID = 0xffffffff;
 
 function shapeOf(
   ids: Tensor,
-  channels: number,
+  [vocabulary, channels]: readonly number[],
   { offset = 0, padId = NO_ID }: { offset?: number; padId?: number } = {},
 ): Record<string, number> {
   const { size: count } = ids;
   // As many runs as there are positions in one: neither loop is long, and rounding errors stay small.
   const run = Math.ceil(Math.sqrt(count));
   const time = ids.shape.at(-1)!;
-  return { count, channels, time, offset, padding: padId, run_size: run, first: 0, end: 0 };
+  const sizes = { count, channels, time, offset, vocabulary };
+  return { ...sizes, padding: padId, run_size: run, first: 0, end: 0 };
 }
 
 /** `token[ids] + position[offset + t]`: ids (B, T) to (B, T, C). */
@@ -51,7 +52,7 @@ export function embedding(ids: Tensor, tables: EmbeddingTables): Tensor {
   const { overrides, workgroups } = perElement(ids.device, channels, ids.size);
   ids.device.dispatch(kernel, "forward", {
     bindings: { ids, token, position: position ?? ids.device.nothing, out },
-    uniforms: shapeOf(ids, channels, tables),
+    uniforms: shapeOf(ids, token.shape, tables),
     overrides: { ...overrides, has_position: position !== undefined },
     workgroups,
   });
@@ -67,7 +68,7 @@ export function embeddingTokenBackward(
   const { device } = ids;
   const { dToken } = options;
   const channels = dToken.shape[1];
-  const uniforms = shapeOf(ids, channels, options);
+  const uniforms = shapeOf(ids, dToken.shape, options);
   const runs = Math.ceil(ids.size / uniforms.run_size);
   const sorted = argsort(ids, { below: dToken.shape[0] });
   const partial = device.tensor([runs, channels]);
@@ -93,7 +94,7 @@ export function embeddingPositionBackward(
   const channels = dPosition.shape[1];
   const time = ids.shape.at(-1)!;
   const batch = ids.size / time;
-  const uniforms = shapeOf(ids, channels, options);
+  const uniforms = shapeOf(ids, dPosition.shape, options);
   for (let first = 0; first < batch; first += SEQUENCES) {
     ids.device.dispatch(kernel, "backward_position", {
       bindings: { d_out: dOut, out: dPosition },

@@ -82,7 +82,7 @@ export function lanesSharing(device: Device, rounds: number, least: number): num
   let lanes = least;
   while (rounds / lanes > MOST_ROUNDS) lanes *= 2;
   const most = device.raw.limits.maxComputeInvocationsPerWorkgroup;
-  if (lanes <= most) return lanes;
+  if (lanes === least || lanes <= most) return lanes;
   if (!device.isCpu) return Math.max(least, most);
   throw new VitrailError(
     `Cannot run a kernel of ${rounds} rounds on ${device.description}: its workgroups have ${most} ` +

@@ -6,6 +6,7 @@
 import { Parameter } from "../autograd/parameter.ts";
 import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, finite, probability, seedRule } from "../formats/option_rules.ts";
 import {
   ADAPTER_WEIGHTS,
   alphaOf,
@@ -106,10 +107,14 @@ interface Place {
  * ```
  */
 export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
-  const { rank = 8, targets, trainedWhole = [], dropout = 0 } = settings;
-  if (!Number.isInteger(rank) || rank < 1) {
-    throw new VitrailError(`Cannot add LoRA of rank ${rank}: wanted a whole number above 0`);
-  }
+  const { rank = 8, targets, trainedWhole = [], dropout = 0, seed = 0 } = settings;
+  const { alpha = 2 * rank } = settings;
+  checkOptions("Cannot add LoRA", { rank, alpha, dropout, seed }, {
+    rank: count,
+    alpha: finite,
+    dropout: probability,
+    seed: seedRule,
+  });
   const places = placesOf(model);
   const chosen = new Set<Place>();
   for (const target of targets) {
@@ -124,7 +129,7 @@ export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
   if (chosen.size === 0) throw new VitrailError("Cannot add LoRA: give at least one target");
   const config: PeftConfig = {
     rank,
-    alpha: settings.alpha ?? 2 * rank,
+    alpha,
     alphas: {},
     dropout,
     // PEFT knows no `*` in its lists: the layers are named one by one then.
@@ -140,7 +145,7 @@ export function addLora(model: Adaptable, settings: LoraSettings): LoraAdapter {
     if (found.length > 0) return found;
     throw new VitrailError(`Cannot train ${pattern} whole: no parameter has that in its name`);
   });
-  const source = freshWeights(settings.seed ?? 0);
+  const source = freshWeights(seed);
   return attach(model, { config, places: [...chosen], source, whole });
 }
 

@@ -22,7 +22,7 @@ import { Mlp } from "../nn/mlp.ts";
 import { PostNormBlock } from "../nn/post_norm_block.ts";
 import { type BertHeads, makeHeads } from "./bert_heads.ts";
 import { BertLayers } from "./bert_layers.ts";
-import { checkIds, checkLength } from "./ids.ts";
+import { checkLength, uploadIds } from "./ids.ts";
 import { BERT, type TiedNames } from "./tied_weights.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
 
@@ -123,11 +123,11 @@ export class Bert implements Disposable {
   /**
    * Token ids (B, T) as a tensor.
    *
-   * @throws {VitrailError} if an id is not in the vocabulary; the message names it and its place.
+   * @throws {VitrailError} if an id is not in the vocabulary, which names it and its place; or if there
+   * are none, or not as many as the shape has places
    */
   ids(ids: ArrayLike<number>, shape: readonly number[] = [1, ids.length]): Tensor {
-    checkIds(ids, { vocabularySize: this.config.vocabularySize, time: shape.at(-1)! });
-    return this.device.upload(Uint32Array.from(ids), shape);
+    return uploadIds(this.device, ids, { vocabularySize: this.config.vocabularySize, shape });
   }
 
   /** Ids (B, T) to the residual stream after the last block (B, T, C). */

@@ -10,6 +10,7 @@ import type { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { Bert, BertInput } from "./bert.ts";
+import { uploadTargets } from "./ids.ts";
 
 /** One term of a loss. */
 export interface LossTerm {
@@ -65,7 +66,8 @@ export function preTrain(
   // With nothing asked, the first place stands in and counts for nothing.
   const asked = Array.from(tokens.keys()).filter((i) => tokens[i] !== IGNORED);
   const rows = Uint32Array.from(asked.length > 0 ? asked : [0]);
-  const targets = model.device.upload(Int32Array.from(rows, (r) => tokens[r]));
+  const asTargets = Int32Array.from(rows, (r) => tokens[r]);
+  const targets = uploadTargets(model.device, asTargets, { classes: model.config.vocabularySize });
   const places = gatherRows(run, hidden, model.device.upload(rows));
   const logits: Record<string, Tensor> = {};
   let first: Loss;
@@ -78,7 +80,7 @@ export function preTrain(
   const losses = [{ name: "maskedLoss", result: first.result, scale: 1 }];
   if (follows) {
     logits.follows = classifier!.forward(run, pooler!.forward(run, hidden));
-    const labels = model.device.upload(Int32Array.from(follows));
+    const labels = uploadTargets(model.device, follows, { classes: 2 });
     const second = crossEntropy(run, logits.follows, { targets: labels, scale: followsScale });
     losses.push({ name: "nextSentenceLoss", result: second.result, scale: 1 });
   }
@@ -101,7 +103,7 @@ export function classify(
   const { scale = 1 } = task;
   const logits = classLogits(run, model, task);
   if (settings.labelKind === "single") {
-    const targets = model.device.upload(Int32Array.from(task.labels));
+    const targets = uploadTargets(model.device, task.labels, { classes: settings.labels.length });
     const { result } = crossEntropy(run, logits, { targets, scale });
     return { losses: [{ name: "loss", result, scale: 1 }], logits: { classes: logits } };
   }
@@ -130,7 +132,7 @@ export function tag(
   task: BertInput & { labels: Int32Array; scale?: number },
 ): LabelledLoss {
   const logits = tagLogits(run, model, task);
-  const targets = model.device.upload(Int32Array.from(task.labels));
+  const targets = uploadTargets(model.device, task.labels, { classes: logits.shape.at(-1)! });
   const { result } = crossEntropy(run, logits, { targets, scale: task.scale ?? 1 });
   return { losses: [{ name: "loss", result, scale: 1 }], logits: { tags: logits } };
 }
@@ -158,7 +160,7 @@ export function answer(
   const logits = answerLogits(run, model, task);
   const { scales: [begins, ends] = [1, 1] } = task;
   const lossOf = (side: "begins" | "ends", scale: number): LossTerm => {
-    const targets = model.device.upload(Int32Array.from(task[side]));
+    const targets = uploadTargets(model.device, task[side], { classes: task.ids.shape[1] });
     const { result } = crossEntropy(run, logits[side], { targets, scale: scale / 2 });
     return { name: side === "begins" ? "beginLoss" : "endLoss", result, scale: 0.5 };
   };

@@ -23,7 +23,7 @@ import { disposeAdaptations, Linear } from "../nn/linear.ts";
 import { kindOf } from "../kernels/activation.ts";
 import { Mlp } from "../nn/mlp.ts";
 import { type Decoder, type DecoderSize, GptDecoder } from "./gpt_decoder.ts";
-import { checkIds, checkLength } from "./ids.ts";
+import { checkLength, uploadIds } from "./ids.ts";
 import { sinusoids } from "./initialize.ts";
 import { GPT2, type TiedNames } from "./tied_weights.ts";
 import { freshWeights, ParameterList, type WeightSource } from "./weights.ts";
@@ -146,11 +146,11 @@ export class Gpt implements Disposable {
   /**
    * Token ids (B, T) as a tensor.
    *
-   * @throws {VitrailError} if an id is not in the vocabulary; the message names it and its place.
+   * @throws {VitrailError} if an id is not in the vocabulary, which names it and its place; or if there
+   * are none, or not as many as the shape has places
    */
   ids(ids: ArrayLike<number>, shape: readonly number[] = [1, ids.length]): Tensor {
-    checkIds(ids, { vocabularySize: this.config.vocabularySize, time: shape.at(-1)! });
-    return this.device.upload(Uint32Array.from(ids), shape);
+    return uploadIds(this.device, ids, { vocabularySize: this.config.vocabularySize, shape });
   }
 
   /** Ids (B, T) to logits (B, T, V). With a cache, ids continue what it holds. */

@@ -7,6 +7,7 @@ import type { Parameter } from "../autograd/parameter.ts";
 import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import type { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count } from "../formats/option_rules.ts";
 import type { GptConfig } from "../formats/gpt_config.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Scope } from "../gpu/scope.ts";
@@ -166,6 +167,7 @@ export class GptDecoder implements Decoder {
     { batch, capacity, cache = "f32" }: DecoderSize,
   ) {
     const { channels: C, heads, mlpChannels, vocabularySize } = parts.config;
+    checkOptions("Cannot make a decoder", { batch, capacity }, { batch: count, capacity: count });
     using owned = new DisposableStack();
     this.#memory = owned.use(device.detachedScope());
     this.#parts = parts;

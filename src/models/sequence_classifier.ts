@@ -23,6 +23,7 @@ import type { Linear } from "../nn/linear.ts";
 import type { Bert } from "./bert.ts";
 import { classLogits } from "./bert_tasks.ts";
 import { loadBert, saveBert } from "./files.ts";
+import { uploadTargets } from "./ids.ts";
 import { type GptClassifier, loadGptClassifier, saveGptClassifier } from "./gpt_classifier.ts";
 import { handOver } from "./hand_over.ts";
 
@@ -250,6 +251,7 @@ export function classificationLoss(
     });
   }
   const classes = Int32Array.from(options.targets);
+  const targets = uploadTargets(device, options.targets, { classes: logits.shape.at(-1)! });
   if (weights) return weightedCrossEntropy(run, logits, { targets: classes, weights, scale });
-  return crossEntropy(run, logits, { targets: device.upload(classes), scale }).result;
+  return crossEntropy(run, logits, { targets, scale }).result;
 }

@@ -6,6 +6,7 @@
 import { Parameter } from "../autograd/parameter.ts";
 import { QuantizedWeight } from "../autograd/quantized_weight.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, seedRule } from "../formats/option_rules.ts";
 import { quoteName } from "../formats/messages.ts";
 import type { PackedMatrix } from "../formats/quantized_matrix.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
@@ -32,6 +33,7 @@ export interface WeightSource {
 
 /** Fresh weights; the seed and the name decide each number. */
 export function freshWeights(seed: number): WeightSource {
+  checkOptions("Cannot make weights", { seed }, { seed: seedRule });
   return (name, shape, initial) =>
     "constant" in initial
       ? new Float32Array(sizeOf(shape)).fill(initial.constant)

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, count } from "../formats/option_rules.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { attention } from "../kernels/attention.ts";
@@ -27,6 +28,7 @@ export class LayerCache implements AttentionCache {
 
   /** Room for `capacity` places. */
   constructor(device: Device, size: { batch: number; capacity: number; channels: number }) {
+    checkOptions("Cannot make a cache", size, { batch: count, capacity: count, channels: count });
     const shape = [size.batch, size.capacity, size.channels];
     [this.keys, this.values] = device.pool.together(() => [
       device.tensor(shape),

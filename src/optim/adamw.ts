@@ -6,6 +6,7 @@
 import type { Parameter } from "../autograd/parameter.ts";
 import type { HalfPrecision } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, notNegative, positive, probability } from "../formats/option_rules.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { adamw } from "../kernels/adamw.ts";
 import { createGradientNorm, type GradientNorm } from "../kernels/gradient_norm.ts";
@@ -70,6 +71,14 @@ export class AdamW implements Disposable {
       );
     }
     this.#options = { betas: [0.9, 0.95], epsilon: 1e-8, weightDecay: 0.1, clip: 1, ...rest };
+    const { betas: [beta1, beta2] } = this.#options;
+    checkOptions("Cannot train", { ...this.#options, beta1, beta2 }, {
+      beta1: probability,
+      beta2: probability,
+      epsilon: positive,
+      weightDecay: notNegative,
+      clip: notNegative,
+    });
     const factors = new Map(this.parameters.map((p) => {
       const factor = rateOf(p);
       if (factor >= 0 && factor < Infinity) return [p, factor];

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { checkOptions, count, positive } from "../formats/option_rules.ts";
 import type { HalfPrecision } from "../autograd/run.ts";
 import type { Scope } from "../gpu/scope.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -34,6 +35,10 @@ export class MixedPrecision implements HalfPrecision {
   /** Copies are made when they are first asked for; all belongs to `memory`. */
   constructor(memory: Scope, groups: readonly FlatGroup[], options: LossScaleOptions = {}) {
     const { lossScale = 2 ** 16, lossScaleGrowth = 1000 } = options;
+    checkOptions("Cannot train in f16", { lossScale, lossScaleGrowth }, {
+      lossScale: positive,
+      lossScaleGrowth: count,
+    });
     this.growth = lossScaleGrowth;
     this.#memory = memory;
     this.#groups = groups;

@@ -222,9 +222,9 @@ function rowsOf({ data, shape }: Activation, { at = -1 }: MetricPlace): Row[] {
   const [B, V] = [shape[0], shape.at(-1)!];
   const T = shape.length > 2 ? shape[1] : 1;
   return Array.from({ length: B }, (_, sequence) => {
-    const given = shape.length > 2 ? typeof at === "number" ? at : at[sequence] : 0;
+    const given = shape.length > 2 ? typeof at === "number" ? at : at?.[sequence] : 0;
     const t = given < 0 ? T + given : given;
-    if (!(t >= 0 && t < T)) {
+    if (!(Number.isInteger(t) && t >= 0 && t < T)) {
       throw new VitrailError(
         `Cannot judge place ${given} of sequence ${sequence}: it has places 0 to ${T - 1}`,
       );

@@ -7,6 +7,7 @@ import { Masking, nothingAsked } from "../data/pretraining/masking.ts";
 import { maskVocabularyOf } from "../data/pretraining/mask_vocabulary.ts";
 import { randomOf, shuffle } from "../data/random.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, seedRule } from "../formats/option_rules.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { ProbeInput } from "./probed_model.ts";
 import type { ProbeSubject } from "./subject.ts";
@@ -55,7 +56,12 @@ export class TokenWindows {
     this.#subject = subject;
     this.#ids = ids;
     this.#seed = options.seed ?? 0;
-    this.length = Math.min(options.length ?? contextLength, contextLength);
+    const { length = contextLength } = options;
+    checkOptions("Cannot cut a text into windows", { length, seed: this.#seed }, {
+      length: count,
+      seed: seedRule,
+    });
+    this.length = Math.min(length, contextLength);
     if (subject.family === "bert") {
       const vocabulary = maskVocabularyOf(subject.tokenizer);
       this.#masking = new Masking(vocabulary);

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count } from "../formats/option_rules.ts";
 import type { Device } from "../gpu/device.ts";
 import type { ProfiledEvent } from "../gpu/profiler.ts";
 import { kernelCases } from "./cases/all.ts";
@@ -49,6 +50,7 @@ export async function recordMedian(
   },
 ): Promise<TimedRecording> {
   const { name, runs, replay, again } = options;
+  checkOptions("Cannot measure a kernel", { runs }, { runs: count });
   const once = (): void => {
     using _results = device.scope();
     call();

@@ -5,6 +5,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, positive } from "../formats/option_rules.ts";
 import type { MemoryKind } from "../gpu/pooled_buffer.ts";
 import type { Device } from "../gpu/device.ts";
 import { ghostOf } from "../gpu/ghost.ts";
@@ -66,6 +67,7 @@ export async function planStep<B>(
   build: StepBuilder<B>,
   options: PlanOptions,
 ): Promise<StepPlan> {
+  checkOptions("Cannot plan a step", options, { batch: count });
   try {
     return await planOn(ghostOf(device), build, options);
   } catch (cause) {
@@ -134,6 +136,7 @@ export async function largestBatch<B>(
   options: TrainerOptions & { memory?: number },
 ): Promise<BatchLimit> {
   const { memory = Infinity, ...rest } = options;
+  if (memory !== Infinity) checkOptions("Cannot find a batch", { memory }, { memory: positive });
   let [fits, tooMany]: [BatchLimit, number] = [{ batch: 0, reason: "" }, MOST_SEQUENCES];
   let reason = `${MOST_SEQUENCES} sequences are as many as were tried`;
   const attempt = async (batch: number): Promise<boolean> => {

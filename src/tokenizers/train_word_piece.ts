@@ -5,6 +5,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { checkOptions, countOrNone } from "../formats/option_rules.ts";
 import { bertWords, BLANKS } from "./bert_words.ts";
 import { JsonTokenizer, type Tokenizer } from "./json_tokenizer.ts";
 import { PairCounts, type Word } from "./pair_counts.ts";
@@ -50,6 +51,7 @@ export function learnPieces(
   options: LearnPiecesOptions = {},
 ): string[] {
   const { vocabularySize = 4096, specialTokens = [], alphabetLimit = 1000, onProgress } = options;
+  checkOptions("Cannot train a tokenizer", { alphabetLimit }, { alphabetLimit: countOrNone });
   if (counts.size === 0) throw new VitrailError("Cannot train a tokenizer on an empty text");
   const pieces = [...specialTokens, ...alphabetOf(counts, alphabetLimit)];
   const idOf = new Map(pieces.map((piece, id) => [piece, id]));

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, countOrNone, notNegative } from "../formats/option_rules.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
@@ -102,6 +103,15 @@ export async function train<B>(
   io: TrainIO<B>,
 ): Promise<TrainResult> {
   const { steps, patience } = settings;
+  checkOptions("Cannot train", settings, {
+    steps: countOrNone,
+    learningRate: notNegative,
+    minimumLearningRate: notNegative,
+    warmupSteps: countOrNone,
+    evaluateEvery: count,
+    saveEvery: count,
+    patience: countOrNone,
+  });
   using trainer = new Trainer(task, settings);
   let state: TrainingState = { step: 0, bestLoss: null, evaluationsSinceBest: 0 };
   if (io.resume && io.directory) state = loadCheckpoint(trainer, io.directory);

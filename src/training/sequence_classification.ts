@@ -85,7 +85,7 @@ export function sequenceClassification(
     targetCounts({ targets }) {
       const { weights } = options;
       if (!weights || kind !== "single") return [countTargets(targets)];
-      return [Array.from(targets).reduce((sum, target) => sum + weights[target], 0)];
+      return [Array.from(targets).reduce((sum, target) => sum + (weights[target] ?? 0), 0)];
     },
     loss(run, batch, [scale]) {
       const logits = model.logits(run, batch);

@@ -10,6 +10,7 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { IGNORE_INDEX } from "../kernels/cross_entropy.ts";
 import { saveGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
+import { uploadTargets } from "../models/ids.ts";
 
 /** One term of a loss. */
 export interface LossTerm {
@@ -58,7 +59,7 @@ export function countTargets(targets: Int32Array | Float32Array): number {
 
 /** Predicting the next token, on sequences of `sequence` tokens. */
 export function languageModelling(model: Gpt, sequence: number): Task<Batch> {
-  const { device, parameters } = model;
+  const { device, parameters, config: { vocabularySize: classes } } = model;
   return {
     device,
     parameters,
@@ -66,7 +67,7 @@ export function languageModelling(model: Gpt, sequence: number): Task<Batch> {
     targetCounts: ({ targets }) => [countTargets(targets)],
     loss(run, batch, [scale]) {
       const shape = [batch.inputs.length / sequence, sequence];
-      const targets = device.upload(Int32Array.from(batch.targets), shape);
+      const targets = uploadTargets(device, batch.targets, { classes, shape });
       const { result } = model.loss(run, model.ids(batch.inputs, shape), { targets, scale });
       return [{ result, scale: 1 }];
     },

@@ -6,6 +6,7 @@
  */
 import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
+import { checkOptions, count, notNegative, seedRule } from "../formats/option_rules.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { AdamW, type AdamWOptions } from "../optim/adamw.ts";
 import { choosePrecision, type Precision } from "./precision.ts";
@@ -72,6 +73,8 @@ export class Trainer<B> implements Disposable {
     this.optimizer = owned.use(new AdamW(task.parameters, { ...options, precision }));
     this.#accumulation = options.accumulation ?? 1;
     this.#seed = options.seed ?? 0;
+    const numbers = { accumulation: this.#accumulation, seed: this.#seed };
+    checkOptions("Cannot train", numbers, { accumulation: count, seed: seedRule });
     this.#losses = 2 * task.terms.length * this.#accumulation;
     // The losses, the loss scale and the clipping factor with what belongs to each, the tensors' sums.
     this.#width = this.#losses + 6 + this.optimizer.parameters.length;
@@ -125,6 +128,7 @@ export class Trainer<B> implements Disposable {
           "read them with figures() first",
       );
     }
+    checkOptions("Cannot make a step", { learningRate }, { learningRate: notNegative });
     const counts = batches.map((batch) => this.task.targetCounts(batch));
     const totals = terms.map((_, term) => counts.reduce((sum, own) => sum + own[term], 0));
     const { commands } = device;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { checkOptions, notNegative } from "../formats/option_rules.ts";
 import type { Device } from "../gpu/device.ts";
 import type { NotedCall } from "../gpu/variants.ts";
 import type { TuningCache, Winner } from "./cache.ts";
@@ -44,7 +45,8 @@ export async function tune(
   rehearsal: () => void | Promise<void>,
   options: TuneOptions,
 ): Promise<number> {
-  const { cache } = options;
+  const { cache, seconds = USUAL_SECONDS } = options;
+  checkOptions("Cannot tune", { seconds }, { seconds: notNegative });
   // Rehearsed as it would be without a tuner: a winner may call other kernels than the shipped variant.
   device.variants.use({});
   const calls = await device.variants.note(rehearsal);

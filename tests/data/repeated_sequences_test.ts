@@ -55,5 +55,5 @@ Deno.test("periods that cannot be are refused", () => {
     /Cannot repeat 31 tokens of 30: wanted a period from 1 to 30, as no token may come twice/,
   );
   assert.throws(() => check({ period: [5, 3] }), /Cannot repeat 5 to 3 tokens of 30/);
-  assert.throws(() => check({ period: 0 }), /Cannot repeat 0 tokens/);
+  assert.throws(() => check({ period: 0 }), /Cannot repeat tokens: period is 0/);
 });

@@ -36,6 +36,24 @@ function targetsOf(rows: number, columns: number): Int32Array<ArrayBuffer> {
 }
 
 for (const [name, device] of await openDevices()) {
+  Deno.test(`cross-entropy, ${name}: a target that is no class has no loss, and no gradient`, async () => {
+    for (const columns of [4, 5]) {
+      using _scope = device.scope();
+      const x = upload(device, numbers(5 * columns, 1), [5, columns]);
+      const targets = device.upload(Int32Array.of(columns - 1, columns, -1, -100, 2 ** 31 - 1));
+      const saved = crossEntropy(x, targets);
+      const dLogits = device.tensor([5, columns]);
+      crossEntropyBackward(x, targets, { saved, scale: 1, dLogits });
+      const [losses, gradient] = await device.read(saved.losses, dLogits);
+      const wrong = [false, true, true, false, true];
+      assert.deepEqual(Array.from(losses, Number.isNaN), wrong);
+      assert.deepEqual(
+        Array.from(gradient, Number.isNaN),
+        wrong.flatMap((own) => new Array(columns).fill(own)),
+      );
+    }
+  });
+
   Deno.test(`cross-entropy, ${name}: loss, count, log-sum-exp and gradient`, async () => {
     for (const [rows, columns] of SHAPES) {
       using _scope = device.scope();

@@ -81,6 +81,18 @@ for (const [name, device] of await openDevices()) {
     }
   });
 
+  Deno.test(`embedding, ${name}: an id that is not in the table has a row of NaN`, async () => {
+    using _scope = device.scope();
+    const ids = upload(device, Uint32Array.of(4, 5, 2 ** 32 - 1, 0), [2, 2]);
+    const out = embedding(ids, { token: upload(device, numbers(5 * 3, 1), [5, 3]) });
+    assert.deepEqual(
+      Array.from(await out.read(), Number.isNaN),
+      [0, 1, 1, 0].flatMap((wrong) => {
+        return new Array(3).fill(wrong === 1);
+      }),
+    );
+  });
+
   Deno.test(`embedding, ${name}: the padding learns nothing, the others as without it`, async () => {
     using _scope = device.scope();
     const [count, channels, vocabulary, padId] = [87, 12, 7, 3];

@@ -273,7 +273,7 @@ Deno.test("what cannot be adapted, or was made for another model, is told", () =
   );
   refuses(
     () => addLora(model, { rank: 0, targets: ["c_attn"] }),
-    "Cannot add LoRA of rank 0: wanted a whole number above 0",
+    "Cannot add LoRA: rank is 0, wanted a whole number from 1",
   );
   refuses(
     () => addLora(model, { targets: ["c_attn"], trainedWhole: ["classifier"] }),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { VitrailError } from "../../errors.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { crossEntropy as forward, crossEntropyBackward } from "../../kernels/cross_entropy.ts";
 import { matmul } from "../../kernels/matmul.ts";
@@ -15,7 +16,7 @@ import { lossInput } from "./cast.ts";
  *
  * Batches of sequences are small, so the weights go in as factors of a product with few rows.
  *
- * @param options.targets class numbers (B); none is ignored
+ * @param options.targets class numbers (B); -100 weighs nothing
  * @param options.weights a factor for each class (V)
  */
 export function weightedCrossEntropy(
@@ -23,12 +24,18 @@ export function weightedCrossEntropy(
   input: Tensor,
   options: { targets: Int32Array; weights: readonly number[]; scale?: number },
 ): Tensor {
-  const { scale = 1 } = options;
+  const { scale = 1, weights } = options;
   const logits = lossInput(run, input);
   const { device } = logits;
   const targets = device.upload(Int32Array.from(options.targets));
   const rows = targets.size;
-  const factors = Float32Array.from(options.targets, (target) => options.weights[target]);
+  const classes = logits.shape.at(-1)!;
+  if (weights.length !== classes || !weights.every((w) => Number.isFinite(w) && w >= 0)) {
+    throw new VitrailError(
+      `Cannot weigh ${classes} classes by [${weights.join(", ")}]: wanted a number from 0 for each`,
+    );
+  }
+  const factors = Float32Array.from(options.targets, (target) => weights[target] ?? 0);
   const sum = factors.reduce((all, factor) => all + factor, 0);
   // Rows that all weigh nothing have a loss of 0, as has a mean over no rows.
   const shares = factors.map((factor) => sum === 0 ? 0 : factor / sum);

@@ -5,6 +5,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count } from "../../formats/option_rules.ts";
 import { encodePieces, joinPair } from "../../tokenizers/bert_encoder.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
 import type { Pieces } from "../../tokenizers/pipeline.ts";
@@ -70,6 +71,16 @@ export function answerWindows(
 ): AnswerWindows {
   const { tokenizer, contextLength } = options;
   const { questionLength = Math.max(1, Math.min(64, Math.floor(contextLength / 3))) } = options;
+  const { stride: step = 1 } = options;
+  checkOptions(
+    "Cannot cut contexts into windows",
+    { contextLength, questionLength, stride: step },
+    {
+      contextLength: count,
+      questionLength: count,
+      stride: count,
+    },
+  );
   const found: AnswerWindows = { windows: [], cutQuestions: 0, lostAnswers: 0 };
   // Questions on one context come one after another.
   let known: { context: string; pieces: Pieces } | undefined;

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count, countOrNone } from "../../formats/option_rules.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
 import type { Example, Piece } from "./completions.ts";
 
@@ -76,6 +77,7 @@ export function encodeExamples(
   tokenizer: Pick<Tokenizer, "encode" | "endOfText">,
   { limit }: { limit: number },
 ): EncodedExamples {
+  checkOptions("Cannot encode examples", { limit }, { limit: count });
   const found: EncodedExamples = { examples: [], shortened: 0, cut: 0 };
   for (const { pieces, place } of examples) {
     const { ids, learnt } = encodeTurns(pieces, tokenizer);
@@ -117,6 +119,11 @@ export function completionBatch(
   examples: readonly EncodedExample[],
   { padId, limit }: { padId: number; limit: number },
 ): CompletionBatch {
+  checkOptions("Cannot put examples into a batch", { examples: examples.length, padId, limit }, {
+    examples: count,
+    padId: countOrNone,
+    limit: count,
+  });
   const longest = examples.reduce((most, { inputs }) => Math.max(most, inputs.length), 1);
   const T = Math.max(longest, Math.min(limit, Math.ceil(longest / MULTIPLE) * MULTIPLE));
   const inputs = new Uint32Array(examples.length * T).fill(padId);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, count } from "../../formats/option_rules.ts";
 import { corpusDocuments } from "../sources/corpora.ts";
 
 /** The 15 genres by the letter in the names of their files (Francis & Kučera 1979). */
@@ -40,6 +41,7 @@ export interface ClassText {
  * @throws {VitrailError} if the corpus is not there and cannot be downloaded
  */
 export async function brownPassages(words: number): Promise<ClassText[]> {
+  checkOptions("Cannot cut Brown into passages", { words }, { words: count });
   const found: ClassText[] = [];
   for await (const { id, text: group } of corpusDocuments("brown")) {
     const label = BROWN_GENRES[id.at(-3)!];

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { checkOptions, count } from "../../formats/option_rules.ts";
 
 /** Figures of one class or label. */
 export interface ClassFigures {
@@ -172,6 +173,7 @@ export function calibrationError(
   right: readonly boolean[],
   bins = 15,
 ): number {
+  checkOptions("Cannot measure calibration", { bins }, { bins: count });
   const gaps = new Array<number>(bins).fill(0);
   confidences.forEach((confidence, i) => {
     const bin = Math.min(Math.max(Math.ceil(confidence * bins) - 1, 0), bins - 1);

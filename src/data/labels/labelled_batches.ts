@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, count, countOrNone, seedRule } from "../../formats/option_rules.ts";
 import type { LabelKind } from "../../formats/huggingface_bert.ts";
 import { padBatch, type PaddedBatch, type SequenceFormat } from "../padded_sequences.ts";
 import { below, type Random, randomOf, shuffle } from "../random.ts";
@@ -111,6 +112,9 @@ export class LabelledSampler {
     },
   ) {
     const { batch, seed = 0, balanced = false } = options;
+    const values = { sequences: data.sequences.length, batch, seed };
+    const rules = { sequences: count, batch: count, seed: seedRule };
+    checkOptions("Cannot draw batches", values, rules);
     this.#data = data;
     this.#options = { batch, seed, balanced };
     this.#format = options;
@@ -120,6 +124,7 @@ export class LabelledSampler {
 
   /** The n-th batch. */
   at(n: number): LabelledBatch {
+    checkOptions("Cannot draw a batch", { n }, { n: countOrNone });
     const number = Math.floor(n / this.batches);
     if (this.#epoch?.number !== number) {
       this.#epoch = { number, batches: this.#draw(number) };

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, part, seedRule } from "../../formats/option_rules.ts";
 import type { LabelledText } from "./labelled_texts.ts";
 import { randomOf, shuffle } from "../random.ts";
 
@@ -27,6 +28,7 @@ export function stratifiedSplit(
   options: { fraction: number; seed?: number },
 ): LabelledSplit {
   const { fraction, seed = 0 } = options;
+  checkOptions("Cannot hold texts out", { fraction, seed }, { fraction: part, seed: seedRule });
   const byText = Map.groupBy(examples, ({ text, pair }) => JSON.stringify([text, pair]));
   const strata = Map.groupBy(byText.values(), ([{ labels }]) => {
     const names = labels.filter((label) => typeof label === "string");

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, part } from "../../formats/option_rules.ts";
 import { below, type Random, shuffle } from "../random.ts";
 
 /** What masking and packing must know of a vocabulary. */
@@ -52,6 +53,7 @@ export class Masking {
     this.#vocabulary = vocabulary;
     this.#probability = options.probability ?? 0.15;
     this.#wholeWord = options.wholeWord ?? false;
+    checkOptions("Cannot mask tokens", { probability: this.#probability }, { probability: part });
     this.#special = new Uint8Array(vocabulary.size);
     for (const id of vocabulary.specialIds) this.#special[id] = 1;
     this.#ordinary = Uint32Array.from(this.#special.keys().filter((id) => !this.#special[id]));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, count, countOrNone } from "../../formats/option_rules.ts";
 import { Masking, type MaskOptions, type MaskVocabulary, nothingAsked } from "./masking.ts";
 import { randomOf, shuffle } from "../random.ts";
 import type { SentenceCorpus } from "./sentence_corpus.ts";
@@ -83,6 +84,7 @@ export class PretrainingSampler {
    * @throws {VitrailError} if the text gives no sequence, see {@linkcode drawPairs}
    */
   constructor(corpus: SentenceCorpus, vocabulary: MaskVocabulary, options: PretrainingOptions) {
+    checkOptions("Cannot draw batches", options, { batch: count });
     this.#corpus = corpus;
     this.#vocabulary = vocabulary;
     this.#options = options;
@@ -94,6 +96,7 @@ export class PretrainingSampler {
 
   /** The n-th batch. */
   at(n: number): PretrainingBatch {
+    checkOptions("Cannot draw a batch", { n }, { n: countOrNone });
     const { plan, order, begins, first } = this.#epochOf(n);
     const rows = order.subarray(begins[n - first], begins[n - first + 1]);
     const special = this.#special;

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count, countOrNone, part, seedRule } from "../../formats/option_rules.ts";
 import { below, type Random, randomOf, shuffle } from "../random.ts";
 import type { SentenceCorpus } from "./sentence_corpus.ts";
 
@@ -59,7 +60,13 @@ interface Chunk {
  * @throws {VitrailError} if the text gives no pair, or a sequence is too short for one
  */
 export function drawPairs(corpus: SentenceCorpus, options: PairOptions): PairPlan {
-  const { sequence, pairs = true, seed = 0, epoch = 0 } = options;
+  const { sequence, pairs = true, seed = 0, epoch = 0, shortProbability = 0.1 } = options;
+  checkOptions("Cannot draw sequences", { sequence, seed, epoch, shortProbability }, {
+    sequence: count,
+    seed: seedRule,
+    epoch: countOrNone,
+    shortProbability: part,
+  });
   const room = sequence - (pairs ? 3 : 2);
   if (room < 2) {
     throw new VitrailError(

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count } from "../../formats/option_rules.ts";
 import { encodePieces, joinPair } from "../../tokenizers/bert_encoder.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
 import type { Pieces } from "../../tokenizers/pipeline.ts";
@@ -45,6 +46,7 @@ export function tagSequences(
   options: { tokenizer: Tokenizer; contextLength: number },
 ): TagSequences {
   const { tokenizer, contextLength } = options;
+  checkOptions("Cannot tag", { contextLength }, { contextLength: count });
   const room = contextLength - 2;
   if (room < 1) {
     throw new VitrailError(

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count } from "../../formats/option_rules.ts";
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts";
 import type { Sequence } from "../length_batches.ts";
 import { tagSequences } from "./tag_sequences.ts";
@@ -45,6 +46,7 @@ export function wordSequences(
   options: WordPlaceOptions,
 ): WordSequence[] {
   const { family, piece = "first" } = options;
+  checkOptions("Cannot find words", options, { contextLength: count });
   if (family === "gpt2") return causalSequences(sentences, options);
   return tagSequences(sentences, options).sequences.map(({ ids, firsts, sentence, word }) => {
     // A word ends before the next begins, the last one before [SEP].

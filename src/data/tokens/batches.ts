@@ -3,6 +3,13 @@
  *
  * @module
  */
+import {
+  checkOptions,
+  count,
+  countOrAll,
+  countOrNone,
+  seedRule,
+} from "../../formats/option_rules.ts";
 import { VitrailError } from "../../errors.ts";
 
 /** A row of tokens that can be read anywhere. */
@@ -70,6 +77,8 @@ export class BatchSampler {
     this.#tokens = tokens;
     this.#size = size;
     this.#seed = size.seed ?? 0;
+    const rules = { batch: count, sequence: count, seed: seedRule };
+    checkOptions("Cannot draw batches", { ...size, seed: this.#seed }, rules);
     if (tokens.length < size.sequence + 1) {
       throw new VitrailError(
         `Cannot train on ${tokens.length} tokens with sequences of ${size.sequence}: wanted at least ` +
@@ -83,6 +92,7 @@ export class BatchSampler {
 
   /** The n-th batch. */
   at(n: number): TokenBatch {
+    checkOptions("Cannot draw a batch", { n }, { n: countOrNone });
     const { batch, sequence } = this.#size;
     const inputs = new Uint32Array(batch * sequence);
     const targets = new Int32Array(batch * sequence);
@@ -110,9 +120,11 @@ export function* sequentialBatches(
   size: BatchSize & { limit?: number },
 ): Generator<TokenBatch> {
   const { batch, sequence, limit = Infinity } = size;
+  const rules = { batch: count, sequence: count, limit: countOrAll };
+  checkOptions("Cannot cut a text into batches", { batch, sequence, limit }, rules);
   const last = tokens.length - 1;
-  let count = 0;
-  for (let at = 0; at < last && count < limit; count++) {
+  let made = 0;
+  for (let at = 0; at < last && made < limit; made++) {
     const rows = Math.min(batch, Math.ceil((last - at) / sequence));
     const inputs = new Uint32Array(rows * sequence);
     const targets = new Int32Array(rows * sequence).fill(IGNORED);

@@ -4,6 +4,7 @@
  * @module
  */
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, part } from "../../formats/option_rules.ts";
 import { writeFileAtomic } from "../../formats/atomic_file.ts";
 import { readJson, readJsonObject } from "../../formats/json_file.ts";
 import {
@@ -114,7 +115,11 @@ export async function tokenizeCorpus(
   options: TokenizeOptions,
 ): Promise<DatasetIndex> {
   const { directory, validationFraction = 0.1, source, fingerprint, tokenizer } = options;
-  const { noteEvery = NOTE_EVERY, onProgress } = options;
+  const { noteEvery = NOTE_EVERY, shardTokens = SHARD_TOKENS, onProgress } = options;
+  checkOptions("Cannot prepare a text", { validationFraction, shardTokens }, {
+    validationFraction: part,
+    shardTokens: count,
+  });
   makeFolder(directory);
   const bytesPerToken = encoder.vocabularySize > 1 << 16 ? 4 : 2;
   const begun = readPart(directory, fingerprint, bytesPerToken);
@@ -125,7 +130,7 @@ export async function tokenizeCorpus(
     const shards = new ShardWriter(directory, {
       nameOf: (n) => nameOf(side, run, n),
       bytesPerToken,
-      most: options.shardTokens ?? SHARD_TOKENS,
+      most: shardTokens,
       written: begun?.[side].shards,
     });
     const { tokens, bytes, documents } = begun?.[side] ?? { tokens: 0, bytes: 0, documents: 0 };

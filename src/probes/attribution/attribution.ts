@@ -15,6 +15,7 @@
  *
  * @module
  */
+import { checkOptions, count } from "../../formats/option_rules.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { grouped, type Metric } from "../metrics.ts";
 import { embeddingHook, type ProbedModel, type ProbeInput } from "../probed_model.ts";
@@ -110,6 +111,7 @@ async function integrate(
   options: IntegratedGradientsOptions,
 ): Promise<IntegratedGradients> {
   const { metric, baseline = "zero", steps = FIRST_STEPS, rows = 64 } = options;
+  checkOptions("Cannot integrate gradients", { rows }, { rows: count });
   const { device } = model;
   const [B, T] = input.ids.shape;
   const { points, weights } = quadrature(options.rule ?? "gauss-legendre", steps);

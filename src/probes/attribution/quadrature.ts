@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { VitrailError } from "../../errors.ts";
+import { checkOptions, whole } from "../../formats/option_rules.ts";
 
 /** How points are chosen. */
 export type Quadrature = "midpoint" | "gauss-legendre";
@@ -16,16 +16,17 @@ export interface Points {
   weights: number[];
 }
 
+/** More points would take longer to find than to look at. */
+const MOST_STEPS = 2 ** 16;
+
 /**
  * The points of a rule: the middles of `count` equal parts (a Riemann sum), or those of Gauss and Legendre,
  * exact for polynomials of degree 2·count − 1 (Press et al., Numerical Recipes, section 4.6).
  *
- * @throws {VitrailError} unless `count` is a whole number from 1 on
+ * @throws {VitrailError} unless `count` is a whole number from 1 to 65,536
  */
 export function quadrature(rule: Quadrature, count: number): Points {
-  if (!Number.isInteger(count) || count < 1) {
-    throw new VitrailError(`Cannot integrate in ${count} steps: wanted a whole number from 1 on`);
-  }
+  checkOptions("Cannot integrate", { steps: count }, { steps: whole(1, MOST_STEPS) });
   const each = Array.from({ length: count }, (_, k) => k);
   if (rule === "midpoint") {
     return { points: each.map((k) => (k + 0.5) / count), weights: each.map(() => 1 / count) };

@@ -5,6 +5,7 @@
  */
 import { below, randomOf } from "../../data/random.ts";
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count, seedRule } from "../../formats/option_rules.ts";
 
 /** How chance is asked. */
 export interface PermutationOptions {
@@ -51,7 +52,7 @@ export function permutationTest(
   options: PermutationOptions = {},
 ): PermutationResult {
   checkGroups(x, y);
-  const { most = 100_000, seed = 0 } = options;
+  const { most, seed } = permutations(options);
   const all = [...x, ...y];
   // With the total fixed, the difference of the means grows with the sum of the first group.
   const observed = x.reduce((sum, v) => sum + v, 0) - rounding(all);
@@ -73,6 +74,11 @@ export function permutationTest(
   return { p: found / (most + 1), permutations: most, exact: false };
 }
 
+function permutations({ most = 100_000, seed = 0 }: PermutationOptions) {
+  checkOptions("Cannot test a difference", { most, seed }, { most: count, seed: seedRule });
+  return { most, seed };
+}
+
 /**
  * The same for pairs: in what part of the ways to swap the two of a pair is the mean difference as large
  * as it is, or larger.
@@ -84,7 +90,7 @@ export function signFlipTest(
   options: PermutationOptions = {},
 ): PermutationResult {
   checkGroups(differences, differences);
-  const { most = 100_000, seed = 0 } = options;
+  const { most, seed } = permutations(options);
   const sizes = differences.map(Math.abs);
   const observed = differences.reduce((sum, v) => sum + v, 0) - rounding(sizes);
   const exact = 2 ** sizes.length <= most;

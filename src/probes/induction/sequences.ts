@@ -5,6 +5,7 @@
  */
 import { type RepeatedBatch, repeatedBatch } from "../../data/repeated_sequences.ts";
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count, countOrNone, seedRule } from "../../formats/option_rules.ts";
 import type { Gpt } from "../../models/gpt.ts";
 import { mean } from "../metrics.ts";
 import type { ProbeInput } from "../probed_model.ts";
@@ -38,6 +39,14 @@ export function inductionSequences(
   options: SequenceOptions = {},
 ): RepeatedBatch {
   const { batch = 16, sequence = Math.min(contextLength, 64), firstId = 1 } = options;
+  const { seed = 0, index: own = 0 } = options;
+  checkOptions("Cannot look for induction", { batch, sequence, firstId, seed, index: own }, {
+    batch: count,
+    sequence: count,
+    firstId: countOrNone,
+    seed: seedRule,
+    index: countOrNone,
+  });
   const period = Math.min(Math.floor((sequence - 1) / 2), vocabularySize - firstId);
   if (period < 2 || sequence > contextLength) {
     throw new VitrailError(
@@ -45,7 +54,7 @@ export function inductionSequences(
         `model's context of ${contextLength}`,
     );
   }
-  const index = APART + (options.index ?? 0);
+  const index = APART + own;
   const drawn = { batch, sequence, period, vocabularySize, firstId, index };
   return repeatedBatch({ ...options, ...drawn, distinct: true });
 }

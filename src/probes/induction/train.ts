@@ -19,6 +19,7 @@ import {
   type ValueOf,
 } from "../../formats/json_rules.ts";
 import { showPath } from "../../formats/messages.ts";
+import { checkOptions, notNegative } from "../../formats/option_rules.ts";
 import { createGptConfig } from "../../formats/gpt_config.ts";
 import type { Device } from "../../gpu/device.ts";
 import { Gpt } from "../../models/gpt.ts";
@@ -150,9 +151,13 @@ export async function trainInductionModel(
       `Cannot repeat anything in ${sequence} tokens: wanted a sequence of 16 at least`,
     );
   }
-  if (!Number.isSafeInteger(steps) || steps < 1) {
-    throw new VitrailError(`Cannot train for ${steps} steps: wanted a whole number from 1 on`);
-  }
+  checkOptions("Cannot train", { batch, sequence, steps, learningRate, lookEvery }, {
+    batch: count,
+    sequence: count,
+    steps: count,
+    learningRate: notNegative,
+    lookEvery: count,
+  });
   const size = { vocabularySize, contextLength: sequence, channels, layers: 2, heads };
   const config = createGptConfig(size, {
     mlpChannels: 0,

@@ -11,6 +11,7 @@
  */
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, countOrAll } from "../../formats/option_rules.ts";
 import { Gpt } from "../../models/gpt.ts";
 import type { Activation } from "../activation_cache.ts";
 import { softmax } from "../metrics.ts";
@@ -80,6 +81,8 @@ export async function logitLens(
   options: LensOptions = {},
 ): Promise<LensRow[]> {
   const { device } = model;
+  const { top = 5 } = options;
+  checkOptions("Cannot look through the lens", { top }, { top: countOrAll });
   const [B, T] = input.ids.shape;
   if (B !== 1) {
     throw new VitrailError(`Cannot look at ${B} sequences through the lens at once: wanted one`);
@@ -104,7 +107,7 @@ export async function logitLens(
     const V = data.length / T;
     const places = Array.from({ length: T }, (_, t) => softmax(data.subarray(t * V, (t + 1) * V)));
     if (l === points.length - 1) final = places;
-    const cells = places.map((q, t) => cell(q, final[t], targets[t], options.top ?? 5));
+    const cells = places.map((q, t) => cell(q, final[t], targets[t], top));
     rows.unshift({ ...points[l], cells });
   }
   return rows;

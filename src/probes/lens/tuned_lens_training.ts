@@ -8,6 +8,7 @@ import { klDivergence } from "../../autograd/ops/kl_divergence.ts";
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
 import { anything, mapOf } from "../../formats/json_rules.ts";
+import { checkOptions, count, notNegative } from "../../formats/option_rules.ts";
 import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { loadTraining, readTrainingState, saveTraining } from "../../models/training_state.ts";
@@ -64,9 +65,10 @@ export async function trainTunedLens(
   options: LensTrainingOptions = {},
 ): Promise<TunedLens> {
   const { steps = 250, learningRate = 1e-3, weightDecay = 0.01, onStep } = options;
-  if (!Number.isSafeInteger(steps) || steps < 1) {
-    throw new VitrailError(`Cannot train a lens for ${steps} steps: wanted a whole number from 1`);
-  }
+  checkOptions("Cannot train a lens", { steps, learningRate }, {
+    steps: count,
+    learningRate: notNegative,
+  });
   using owned = new DisposableStack();
   const lens = owned.use(new TunedLens(model));
   using optimizer = new AdamW(lens.parameters, { weightDecay });

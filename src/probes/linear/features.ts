@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, count } from "../../formats/option_rules.ts";
 import { type Hook, Run } from "../../autograd/run.ts";
 import { padSequences, type Sequence } from "../../data/length_batches.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
@@ -52,6 +53,7 @@ export function collectFeatures(
   options: FeatureOptions,
 ): Map<string, Tensor> {
   const { pooling = "places", batch = 32, onProgress } = options;
+  checkOptions("Cannot collect features", { batch }, { batch: count });
   const { device } = model;
   const points = matchHooks(options.points, hookPoints(model));
   const rowsOf = ({ places }: PlacedSequence): number => pooling === "mean" ? 1 : places.length;

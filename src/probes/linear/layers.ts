@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, notNegative, seedRule } from "../../formats/option_rules.ts";
 import { controlLabels } from "../../data/tags/control_tags.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { matmul } from "../../kernels/matmul.ts";
@@ -76,6 +77,10 @@ export async function probeLayers(
 ): Promise<{ layers: LayerResult[]; seen: number }> {
   const { train, heldOut, classes } = question;
   const { seed = 0, featureBytes = FEATURE_BYTES } = options;
+  checkOptions("Cannot probe layers", { seed, featureBytes }, {
+    seed: seedRule,
+    featureBytes: notNegative,
+  });
   const control = controlLabels({ train, heldOut }, { classes, seed });
   const points = matchHooks(options.points ?? residualPoints(model), hookPoints(model));
   const rows = train.labels.length + heldOut.labels.length;

@@ -11,6 +11,7 @@ import { linear } from "../../autograd/ops/linear.ts";
 import { Run } from "../../autograd/run.ts";
 import { randomOf, shuffle } from "../../data/random.ts";
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count, notNegative, seedRule } from "../../formats/option_rules.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { gatherRows } from "../../kernels/gather_rows.ts";
 import { matmul } from "../../kernels/matmul.ts";
@@ -93,6 +94,14 @@ export function trainLinearProbes(
 ): LinearProbe[] {
   const { steps = 1000, batch = 256, learningRate = 0.01, weightDecay = 0.01, seed = 0 } = options;
   const rows = check(tasks, batch);
+  if (tasks.length === 0) throw new VitrailError("Cannot train probes: there are no tasks");
+  checkOptions("Cannot train probes", { steps, batch, learningRate, weightDecay, seed }, {
+    steps: count,
+    batch: count,
+    learningRate: notNegative,
+    weightDecay: notNegative,
+    seed: seedRule,
+  });
   const { device } = tasks[0].features;
   using owned = new DisposableStack();
   const list = owned.use(new ParameterList(device, freshWeights(seed)));

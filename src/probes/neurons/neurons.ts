@@ -6,6 +6,7 @@
  */
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count, countOrNone } from "../../formats/option_rules.ts";
 import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { readColumns } from "../../kernels/columns.ts";
@@ -66,6 +67,11 @@ export async function describeNeurons(
   options: NeuronOptions,
 ): Promise<{ tokens: number; neurons: Neuron[] }> {
   const { layer, batch = 8, examples = 5, context = 12, onProgress } = options;
+  checkOptions("Cannot look at neurons", { batch, examples, context }, {
+    batch: count,
+    examples: countOrNone,
+    context: countOrNone,
+  });
   const numbers = neuronNumbers(subject, options);
   const windows = options.windows ?? Array.from({ length: text.count }, (_, i) => i);
   if (windows.length === 0) {

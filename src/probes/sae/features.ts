@@ -6,6 +6,7 @@
  */
 import { Run } from "../../autograd/run.ts";
 import { VitrailError } from "../../errors.ts";
+import { checkOptions, count, countOrNone } from "../../formats/option_rules.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { Gpt } from "../../models/gpt.ts";
 import type { SparseAutoencoder } from "./sparse_autoencoder.ts";
@@ -77,11 +78,17 @@ export async function describeFeatures(
   text: TokenWindows,
   options: SaeFeatureOptions,
 ): Promise<{ fit: SaeFit; features: Feature[] }> {
-  const { windows, batch = 8, examples = 5, context = 12, count = 10, onProgress } = options;
+  const { windows, batch = 8, examples = 5, context = 12, count: most = 10, onProgress } = options;
+  checkOptions("Cannot describe features", { batch, examples, context, count: most }, {
+    batch: count,
+    examples: countOrNone,
+    context: countOrNone,
+    count: countOrNone,
+  });
   const { device } = subject.model;
   const { features: F, channels, hook } = sae.config;
   const T = text.length;
-  const missing = options.features?.find((f) => f >= F);
+  const missing = options.features?.find((f) => !(Number.isInteger(f) && f >= 0 && f < F));
   if (missing !== undefined) {
     throw new VitrailError(
       `Cannot show feature ${missing}: there are ${F}, numbered from 0 to ${F - 1}`,
@@ -119,7 +126,7 @@ export async function describeFeatures(
       }
     }
   });
-  const chosen = options.features ?? spread(fit.frequencies, count);
+  const chosen = options.features ?? spread(fit.frequencies, most);
   const weights = await spokenFor(subject, sae, chosen);
   const features: Feature[] = [];
   for (const [i, f] of chosen.entries()) {

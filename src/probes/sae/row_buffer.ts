@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { checkOptions, count, seedRule, whole } from "../../formats/option_rules.ts";
 import { randomOf, shuffle } from "../../data/random.ts";
 import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
@@ -43,6 +44,12 @@ export class RowBuffer implements RowSource, Disposable {
 
   /** Nothing is filled before the first batch. */
   constructor(device: Device, options: RowBufferOptions) {
+    const { rows, columns, seed = 0 } = options;
+    checkOptions("Cannot mix rows", { rows, columns, seed }, {
+      rows: count,
+      columns: count,
+      seed: seedRule,
+    });
     this.#device = device;
     this.#options = options;
     this.columns = options.columns;
@@ -54,6 +61,7 @@ export class RowBuffer implements RowSource, Disposable {
   /** The next rows (batch, C); no row comes twice. */
   next(batch: number): Tensor {
     const { rows } = this.#options;
+    checkOptions("Cannot take rows", { batch }, { batch: whole(1, rows) });
     if (this.#at + batch > Math.max(rows / 2, batch)) this.#refill();
     const chosen = this.#order.slice(this.#at, this.#at += batch);
     using scope = this.#device.scope();

@@ -6,6 +6,13 @@
  *
  * @module
  */
+import {
+  checkOptions,
+  count,
+  countOrNone,
+  notNegative,
+  seedRule,
+} from "../../formats/option_rules.ts";
 import { pointwiseLoss } from "../../autograd/ops/pointwise_loss.ts";
 import { linear } from "../../autograd/ops/linear.ts";
 import { topK } from "../../autograd/ops/top_k.ts";
@@ -78,6 +85,17 @@ export async function trainSparseAutoencoder(
 ): Promise<SparseAutoencoder> {
   const { k, features, steps, batch = 1024, deadAfter = 50_000, seed = 0, hook = "" } = options;
   const { auxiliary = 1 / 32, reportEvery = 25, onReport } = options;
+  const numbers = { k, features, steps, batch, deadAfter, auxiliary, reportEvery, seed };
+  checkOptions("Cannot train an autoencoder", numbers, {
+    k: count,
+    features: count,
+    steps: countOrNone,
+    batch: count,
+    deadAfter: countOrNone,
+    auxiliary: notNegative,
+    reportEvery: count,
+    seed: seedRule,
+  });
   const peak = options.learningRate ?? 2e-4 / Math.sqrt(features / 2 ** 14);
   const { mean, size, device } = await survey(rows, batch);
   const config = { channels: rows.columns, features, k, hook };
