@@ -62,7 +62,7 @@ export type { GeluKind } from "./src/kernels/gelu.ts";
 // Models and their files.
 export { Gpt, GptCache } from "./src/models/gpt.ts";
 export { hookPoints } from "./src/models/hook_points.ts";
-export type { Decoder, DecoderSize } from "./src/models/gpt_decoder.ts";
+export type { Decoder, DecoderSize, PromptLengths } from "./src/models/gpt_decoder.ts";
 export type { CacheFormat } from "./src/kernels/attention_decode.ts";
 export { loadGpt, saveGpt } from "./src/models/files.ts";
 export { quantizeGpt, type QuantizeOptions } from "./src/models/quantize.ts";

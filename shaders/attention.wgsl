@@ -167,13 +167,12 @@ fn score(p: Place, product: vec4f, q: vec4u, k: vec4u) -> vec4f {
     let i = p.b * p.size.mask_batch + p.h * p.size.mask_head + min(q, vec4u(p.size.time - 1u)) * p.size.mask_query + min(k, vec4u(p.size.time - 1u));
     s += vec4f(mask[i.x], mask[i.y], mask[i.z], mask[i.w]);
   }
-  // Asked in the negative, so that a score that is no number stays one and is not taken for a hidden one.
   var hidden = (k >= vec4u(p.size.time)) | (q >= vec4u(p.size.time)) | (s <= vec4f(MASKED));
   if (causal) { hidden = hidden | (k > q); }
   return select(s, vec4f(LOWEST), hidden);
 }
 
-/// exp(s - most), zero where the key is not seen.
+/// exp(s - most), zero where the key is hidden; asked in the negative, so that a score that is NaN stays so.
 fn weights(s: vec4f, most: vec4f) -> vec4f { return select(exp(s - most), vec4f(), s <= vec4f(MASKED)); }
 
 fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
@@ -186,9 +185,7 @@ fn place_of(group: vec3u, lane: u32) -> Place {
   let i = group.x * size.lanes_x + lane % size.lanes_x;
   return Place(size, i / size.heads, i % size.heads, group.z);
 }
-fn first_row(p: Place, group: vec3u, lane: u32, owned: u32) -> u32 {
-  return (group.y * (lanes / p.size.lanes_x) + lane / p.size.lanes_x) * owned;
-}
+fn first_row(p: Place, group: vec3u, lane: u32, owned: u32) -> u32 { return (group.y * (lanes / p.size.lanes_x) + lane / p.size.lanes_x) * owned; }
 fn outside(p: Place, first: u32) -> bool { return p.b >= p.size.batch || first >= p.size.time; }
 
 /// This invocation's slice of four rows.
