@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import {
   attributeLogit,
   Bert,
+  type BertConfig,
   createBertConfig,
   createGptConfig,
   Gpt,
@@ -22,8 +23,10 @@ Deno.test.afterAll(() => device.destroy());
 const [B, T] = [3, 29];
 const ids = idsOf(B * T);
 
-const bert = (heads: NonNullable<ConstructorParameters<typeof Bert>[2]>["heads"]) =>
-  new Bert(device, createBertConfig(SIZE), { heads, source: busy });
+const bert = (
+  heads: NonNullable<ConstructorParameters<typeof Bert>[2]>["heads"],
+  other: Partial<BertConfig> = {},
+) => new Bert(device, createBertConfig(SIZE, other), { heads, source: busy });
 const labels = ["a", "b", "c", "d", "e"];
 const models = {
   "GPT, tied": new Gpt(device, createGptConfig(SIZE), busy),
@@ -34,6 +37,11 @@ const models = {
   ),
   "GPT of attention only": new Gpt(device, { ...createGptConfig(SIZE), mlpChannels: 0 }, busy),
   "BERT that guesses tokens": bert({ kind: "pretraining" }),
+  "BERT that guesses tokens by SiLU and a table of its own": bert({ kind: "masked-language" }, {
+    activation: "silu",
+    tieWeights: false,
+  }),
+  "BERT of next sentences": bert({ kind: "next-sentence" }),
   "BERT that tags": bert({ kind: "token-classification", labels }),
   "BERT that answers": bert({ kind: "question-answering" }),
   "BERT that classifies": bert({ kind: "sequence-classification", labels, labelKind: "single" }),
@@ -44,7 +52,7 @@ const part = ({ components }: LogitAttribution, name: string): number =>
   components.find(({ component }) => component === name)!.value;
 
 for (const [family, model] of Object.entries(models)) {
-  const classes = family.includes("answers") ? 2 : family.match(/tags|classifies/) ? 5 : 197;
+  const classes = /answers|sentences/.test(family) ? 2 : family.match(/tags|classifies/) ? 5 : 197;
   const input = { ids: model.ids(ids, [B, T]) };
   for (
     const options of [
