@@ -14,9 +14,10 @@ export interface TiedNames {
   head: string;
 }
 
-/** The same of a family, with the prefix of its files. */
+/** The same of a family, with the prefix of its files, and the keys that ask for its tensors. */
 interface FamilyNames extends TiedNames {
   prefix: string;
+  keys: NonNullable<StoredNames["keys"]>;
 }
 
 /** A GPT's. */
@@ -24,6 +25,15 @@ export const GPT2: FamilyNames = {
   prefix: "transformer.",
   token: "transformer.wte.weight",
   head: "lm_head.weight",
+  keys: [
+    [/wte\./, "vocab_size and n_embd"],
+    [/wpe\./, "n_positions and n_embd"],
+    [/^lm_head\./, "tie_word_embeddings false, vocab_size and n_embd"],
+    [/^score\./, "num_labels and n_embd"],
+    [/\.h\.\d+\.mlp\./, "n_layer, n_inner and n_embd"],
+    [/\.h\.\d+\./, "n_layer and n_embd"],
+    [/./, "n_embd"],
+  ],
 };
 
 /** A BERT's. */
@@ -31,6 +41,17 @@ export const BERT: FamilyNames = {
   prefix: "bert.",
   token: "bert.embeddings.word_embeddings.weight",
   head: "cls.predictions.decoder.weight",
+  keys: [
+    [/word_embeddings\.|^cls\.predictions\.bias/, "vocab_size and hidden_size"],
+    [/position_embeddings\./, "max_position_embeddings and hidden_size"],
+    [/token_type_embeddings\./, "type_vocab_size and hidden_size"],
+    [/^cls\.predictions\.decoder\./, "tie_word_embeddings false, vocab_size and hidden_size"],
+    [/^classifier\./, "architectures, num_labels or id2label, and hidden_size"],
+    [/^(cls|qa_outputs)\.|pooler\./, "architectures and hidden_size"],
+    [/\.\d+\.(intermediate|output)\./, "num_hidden_layers, intermediate_size and hidden_size"],
+    [/\.layer\.\d+\./, "num_hidden_layers and hidden_size"],
+    [/./, "hidden_size"],
+  ],
 };
 
 /** BERT's bias of the head, which its files have twice or under either name. */
@@ -61,7 +82,7 @@ export function gptHead(
   const tied = tieWeights && !hasOtherHead(file, GPT2, options.warn);
   return {
     tieWeights: tied && !options.untie,
-    names: { prefix: GPT2.prefix, instead: tied ? eachOther(GPT2) : {}, because: asksFor(GPT2) },
+    names: { prefix: GPT2.prefix, instead: tied ? eachOther(GPT2) : {}, keys: GPT2.keys },
   };
 }
 
@@ -76,14 +97,10 @@ export function bertHead(
     tieWeights: tied && !options.untie,
     names: {
       prefix: BERT.prefix,
-      because: asksFor(BERT),
+      keys: BERT.keys,
       instead: { [BIAS.own]: [BIAS.decoder], ...tied && eachOther(BERT) },
     },
   };
-}
-
-function asksFor({ head }: FamilyNames): Record<string, string> {
-  return { [head]: "config.json asks for it by tie_word_embeddings false" };
 }
 
 /** Where one of two tied tensors is not in the file, the other one is it. */

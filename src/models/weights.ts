@@ -46,8 +46,8 @@ export interface StoredNames {
   prefix: string;
   /** Names under which a tensor may lie too, the first of them first, before its own. */
   instead?: Readonly<Record<string, readonly string[]>>;
-  /** Why a tensor is asked for at all, for the error if it is not there. */
-  because?: Readonly<Record<string, string>>;
+  /** Keys of config.json that ask for a tensor, by patterns of its name: the first that fits, for errors. */
+  keys?: readonly (readonly [RegExp, string])[];
 }
 
 /** The name under which a file has a tensor; undefined if it has none. */
@@ -66,17 +66,21 @@ export function storedName(
  * the original GPT-2 files do.
  *
  * @param options.instead other names under which a tensor may lie, which are tried before its own
- * @param options.because what asks for a tensor, for the error if it is not there
+ * @param options.keys keys of config.json that ask for a tensor, by patterns of its name, for errors
  */
 export function storedWeights(
   file: SafetensorsFile,
   prefix: string = "",
   options: {
     instead?: Readonly<Record<string, readonly string[]>>;
-    because?: Readonly<Record<string, string>>;
+    keys?: readonly (readonly [RegExp, string])[];
   } = {},
 ): WeightSource {
   const names: StoredNames = { ...options, prefix };
+  const asked = (name: string): string => {
+    const keys = options.keys?.find(([pattern]) => pattern.test(name))?.[1];
+    return keys === undefined ? "" : ` by ${keys}`;
+  };
   const source: WeightSource = (name, shape) => {
     const found = storedName(file, name, names);
     if (!found) {
@@ -84,14 +88,14 @@ export function storedWeights(
       const others = first === undefined ? "no tensors" : `tensors such as ${quoteName(first)}`;
       throw new VitrailError(
         `Cannot load the model: its file has no tensor ${name}, but ${others}; ` +
-          (options.because?.[name] ?? "config.json and model.safetensors must belong together"),
+          `config.json asks for it${asked(name)}, and both must belong together`,
       );
     }
     const stored = file.info(found).shape;
     if (stored.join() !== shape.join()) {
       throw new VitrailError(
         `Cannot load ${found}: the file has shape (${stored.join(", ")}), ` +
-          `config.json asks for (${shape.join(", ")})`,
+          `config.json asks for (${shape.join(", ")})${asked(name)}`,
       );
     }
     return file.read(found);

@@ -141,5 +141,17 @@ Deno.test("a tensor that is not there: what the file has, and what asks for it",
   );
   assertThrowsFault(() => loadGpt(device, place.path), "asks for it by tie_word_embeddings false");
   change({ n_layer: 3 });
-  assertThrowsFault(() => loadGpt(device, place.path), "no tensor transformer.h.2.ln_1.weight");
+  assertThrowsFault(
+    () => loadGpt(device, place.path),
+    "no tensor transformer.h.2.ln_1.weight, but tensors such as",
+  );
+  assertThrowsFault(
+    () => loadGpt(device, place.path),
+    "asks for it by n_layer and n_embd, and both",
+  );
+  change({ n_positions: 9 });
+  assertThrowsFault(
+    () => loadGpt(device, place.path),
+    "has shape (8, 6), config.json asks for (9, 6) by n_positions and n_embd",
+  );
 });
