@@ -11,6 +11,7 @@ import { loadGpt } from "../models/files.ts";
 import { Gpt } from "../models/gpt.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
 import { languageModelling } from "../training/task.ts";
+import { completeRun } from "../training/run_record.ts";
 import { Trainer } from "../training/trainer.ts";
 import { print } from "./printer.ts";
 import { runTrain } from "./train_command.ts";
@@ -72,6 +73,7 @@ export function addDemo(program: Command): void {
         seed: 0,
       });
       if (result.reason === "interrupted") return;
+      completeRun(out);
       await showSamples(flags.out);
       print(`
 Try next:

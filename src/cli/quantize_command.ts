@@ -12,6 +12,7 @@ import { loadGpt, saveGpt } from "../models/files.ts";
 import type { Gpt } from "../models/gpt.ts";
 import { saveTokenizer } from "../tokenizers/save_tokenizer.ts";
 import { loadTokenizer } from "../tokenizers/tokenizer.ts";
+import { ProgressBar } from "../training/progress.ts";
 import { oneOf } from "./choices.ts";
 import { checkModelFiles } from "./model_files.ts";
 import { whole } from "./numbers.ts";
@@ -91,7 +92,15 @@ async function quantize(flags: QuantizeFlags): Promise<{ before: Measured; after
         ? (await measureText(model, text, { ...flags, label })).perplexity
         : undefined,
     });
-    const small = loadGpt(device, directory, packing);
+    let bar: ProgressBar | undefined;
+    const small = loadGpt(device, directory, {
+      ...packing,
+      onProgress: (done, total) => {
+        bar ??= new ProgressBar({ total, label: "quantize", unit: "weight" });
+        bar.update(done, {});
+      },
+    });
+    bar?.finish();
     const after = await measure(small, flags.weights);
     const tokenizer = await loadTokenizer(directory).catch(() => undefined);
     nameEnd(small, tokenizer);

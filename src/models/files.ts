@@ -42,15 +42,25 @@ export function loadGpt(
     group?: number;
     untie?: boolean;
     warn?: (message: string) => void;
+    /** Told after each tensor how many numbers are read, of how many in the file. */
+    onProgress?: (done: number, total: number) => void;
   } = {},
 ): Gpt {
-  const { weights, group, untie, warn = warnOnConsole } = options;
+  const { weights, group, untie, warn = warnOnConsole, onProgress } = options;
   const given = readConfig(directory);
   using file = openModelWeights(directory);
   const { tieWeights, names } = gptHead(file, given.tieWeights, { warn, untie });
   const config = { ...given, tieWeights };
   const stored = storedWeights(file, names.prefix, names);
-  return new Gpt(device, config, weights ? quantizing(stored, { weights, group }) : stored);
+  const total = file.names.reduce((sum, name) => sum + sizeOf(file.info(name).shape), 0);
+  let done = 0;
+  const told: WeightSource = (name, shape, initial) => {
+    const data = stored(name, shape, initial);
+    onProgress?.(Math.min(total, done += sizeOf(shape)), total);
+    return data;
+  };
+  told.packed = stored.packed;
+  return new Gpt(device, config, weights ? quantizing(told, { weights, group }) : told);
 }
 
 /** Where a library says what its caller may want to know: the caller may give something else. */

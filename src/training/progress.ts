@@ -32,6 +32,8 @@ export interface ProgressOptions {
 const DRAW_EVERY = 100;
 /** Milliseconds that the rate looks back: long enough for evaluations to be spread over. */
 const RATE_WINDOW = 30_000;
+/** Milliseconds behind which a rate says something: a first unit may take none. */
+const RATE_LEAST = 100;
 /** Milliseconds between two points that the rate remembers. */
 const RATE_POINT = 500;
 const WIDEST_BAR = 30;
@@ -156,6 +158,7 @@ export class ProgressBar {
   #rate(time: number): number | undefined {
     // The last words are about the whole run.
     const from = this.#finished ? this.#first : this.#points[0];
+    if (!this.#finished && time - from.time < RATE_LEAST) return undefined;
     const rate = (this.#done - from.done) / (time - from.time) * 1000;
     return Number.isFinite(rate) && rate > 0 ? rate : undefined;
   }

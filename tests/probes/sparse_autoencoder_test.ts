@@ -196,3 +196,22 @@ Deno.test("sizes that make no sense are refused, and rows that do not vary", asy
     /whose variance is 0: wanted finite ones that differ/,
   );
 });
+
+Deno.test("a training that is stopped gives what was learnt so far", async () => {
+  const stop = new AbortController();
+  const steps: number[] = [];
+  const early = await trainSparseAutoencoder(sparseRows(3), {
+    features: 61,
+    k: ACTIVE,
+    steps: 90,
+    batch: 64,
+    reportEvery: 10,
+    signal: stop.signal,
+    onReport: ({ step }) => {
+      steps.push(step);
+      if (step === 20) stop.abort();
+    },
+  });
+  assert.deepEqual(steps, [10, 20]);
+  assert.ok((await early.decoder.read()).every(Number.isFinite));
+});
