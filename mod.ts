@@ -144,7 +144,12 @@ export type { SampleSettings } from "./src/kernels/sample.ts";
 
 // Text, and what is made of it.
 export * from "./src/data/mod.ts";
-export { type DecodeOptions, loadTokenizer, type Tokenizer } from "./src/tokenizers/tokenizer.ts";
+export {
+  type DecodeOptions,
+  loadTokenizer,
+  type StreamOptions,
+  type Tokenizer,
+} from "./src/tokenizers/tokenizer.ts";
 export type { DecodeStream } from "./src/tokenizers/decode_stream.ts";
 export { trainBytePairTokenizer, type TrainTokenizerOptions } from "./src/tokenizers/train_bpe.ts";
 export {

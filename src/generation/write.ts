@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpt } from "../models/gpt.ts";
+import { checkFit } from "../tokenizers/fitting.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 import type { GeneratedSequence } from "./chooser.ts";
 import { endTokens } from "./end_tokens.ts";
@@ -99,13 +100,17 @@ async function write(
   options: WriteTextsOptions & { scored: boolean },
 ): Promise<WrittenText[][]> {
   const { stop, onText, samples = 1, ...rest } = options;
+  checkFit(tokenizer, model.config);
   const writers = Array.from(
     { length: prompts.length * samples },
     (_, number) =>
-      new TextWriter(tokenizer.stream(), {
-        stop,
-        onText: onText && ((piece) => onText(piece, number)),
-      }),
+      new TextWriter(
+        tokenizer.stream({ after: Array.from(prompts[Math.floor(number / samples)]) }),
+        {
+          stop,
+          onText: onText && ((piece) => onText(piece, number)),
+        },
+      ),
   );
   const found = await generateScored(model, prompts, {
     ...rest,

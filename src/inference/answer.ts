@@ -18,6 +18,7 @@ import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { answerLogits } from "../models/bert_tasks.ts";
 import { handOver } from "../models/hand_over.ts";
+import { checkFit } from "../tokenizers/fitting.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
@@ -87,6 +88,7 @@ export class QuestionAnswerer implements Disposable {
         `Cannot answer with this BERT: its head is for ${kind}; fine-tune it to answer first`,
       );
     }
+    checkFit(tokenizer, model.config);
     this.model = model;
     this.tokenizer = tokenizer;
   }

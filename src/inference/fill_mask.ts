@@ -16,6 +16,7 @@ import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { handOver } from "../models/hand_over.ts";
 import { type EncodedPair, encodePair } from "../tokenizers/bert_encoder.ts";
+import { checkFit } from "../tokenizers/fitting.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /** One guess. */
@@ -83,13 +84,7 @@ export class MaskFiller implements Disposable {
         "Cannot fill masks: the tokenizer has no [MASK]; wanted the one that the model was made with",
       );
     }
-    const { vocabularySize } = model.config;
-    if (tokenizer.vocabularySize > vocabularySize) {
-      throw new VitrailError(
-        `Cannot fill masks: the tokenizer has ${tokenizer.vocabularySize} tokens and the model a ` +
-          `vocabulary of ${vocabularySize}; both must belong together`,
-      );
-    }
+    checkFit(tokenizer, model.config);
     this.model = model;
     this.tokenizer = tokenizer;
     this.#maskId = maskId;

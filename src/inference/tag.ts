@@ -19,6 +19,7 @@ import { checkedModel, loadAdaptedBert } from "../models/adapted_models.ts";
 import type { Bert } from "../models/bert.ts";
 import { tagLogits } from "../models/bert_tasks.ts";
 import { handOver } from "../models/hand_over.ts";
+import { checkFit } from "../tokenizers/fitting.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { softmaxOf } from "./probabilities.ts";
 
@@ -74,6 +75,7 @@ export class Tagger implements Disposable {
         `Cannot tag with this BERT: its head is for ${settings.kind}; fine-tune it to tag first`,
       );
     }
+    checkFit(tokenizer, model.config);
     this.model = model;
     this.tokenizer = tokenizer;
     this.tags = settings.labels;

@@ -25,6 +25,7 @@ import type { Device } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { checkedModel, loadAdaptedClassifier } from "../models/adapted_models.ts";
 import { checkClassifier, type SequenceClassifier } from "../models/sequence_classifier.ts";
+import { checkFit } from "../tokenizers/fitting.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /** A label and how much speaks for it. */
@@ -72,6 +73,7 @@ export class TextClassifier implements Disposable {
 
   /** `loadTextClassifier` is the usual way in. */
   constructor(model: SequenceClassifier, tokenizer: Tokenizer) {
+    checkFit(tokenizer, model.config);
     this.model = model;
     this.tokenizer = tokenizer;
   }

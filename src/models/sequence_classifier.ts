@@ -60,7 +60,13 @@ export interface SequenceClassifier extends Disposable {
   /** What fills up short sequences. */
   readonly padId: number;
   /** Sizes, for a report. */
-  readonly config: object;
+  readonly config: {
+    readonly layers: number;
+    readonly channels: number;
+    readonly heads: number;
+    readonly vocabularySize: number;
+    readonly contextLength: number;
+  };
   /** Logits (B, labels). */
   logits(run: Run, batch: PaddedIds): Tensor;
   /** Writes the model's directory. */

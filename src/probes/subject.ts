@@ -12,6 +12,7 @@ import { Gpt } from "../models/gpt.ts";
 import { handOver } from "../models/hand_over.ts";
 import { modelFamily } from "../models/sequence_classifier.ts";
 import { encodePair } from "../tokenizers/bert_encoder.ts";
+import { checkFit } from "../tokenizers/fitting.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import type { ProbedModel, ProbeInput } from "./probed_model.ts";
 
@@ -37,6 +38,7 @@ export class ProbeSubject implements Disposable {
 
   /** `loadSubject` is the usual way in. */
   constructor(model: ProbedModel, tokenizer: Tokenizer) {
+    checkFit(tokenizer, model.config);
     this.model = model;
     this.tokenizer = tokenizer;
     if (model instanceof Gpt) return;
@@ -155,14 +157,5 @@ export async function loadSubject(
   const tokenizer = await loadTokenizer(found.model);
   const load = modelFamily(found.model) === "gpt2" ? loadAdaptedGpt : loadAdaptedBert;
   const { model } = load(device, found.model, found.adapter);
-  return handOver(model, () => {
-    const { vocabularySize } = model.config;
-    if (tokenizer.vocabularySize > vocabularySize) {
-      throw new VitrailError(
-        `Cannot probe ${directory}: the tokenizer has ${tokenizer.vocabularySize} tokens and the ` +
-          `model a vocabulary of ${vocabularySize}; both must belong together`,
-      );
-    }
-    return new ProbeSubject(model, tokenizer);
-  });
+  return handOver(model, () => new ProbeSubject(model, tokenizer));
 }

@@ -41,3 +41,34 @@ export function decodeStream(
     },
   };
 }
+
+/** The character that stands for bytes which are no text. */
+const BROKEN = "\ufffd";
+
+/**
+ * A stream that goes on behind other ids, of which it shows nothing but a character that they leave
+ * unfinished. After its end it begins anew, behind none.
+ */
+export function continueStream(begin: () => DecodeStream, before: readonly number[]): DecodeStream {
+  const stream = begin();
+  if (before.length === 0) return stream;
+  stream.push(before);
+  // What the stream holds back of them is theirs, if it is text.
+  const ended = begin();
+  ended.push(before);
+  const rest = ended.end();
+  let hidden = rest.includes(BROKEN) ? 0 : rest.length;
+  const show = (text: string): string => {
+    const shown = text.slice(hidden);
+    hidden = Math.max(0, hidden - text.length);
+    return shown;
+  };
+  return {
+    push: (ids) => show(stream.push(ids)),
+    end() {
+      const text = show(stream.end());
+      hidden = 0;
+      return text;
+    },
+  };
+}

@@ -10,7 +10,7 @@ import { withinTime } from "../formats/time_limit.ts";
 import type { AddedToken } from "./added_tokens.ts";
 import { BYTE_TO_CHARACTER } from "./byte_alphabet.ts";
 import { type Decoder, DECODERS, SPACED } from "./decoders.ts";
-import { type DecodeStream, decodeStream } from "./decode_stream.ts";
+import { continueStream, type DecodeStream, decodeStream } from "./decode_stream.ts";
 import { fileRule } from "./file_rule.ts";
 import type { Model } from "./models/model.ts";
 import { makeModel } from "./models/models.ts";
@@ -25,10 +25,21 @@ export interface DecodeOptions {
   skipSpecialTokens?: boolean;
 }
 
+/** Options of a stream. */
+export interface StreamOptions extends DecodeOptions {
+  /**
+   * Ids that stand before: what comes is shown as their continuation. Some tokenizers leave out the
+   * blank before a text's first word.
+   */
+  after?: Iterable<number>;
+}
+
 /** Text to ids and back. */
 export interface Tokenizer {
   /** Number of ids. */
   readonly vocabularySize: number;
+  /** Number of ids without the tokens that were added to the vocabulary. */
+  readonly modelSize?: number;
   /** The id that ends a document, if there is one. */
   readonly endOfText: number | undefined;
   /** Special tokens by their roles, such as `eos_token`, as the files beside it name them. */
@@ -40,7 +51,7 @@ export interface Tokenizer {
   /** Text of ids. */
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
   /** A decoder for ids that arrive a few at a time. */
-  stream(options?: DecodeOptions): DecodeStream;
+  stream(options?: StreamOptions): DecodeStream;
   /** The id of a token, as the vocabulary spells it. */
   tokenToId(token: string): number | undefined;
   /** The contents of its `tokenizer.json`. */
@@ -199,7 +210,11 @@ export class JsonTokenizer implements Tokenizer {
     return stream.push(ids) + stream.end();
   }
 
-  stream({ skipSpecialTokens = true }: DecodeOptions = {}): DecodeStream {
+  stream({ after = [], ...options }: StreamOptions = {}): DecodeStream {
+    return continueStream(() => this.#streamFrom(options), [...after]);
+  }
+
+  #streamFrom({ skipSpecialTokens = true }: DecodeOptions): DecodeStream {
     const stream = decodeStream(
       this.#decoder,
       (id) => skipSpecialTokens && this.#isSpecial[id] ? undefined : this.#tokens[id],

@@ -10,6 +10,7 @@ import { showPath } from "../formats/messages.ts";
 import { readSmallFile } from "../formats/text_file.ts";
 import type { AddedToken } from "./added_tokens.ts";
 import { endOfTextOf } from "./end_of_text.ts";
+import { checkFit } from "./fitting.ts";
 import { JsonTokenizer, type Tokenizer } from "./json_tokenizer.ts";
 import { vocabularyRule } from "./models/model.ts";
 import {
@@ -24,7 +25,12 @@ import {
 import { byteLevelJson } from "./tokenizer_json.ts";
 import { vocabularyTextJson } from "./word_piece_json.ts";
 
-export { type DecodeOptions, JsonTokenizer, type Tokenizer } from "./json_tokenizer.ts";
+export {
+  type DecodeOptions,
+  JsonTokenizer,
+  type StreamOptions,
+  type Tokenizer,
+} from "./json_tokenizer.ts";
 
 /**
  * Loads a tokenizer from a file, or from a directory with `tokenizer.json`, with GPT-2's
@@ -32,7 +38,8 @@ export { type DecodeOptions, JsonTokenizer, type Tokenizer } from "./json_tokeni
  * `special_tokens_map.json` and `added_tokens.json` count too. Which token ends a text is what
  * `generation_config.json`, `config.json` or `tokenizer_config.json` beside it say.
  *
- * @throws {VitrailError} if there is none, or it cannot be understood.
+ * @throws {VitrailError} if there is none, it cannot be understood, or it does not belong to the model
+ * whose `config.json` is there
  */
 // deno-lint-ignore require-await -- a fault is a rejection, as callers have it
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
@@ -90,8 +97,19 @@ function openTokenizer(path: string): JsonTokenizer {
   return open(own, files, `${path}/vocab.json and merges.txt`);
 }
 
-/** A tokenizer with what the files beside it say, and the ids that this gives to added tokens. */
+/** A tokenizer with what the files beside it say, for the model that is there. */
 function open(json: unknown, files: SideFiles, source: string): JsonTokenizer {
+  const tokenizer = openConfigured(json, files, source);
+  const { vocabularySize } = files;
+  if (vocabularySize !== undefined) {
+    const names = { tokenizerName: source, modelName: "the model of the config.json beside it" };
+    checkFit(tokenizer, { vocabularySize }, names);
+  }
+  return tokenizer;
+}
+
+/** A tokenizer whose added tokens have the ids that their order gives them. */
+function openConfigured(json: unknown, files: SideFiles, source: string): JsonTokenizer {
   const configured = configure(json, files) as { added_tokens?: AddedToken[] };
   const tokenizer = new JsonTokenizer(configured, source);
   if (configured.added_tokens === (json as typeof configured).added_tokens) {
@@ -123,7 +141,18 @@ function sideFiles(path: string): SideFiles {
     config: read("tokenizer_config.json", tokenizerConfigRule),
     specialTokens: read("special_tokens_map.json", specialTokensRule),
     addedTokens: read("added_tokens.json", addedTokensFileRule),
-    modelType: read("config.json", object({ model_type: anything }))?.model_type,
+    ...modelOf(read("config.json", object({ model_type: anything, vocab_size: anything }))),
+  };
+}
+
+/** What is asked of a model's own configuration; who reads the model reports its faults. */
+function modelOf(
+  config: { model_type?: unknown; vocab_size?: unknown } = {},
+): Pick<SideFiles, "modelType" | "vocabularySize"> {
+  const { model_type, vocab_size } = config;
+  return {
+    modelType: model_type,
+    vocabularySize: Number.isSafeInteger(vocab_size) ? vocab_size as number : undefined,
   };
 }
 

@@ -81,6 +81,8 @@ export interface SideFiles {
   addedTokens?: Record<string, number>;
   /** `model_type` of the model's own `config.json`. */
   modelType?: unknown;
+  /** Its `vocab_size`. */
+  vocabularySize?: number;
 }
 
 type Token = ValueOf<typeof tokenRule>;

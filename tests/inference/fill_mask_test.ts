@@ -129,6 +129,6 @@ Deno.test("models, tokenizers and texts that do not fit are told in one line", a
   );
   assert.throws(
     () => new MaskFiller(makeModel("masked-language", 29), tokenizer),
-    /the tokenizer has \d+ tokens and the model a vocabulary of 29; both must belong together/,
+    /it has \d+ tokens and the model a vocabulary of 29, so they do not belong together/,
   );
 });
