@@ -98,6 +98,9 @@ Deno.test("elsewhere a plain line is written at once, every ten seconds and at t
 Deno.test("the rate forgets a slow beginning, and steps done before a resumed run", () => {
   const { bar, writes, clock } = watch(false, { total: 2000, plainEvery: 0 });
   bar.begin(1000);
+  clock.time = 1;
+  bar.update(1000.5, {});
+  assert.match(writes.shift()!, /- steps\/s {2}ETA --:--/, "a millisecond is too short for a rate");
   clock.time = 60_000;
   bar.update(1001, {});
   assert.match(writes[0], /1001\/2000 steps {2}60.0 s\/step {2}ETA 16:39:00/);
