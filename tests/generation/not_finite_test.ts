@@ -43,7 +43,9 @@ function pointOf(name: string): string {
 
 Deno.test("a weight that is not finite is named, with the layer where it is met", async () => {
   const ways: GenerateOptions[] = [{ temperature: 0 }, { seed: 2, samples: 2 }, { beams: 2 }];
-  for (const [n, parameter] of model.parameters.entries()) {
+  // One block stands for both.
+  const chosen = model.parameters.filter(({ name }) => !/\.h\.0\./.test(name));
+  for (const [n, parameter] of chosen.entries()) {
     const values = await parameter.read() as Float32Array<ArrayBuffer>;
     const value = [NaN, Infinity, -Infinity][n % 3];
     device.write(parameter, values.map((v, i) => i === 0 ? value : v));

@@ -5,12 +5,21 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type GenerateOptions, generateSequences, loadGpt, openDevice } from "../../mod.ts";
+import {
+  Device,
+  type GenerateOptions,
+  generateSequences,
+  type Gpt,
+  loadGpt,
+  openDevice,
+} from "../../mod.ts";
 
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());
+/** The same adapter with the workgroups of a graphics processor. */
+const graphics = new Device(device.raw, "a graphics processor");
 const fixtures = new URL("../fixtures/", import.meta.url);
-const model = loadGpt(device, new URL("gpt2/model", fixtures).pathname);
+const directory = new URL("gpt2/model", fixtures).pathname;
 
 /** What transformers was asked, in its words, and what it gave. */
 interface Case {
@@ -45,7 +54,7 @@ const near = (found: number, wanted: number): boolean =>
   // The largest that a thousand cases showed was 2.4e-6.
   Math.abs(found - wanted) <= 2.4e-5 * Math.max(1, Math.abs(wanted));
 
-Deno.test("what is written is what transformers writes, with its scores and probabilities", async () => {
+async function check(model: Gpt, cases: Case[]): Promise<void> {
   for (const [number, one] of cases.entries()) {
     const [found] = await generateSequences(model, [one.prompt], optionsOf(one));
     const label = `case ${number}: ${JSON.stringify(one)}`;
@@ -62,5 +71,15 @@ Deno.test("what is written is what transformers writes, with its scores and prob
       }
     });
   }
+}
+
+Deno.test("what is written is what transformers writes, with its scores and probabilities", async () => {
   assert.ok(cases.length >= 30);
+  await check(loadGpt(device, directory), cases);
+});
+
+Deno.test("a graphics processor's workgroups write the same", async () => {
+  const searched = cases.filter(({ settings }) => settings.num_beams === 4).slice(0, 5);
+  assert.equal(searched.length, 5);
+  await check(loadGpt(graphics, directory), searched);
 });
