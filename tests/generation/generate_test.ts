@@ -122,6 +122,16 @@ Deno.test("several prompts in one pass give what each gives alone", async () => 
   assert.deepEqual(lengths, prompts.map(({ length }) => T - length));
 });
 
+Deno.test("not even the first token of a prompt occurs twice where none may", async () => {
+  const all = Array.from({ length: V }, (_, id) => [id]);
+  const greedy = { temperature: 0, maxNewTokens: 1 };
+  const free = await generate(model, all, greedy);
+  const own = all.filter(([id]) => free[id][0][0] === id);
+  assert.ok(own.length > 0, "some token is followed by itself");
+  const found = await generate(model, own, { ...greedy, noRepeatNgram: 1 });
+  found.forEach(([[id]], i) => assert.notEqual(id, own[i][0]));
+});
+
 Deno.test("probabilities are those of whole forward passes, whatever the tokens were drawn by", async () => {
   const options = { maxNewTokens: 9, seed: 3, temperature: 0.7, topK: 20, repetitionPenalty: 1.4 };
   const [[{ ids, logProbabilities, logProbability }]] = await generateSequences(

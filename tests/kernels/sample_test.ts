@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { Device } from "../../src/gpu/device.ts";
-import { sample, type SampleSettings } from "../../src/kernels/sample.ts";
+import { BANNED, NOT_FINITE, sample, type SampleSettings } from "../../src/kernels/sample.ts";
 import { assertClose, numbers } from "../compare.ts";
 import { draw, probabilities, sampleUniform, scaledLogits } from "../reference/sample.ts";
 import { assertSameBytes } from "./checks.ts";
@@ -133,6 +133,33 @@ for (const [name, device] of await openDevices()) {
     for (const change of [{}, { topP: 0.99 }, { topK: 5 }, { minP: 1e-3 }]) {
       const [, , ids] = await drawn(device, host, { ...all, ...change });
       assert.deepEqual(new Set(ids), new Set([13, 28]), JSON.stringify(change));
+    }
+  });
+
+  Deno.test(`sample, ${name}: a row that is not finite draws nothing, the others do`, async () => {
+    using _scope = device.scope();
+    const logits = numbers(5 * 29, 3);
+    [logits[29], logits[2 * 29 + 28], logits[3 * 29 + 7]] = [NaN, Infinity, -Infinity];
+    for (const allFinite of [false, true]) {
+      const tensors = {
+        logits: upload(device, logits, [5, 29]),
+        seen: upload(device, new Uint32Array(5 * 29).map((_, i) => i % 29 === 4 ? BANNED : 0), [
+          5,
+          29,
+        ]),
+        ids: device.tensor([5], "u32"),
+        tokens: device.tensor([5, CAPACITY], "u32"),
+      };
+      sample(tensors, { ...all, topK: 28, position: 5, column: 2, allFinite });
+      const [tokens, ids] = await device.read(tensors.tokens, tensors.ids);
+      const drawn = Array.from({ length: 5 }, (_, b) => tokens[b * CAPACITY + 2]);
+      assert.deepEqual(
+        drawn.map((id) => id === NOT_FINITE),
+        [false, true, true, allFinite, false],
+        `${allFinite}`,
+      );
+      assert.ok([...ids].every((id) => id < 29), "what goes on is an id all the same");
+      assert.ok(!drawn.includes(4), "what is banned is not drawn");
     }
   });
 
