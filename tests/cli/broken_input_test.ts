@@ -12,8 +12,8 @@ import { cliCommand, type Outcome, runCli, runCommand, snapshot } from "./run_cl
 const MODEL = new URL("../fixtures/gpt2/model/", import.meta.url);
 const CONFIG = JSON.parse(Deno.readTextFileSync(new URL("config.json", MODEL)));
 const WEIGHTS = Deno.readFileSync(new URL("model.safetensors", MODEL));
-const TOKENIZER = JSON.stringify((await trainCharacterTokenizer(["Call me Ishmael."])).toJson());
 const TEXT = "Call me Ishmael. Some years ago - never mind how long precisely.\n".repeat(197);
+const TOKENIZER = JSON.stringify((await trainCharacterTokenizer([TEXT])).toJson());
 
 /** A safetensors file of one header and some bytes. */
 function safetensors(

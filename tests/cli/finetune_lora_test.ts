@@ -229,7 +229,7 @@ Deno.test("what LoRA cannot do for a task is told in one line, before anything i
   );
   await refused(
     "classify --model adapter zoe",
-    /Cannot open adapter as a model: it holds a LoRA adapter; give the model that it is for/,
+    /Cannot classify sequences with this BERT: its head is for masked-language/,
   );
   await refused(
     "classify --model base --adapter absent zoe",
