@@ -1,6 +1,6 @@
 /**
- * Kills commands at random instants and resumes them: do they end with the bytes of a run that nobody
- * disturbed, and is nothing ever half written?
+ * Kills commands at random instants and resumes them: do they end with the bytes of an
+ * uninterrupted run, and is nothing ever half written?
  *
  *     deno run -A --no-check scripts/proofs/kills.ts --kills 5 --seed 197 [--only train,quantize]
  *

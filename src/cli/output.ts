@@ -112,8 +112,8 @@ const locks = new Map<string, DirectoryLock>();
  * Claims a directory for this process: made if it is missing, locked against other processes until this one
  * ends, cleared of what killed processes left half done, and guarded.
  *
- * What a killed command of the same name left unfinished is replaced without being asked: of a model without
- * its configuration nobody has any use.
+ * What a killed command of the same name left unfinished is replaced without `--overwrite`: a model without
+ * its configuration is of no use.
  *
  * @param replaces names within the directory of what would be replaced
  * @throws {VitrailError} if another process writes there, something would be replaced, or nothing can be

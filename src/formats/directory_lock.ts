@@ -69,7 +69,7 @@ export class DirectoryLock implements Disposable {
     if (!this.#file) return;
     const { unfinished, command } = this.#holder;
     try {
-      // While the lock is held: nobody else can have locked this file meanwhile.
+      // While the lock is held: no other process can have locked this file meanwhile.
       if (unfinished === undefined || unfinished === command) Deno.removeSync(this.#path);
     } catch {
       // Windows removes no open file; an unlocked one that stays harms nothing.
@@ -102,7 +102,7 @@ export function refuseLocked(directory: string): void {
     using file = Deno.openSync(path, { read: true });
     if (tryLock(file, false)) return;
   } catch {
-    return; // There is none; what else may be wrong is told when the lock is taken.
+    return; // There is none; other faults are reported when the lock is taken.
   }
   throw new VitrailError(refusal(directory, path));
 }

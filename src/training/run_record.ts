@@ -62,7 +62,7 @@ export class RunRecord {
   #part: RunPart | undefined;
   #from = 0;
 
-  /** Reads what was recorded; a damaged history is begun anew. */
+  /** Reads what was recorded; a damaged history is replaced. */
   constructor(directory: string, asked: Asked) {
     this.#directory = directory;
     this.#asked = asked;
