@@ -15,6 +15,7 @@ import {
   freshWeights,
   Gpt,
   type GptConfig,
+  languageModelling,
   loadBert,
   loadGpt,
   loadGptClassifier,
@@ -24,8 +25,10 @@ import {
   Run,
   saveAdapter,
   saveBert,
+  saveCheckpoint,
   saveGpt,
   type Tensor,
+  Trainer,
   type WeightSource,
 } from "../../mod.ts";
 import { GptClassifier, saveGptClassifier } from "../../src/models/gpt_classifier.ts";
@@ -97,6 +100,19 @@ for (const [name, options] of Object.entries(gpts)) {
   await write(`gpt_${name}`, about, (to) => saveGpt(model, to), () => gptOutputs(model));
 }
 const plain = `${root}/gpt_plain`;
+// A run that is under way: its model, and beside it what training goes on from.
+const trained = loadGpt(device, plain);
+const trainer = new Trainer(languageModelling(trained, ids.length), {});
+trainer.step(
+  [{ inputs: Uint32Array.from(ids), targets: Int32Array.from([...ids.slice(1), -100]) }],
+  1e-2,
+);
+const checkpointed = async (to: string) => {
+  await saveGpt(trained, to);
+  await saveCheckpoint(trainer, to, { step: 1, bestLoss: null, evaluationsSinceBest: 0 });
+};
+const underWay = { cls: "AutoModelForCausalLM" };
+await write("gpt_checkpoint", underWay, checkpointed, () => gptOutputs(trained));
 for (const weights of ["f16", "int8", "int4"] as const) {
   const model = await quantizeGpt(loadGpt(device, plain), { weights });
   const refused = weights === "f16" ? undefined : "quant_method";
