@@ -269,10 +269,8 @@ fn store_rows(p: Place, t: u32, at: vec4u, x: Head) {
   var left = x;
   let last = p.size.time - t;
   for (var i = at; i.x < at.x + chunks; i += 1u) {
-    result[i.x] = vec4<real>(left.c0[0]);
-    if (last > 1u) { result[i.y] = vec4<real>(left.c0[1]); }
-    if (last > 2u) { result[i.z] = vec4<real>(left.c0[2]); }
-    if (last > 3u) { result[i.w] = vec4<real>(left.c0[3]); }
+    result[i.x] = vec4<real>(left.c0[0]);  if (last > 1u) { result[i.y] = vec4<real>(left.c0[1]); }
+    if (last > 2u) { result[i.z] = vec4<real>(left.c0[2]); }  if (last > 3u) { result[i.w] = vec4<real>(left.c0[3]); }
     left = without_first(left);
   }
 }
