@@ -16,6 +16,8 @@ import { TEXT, tokenizerSeeds } from "./tokenizer_seeds.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const LIMIT = 30_000;
+/** Seconds from which an attempt is named, to be looked at. */
+const SLOW = 15;
 
 /** A command line, and the kinds of the files that it reads. */
 interface Case {
@@ -187,7 +189,15 @@ async function main(): Promise<void> {
       ]);
     // A second time with patience: on a busy machine slow is not hung.
     const done = await limited(LIMIT) ?? await limited(5 * LIMIT);
-    slowest = Math.max(slowest, performance.now() - since);
+    const seconds = (performance.now() - since) / 1000;
+    slowest = Math.max(slowest, seconds);
+    if (seconds > SLOW) {
+      console.log(
+        `#${number} took ${seconds.toFixed(1)} s: ${args.join(" ").slice(0, 100)} [${
+          what.slice(0, 80)
+        }]`,
+      );
+    }
     const output = done ? done.stdout + done.stderr : "";
     // deno-lint-ignore no-control-regex -- these are what is looked for
     const obeyed = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/.test(
