@@ -193,6 +193,8 @@ export async function writeTogether(
 ): Promise<void> {
   const folder = `${directory}/.vitrail-${crypto.randomUUID().slice(0, 13)}.tmp`;
   try {
+    // Those in a folder of a run, such as its merged model's, are removed nowhere else.
+    removeLeftovers(directory);
     Deno.mkdirSync(folder);
     await write(folder);
     const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
