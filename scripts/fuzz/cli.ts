@@ -227,7 +227,7 @@ async function main(): Promise<void> {
   }
   console.log(
     `${tally.refused} refused, ${tally.done} done, ${tally.faults} faults; slowest ${
-      (slowest / 1000).toFixed(1)
+      slowest.toFixed(1)
     } s`,
   );
   Deno.removeSync(place, { recursive: true });
