@@ -11,6 +11,7 @@ import { openDevice } from "../mod.ts";
 import { VitrailError } from "../src/errors.ts";
 import { deviceSubjects } from "./sweep_device.ts";
 import { hostSubjects } from "./sweep_host.ts";
+import { textSubjects } from "./sweep_text.ts";
 import type { Subject } from "./sweep_rules.ts";
 
 /** What is tried in the place of each number. */
@@ -81,7 +82,11 @@ export async function sweep(
 
 if (import.meta.main) {
   const device = await openDevice();
-  const { calls, faults } = await sweep([...hostSubjects(), ...deviceSubjects(device)]);
+  const { calls, faults } = await sweep([
+    ...hostSubjects(),
+    ...deviceSubjects(device),
+    ...await textSubjects(device),
+  ]);
   for (const fault of faults) console.log(`FAIL ${fault}`);
   console.log(`${calls} calls, ${faults.length} faults`);
   device.destroy();

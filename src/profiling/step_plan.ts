@@ -5,7 +5,7 @@
  * @module
  */
 import { VitrailError } from "../errors.ts";
-import { checkOptions, count, positive } from "../formats/option_rules.ts";
+import { checkOptions, positive, whole } from "../formats/option_rules.ts";
 import type { MemoryKind } from "../gpu/pooled_buffer.ts";
 import type { Device } from "../gpu/device.ts";
 import { ghostOf } from "../gpu/ghost.ts";
@@ -61,13 +61,16 @@ export function ghostWeights(_name: string, shape: readonly number[]): Float32Ar
 /** Steps until the pool has handed out the most that it ever will: gradients live on from the first. */
 const STEPS = 2;
 
+/** Sequences beyond which no plan is made. */
+const MOST_PLANNED = 2 ** 20;
+
 /** The memory and the work of a training step, which is recorded and not run. */
 export async function planStep<B>(
   device: Device,
   build: StepBuilder<B>,
   options: PlanOptions,
 ): Promise<StepPlan> {
-  checkOptions("Cannot plan a step", options, { batch: count });
+  checkOptions("Cannot plan a step", options, { batch: whole(1, MOST_PLANNED) });
   try {
     return await planOn(ghostOf(device), build, options);
   } catch (cause) {

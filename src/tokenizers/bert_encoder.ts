@@ -85,7 +85,8 @@ export function joinPair(
     );
   });
   const special = b ? 3 : 2;
-  if (!(maxLength >= special)) {
+  const isCount = maxLength === Infinity || Number.isSafeInteger(maxLength);
+  if (!isCount || maxLength < special) {
     throw new VitrailError(
       `Cannot encode to at most ${maxLength} ids: [CLS] and [SEP] alone are ${special}`,
     );

@@ -6,7 +6,7 @@
  */
 import { Run } from "../autograd/run.ts";
 import { VitrailError } from "../errors.ts";
-import { checkOptions, count, notNegative, seedRule } from "../formats/option_rules.ts";
+import { checkOptions, notNegative, seedRule, whole } from "../formats/option_rules.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { AdamW, type AdamWOptions } from "../optim/adamw.ts";
 import { choosePrecision, type Precision } from "./precision.ts";
@@ -42,6 +42,9 @@ export interface TrainerOptions extends AdamWOptions {
 /** Steps whose figures wait on the device, at most. */
 const RING = 32;
 
+/** Micro-steps of a step, at most: the losses of each wait on the device. */
+const MOST_MICRO_STEPS = 2 ** 16;
+
 /** Trains a model step by step. */
 export class Trainer<B> implements Disposable {
   /** What is trained. */
@@ -74,7 +77,10 @@ export class Trainer<B> implements Disposable {
     this.#accumulation = options.accumulation ?? 1;
     this.#seed = options.seed ?? 0;
     const numbers = { accumulation: this.#accumulation, seed: this.#seed };
-    checkOptions("Cannot train", numbers, { accumulation: count, seed: seedRule });
+    checkOptions("Cannot train", numbers, {
+      accumulation: whole(1, MOST_MICRO_STEPS),
+      seed: seedRule,
+    });
     this.#losses = 2 * task.terms.length * this.#accumulation;
     // The losses, the loss scale and the clipping factor with what belongs to each, the tensors' sums.
     this.#width = this.#losses + 6 + this.optimizer.parameters.length;

@@ -9,6 +9,7 @@ import { openDevice } from "../../mod.ts";
 import { sweep } from "../../scripts/sweep_numbers.ts";
 import { deviceSubjects } from "../../scripts/sweep_device.ts";
 import { hostSubjects } from "../../scripts/sweep_host.ts";
+import { textSubjects } from "../../scripts/sweep_text.ts";
 
 const device = await openDevice();
 Deno.test.afterAll(() => device.destroy());
@@ -23,6 +24,12 @@ Deno.test("numbers of what runs on a device", async () => {
   const { calls, faults } = await sweep(deviceSubjects(device));
   assert.deepEqual(faults, []);
   assert.ok(calls > 500, `${calls} calls`);
+});
+
+Deno.test("numbers of what reads text, or learns from activations", async () => {
+  const { calls, faults } = await sweep(await textSubjects(device));
+  assert.deepEqual(faults, []);
+  assert.ok(calls > 400, `${calls} calls`);
 });
 
 Deno.test("a result for a number that makes no sense, and an error of the runtime, are told", async () => {

@@ -93,8 +93,6 @@ export function trainLinearProbes(
   options: ProbeTraining = {},
 ): LinearProbe[] {
   const { steps = 1000, batch = 256, learningRate = 0.01, weightDecay = 0.01, seed = 0 } = options;
-  const rows = check(tasks, batch);
-  if (tasks.length === 0) throw new VitrailError("Cannot train probes: there are no tasks");
   checkOptions("Cannot train probes", { steps, batch, learningRate, weightDecay, seed }, {
     steps: count,
     batch: count,
@@ -102,6 +100,7 @@ export function trainLinearProbes(
     weightDecay: notNegative,
     seed: seedRule,
   });
+  const rows = check(tasks, batch);
   const { device } = tasks[0].features;
   using owned = new DisposableStack();
   const list = owned.use(new ParameterList(device, freshWeights(seed)));
