@@ -173,6 +173,20 @@ function nothingLeft({ out, steps, patience }: RunFlags, step: number): string |
     : undefined;
 }
 
+/** What a run leaves besides a model. */
+const RUN_FILES = [
+  "training.json",
+  "history.json",
+  "metrics.jsonl",
+  "samples.jsonl",
+  "speed.jsonl",
+  "evaluation.json",
+  "report.html",
+  "data/tokens.json",
+  "data/sentences.safetensors",
+  "merged/config.json",
+];
+
 /**
  * A run may have taken days: what it left is not replaced by a forgotten `--resume`. A model that no run of
  * ours left is not replaced by `--resume` either.
@@ -189,7 +203,7 @@ export function guardRun({ out, resume, overwrite }: RunFlags): void {
     );
   }
   const run = exists(`${out}/training.json`);
-  const names = [...MODEL_DIRECTORY, "training.json", "metrics.jsonl", "merged/config.json"];
+  const names = [...MODEL_DIRECTORY, ...RUN_FILES];
   refuseToReplace(names.map((name) => `${out}/${name}`), { overwrite, resumable: run });
 }
 

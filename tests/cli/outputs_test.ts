@@ -9,7 +9,12 @@ import { folder } from "../data/files.ts";
 import { runCli, snapshot } from "./run_cli.ts";
 
 const TEXT = "Call me Ishmael. Some years ago, never mind how long precisely.\n".repeat(20);
-const made = folder({ "a.txt": TEXT, "there.out": "precious", "run/metrics.jsonl": "" });
+const made = folder({
+  "a.txt": TEXT,
+  "there.out": "precious",
+  "run/metrics.jsonl": "",
+  "page/report.html": "precious",
+});
 const cwd = made.path;
 Deno.test.afterAll(() => made[Symbol.dispose]());
 Deno.test.beforeAll(async () => {
@@ -32,6 +37,7 @@ const REPLACING = [
   "demo --out other",
   "train --data a.txt --out other",
   "train --data a.txt --out other --resume",
+  "train --data a.txt --out page",
   "pretrain bert --data a.txt --out other",
   "finetune generate --data a.txt --model gpt --out other",
   "finetune classify --data a.csv --from scratch --out other",
@@ -56,7 +62,8 @@ Deno.test("no command replaces what is there, whatever it is", async () => {
   const before = snapshot(cwd);
   const outcomes = await twoAtATime(REPLACING, (args) => runCli(args.split(" "), { cwd }));
   for (const [i, { code, stderr }] of outcomes.entries()) {
-    const file = "(there\\.out|other/(config|tokenizer)\\.json|run/training\\.json)";
+    const file =
+      "(there\\.out|other/(config|tokenizer)\\.json|run/training\\.json|page/report\\.html)";
     const message = new RegExp(
       `^error: Cannot write ${file}: it is there already; (continue it with --resume, )?` +
         "replace it with --overwrite, or give another --[a-z]+\n$",
