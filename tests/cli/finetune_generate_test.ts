@@ -70,6 +70,11 @@ Deno.test("completions are learnt by an adapter, which generates as the merged m
     [...Deno.readDirSync(made.at("out"))].map(({ name }) => name).filter((n) => /model/.test(n)),
     ["adapter_model.safetensors"],
   );
+  const over = await runCli("merge --model base --adapter out --out base".split(" "), { cwd });
+  assert.match(
+    over.stderr,
+    /^error: Cannot merge into base: it is the model that the adapter needs/,
+  );
   await run("merge --model base --adapter out --out merged", cwd);
   assert.deepEqual(
     weightsOf(made.at("merged/model.safetensors")),
