@@ -91,6 +91,8 @@ export function beginRun(flags: RunFlags): boolean {
   if (!resume) {
     removeCheckpoint(out);
     removeHistory(out);
+    // Of the run before: this one may be interrupted before it writes its own.
+    removeFiles(out, ["evaluation.json", "report.html"]);
     // What another model left would speak beside the new one; but one that the run begins with is needed.
     const { out: _, ...others } = storedFlags(flags);
     const needed = Object.values(others).some((v) => typeof v === "string" && samePlace(v, out));
