@@ -143,7 +143,7 @@ export async function train<B>(
   let sound = true;
   const assess = async (): Promise<void> => {
     if (!io.validation) return;
-    const found = await evaluate(task, io.validation());
+    const found = await evaluate(task, io.validation(), { allowNotFinite: true });
     sound = Number.isFinite(found.loss);
     const score = await io.onEvaluation?.(state.step, found) ?? undefined;
     const lower = sound && (state.bestLoss === null || found.loss < state.bestLoss);
@@ -157,7 +157,8 @@ export async function train<B>(
     if (better && patience > 0 && io.directory) await task.save(io.directory);
   };
   const probe = async (): Promise<void> => {
-    const { loss } = await evaluate(task, [io.batchAt(batchOf(state.step - 1))]);
+    const batch = io.batchAt(batchOf(state.step - 1));
+    const { loss } = await evaluate(task, [batch], { allowNotFinite: true });
     sound = Number.isFinite(loss);
   };
   const save = async (): Promise<void> => {
