@@ -5,6 +5,7 @@
  * @module
  */
 import type { Device } from "../../gpu/device.ts";
+import { addPositions } from "../../kernels/add_positions.ts";
 import { attentionDecode, decodeAppend, decodeCache } from "../../kernels/attention_decode.ts";
 import { linearRow, rowNorm, rowWeight } from "../../kernels/linear_row.ts";
 import { type Case, random, sizesFor } from "./operands.ts";
@@ -46,6 +47,14 @@ export function cases(device: Device): Case[] {
     prepare: (device) => {
       const { qkv, cache } = cached(device);
       return () => decodeAppend(qkv, cache, { past: time - 1, layer: 0 });
+    },
+  }, {
+    name: "add_positions",
+    shape: `${C}`,
+    prepare: (device) => {
+      const [x, position] = [random(device, [1, 1, C]), random(device, [time, C], 2)];
+      const pads = device.zeros([1], "u32");
+      return () => addPositions(x, { position, pads, past: time - 1 });
     },
   }];
 }
