@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { ASKED, Bare, exists, FAKE_DENO, ignore, ROOT } from "./launcher.ts";
+import { ASKED, Bare, FAKE_DENO, ignore, ROOT } from "./launcher.ts";
 
 const test = (name: string, fn: () => void | Promise<void>) => Deno.test({ name, ignore, fn });
 
@@ -234,8 +234,11 @@ test("variables that name no driver are told apart from a driver that is missing
 });
 
 /** Whether the machine of the test shows a graphics card, which the launcher then believes in. */
-const hasCard = ["dri", "dxg", "kfd"].some((name) => exists(`/dev/${name}`)) ||
-  [...Deno.readDirSync("/dev")].some(({ name }) => /^(nvidia\d|mali|kgsl)/.test(name));
+function hasCard(): boolean {
+  // By a process, since Deno lists /dev only with all permissions.
+  const { stdout } = new Deno.Command("ls", { args: ["/dev"] }).outputSync();
+  return /^(dri|dxg|kfd|nvidia\d|mali|kgsl)/m.test(new TextDecoder().decode(stdout));
+}
 
 test("what counts as a driver: one that is whole, or an adapter that Deno finds", () => {
   const cases: { name: string; set: (bare: Bare) => void; asks: boolean }[] = [
@@ -268,7 +271,7 @@ test("what counts as a driver: one that is whole, or an adapter that Deno finds"
         Deno.removeSync(`${bare.folder}/share/vulkan/icd.d/lvp.json`);
         bare.driver("radeon_icd.json", `${bare.folder}/radeon.so`);
       },
-      asks: !hasCard,
+      asks: !hasCard(),
     },
     { name: "no loader", set: (bare) => Deno.removeSync(`${bare.folder}/loader`), asks: true },
     {
