@@ -34,7 +34,7 @@ export function createProgram(): Command {
     .description("train, run and open up Transformers on WebGPU")
     .version(project.version)
     .showSuggestionAfterError()
-    // What goes wrong is told below, in one line.
+    // Errors are printed below, each on one line.
     .configureOutput({ outputError: () => {}, writeOut: (text) => printText(text) })
     .exitOverride();
   const commands = [

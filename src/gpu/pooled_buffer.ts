@@ -6,7 +6,7 @@
  */
 import { VitrailError } from "../errors.ts";
 
-/** What memory is for, where whoever allocates says so: all else is activations. */
+/** What memory is for, if the allocating code says so; activations otherwise. */
 export type MemoryKind = "weights" | "gradients" | "optimizer state" | "activations" | "logits";
 
 /** An owner of resources, which learns when one of them is given back: a scope. */

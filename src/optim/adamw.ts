@@ -115,7 +115,7 @@ export class AdamW implements Disposable {
       device.pool.as("optimizer state", () => createGradientNorm(measured, scale))
     );
     for (const group of groups) group.moveIn();
-    // The buffers that they moved out of are of odd sizes, which nobody asks for again.
+    // The buffers that they moved out of are of odd sizes that are not used again.
     device.pool.trim();
     this.#owned = owned.move();
   }

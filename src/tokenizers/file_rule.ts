@@ -1,6 +1,6 @@
 /**
  * What a `tokenizer.json` may hold at its outermost, and in the parts that are not run here: the Rust library
- * refuses a file whose padding is damaged, whoever reads it.
+ * refuses a file whose padding is damaged, for every reader.
  *
  * @module
  */

@@ -9,7 +9,7 @@ export interface Rewritten {
   text: string;
   /**
    * For each position, the position of the text before that it comes from; -1 for what stands before
-   * all of it. Absent if every position stayed where it was, or if nobody asked.
+   * all of it. Absent if every position stayed where it was, or if it was not asked for.
    */
   from?: Int32Array;
 }

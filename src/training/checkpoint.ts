@@ -77,7 +77,7 @@ export function checkpointStep(directory: string): number | undefined {
   try {
     Deno.statSync(path);
   } catch (error) {
-    // A directory that is a file has no checkpoint either; that it is one is told where it is made.
+    // A directory that is a file has no checkpoint either; the error for that comes where the directory is made.
     if (error instanceof Deno.errors.NotFound) return undefined;
     if (error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;

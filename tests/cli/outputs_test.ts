@@ -68,7 +68,7 @@ Deno.test("no command replaces what is there, whatever it is", async () => {
       `^error: Cannot write ${file}: it is there already; (continue it with --resume, )?` +
         "replace it with --overwrite, or give another --[a-z]+\n$",
     );
-    // An adapter that is none is told first: nothing would be replaced by it.
+    // What is not an adapter is reported first: nothing would be replaced by it.
     if (REPLACING[i].startsWith("merge")) assert.match(stderr, /^error: Cannot /);
     else assert.match(stderr, message, REPLACING[i]);
     assert.equal(code, 1, REPLACING[i]);
@@ -91,7 +91,7 @@ Deno.test("every flag that names an output has --overwrite beside it", () => {
   assert.ok(writing.length >= 24, writing.join());
 });
 
-Deno.test("a place that cannot be written is told in words, before anything is done", async () => {
+Deno.test("a place that cannot be written is reported in words, before anything is done", async () => {
   const before = snapshot(cwd);
   const cases: [string, RegExp][] = [
     ["train --data a.txt --out a.txt", /Cannot write to a\.txt: it is a file, wanted a directory/],

@@ -81,7 +81,7 @@ Deno.test("code that calls something asynchronous and does not wait keeps its sc
   await pending;
 });
 
-Deno.test("a detached scope owns what is made in its run, whoever runs in between", async () => {
+Deno.test("a detached scope owns what is made in its run, whatever runs in between", async () => {
   const before = live();
   const [began, made]: string[][] = [[], []];
   const call = async (name: string): Promise<number> => {

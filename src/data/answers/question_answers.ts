@@ -71,7 +71,7 @@ export async function readQuestionAnswers(
 }
 
 /**
- * Reads questions whose answers nobody need know: as `readQuestionAnswers`, with or without answers.
+ * Reads questions whose answers may be unknown: as `readQuestionAnswers`, with or without answers.
  *
  * @throws {VitrailError} if it cannot be read, holds no question, or lacks one's text or context
  */

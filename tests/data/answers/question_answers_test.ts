@@ -180,7 +180,7 @@ Deno.test("rows with other names, without ids, of one paragraph; and SQuAD witho
   assert.equal((await readQuestionAnswers(made.at("one.json")))[0].answers.length, 2);
 });
 
-Deno.test("what is broken in a row is told with its line, and how a place was counted", () => {
+Deno.test("what is broken in a row is reported with its line, and how a place was counted", () => {
   const refuse = (fields: Record<string, unknown>, message: RegExp) =>
     refused({ data: [row("a"), row("b", fields)] }, message);
   refuse(
