@@ -35,8 +35,11 @@ export const countOrAll: Rule<number> = {
  * ```ts
  * import { checkOptions, count, seedRule } from "./option_rules.ts";
  *
- * // Throws: "Cannot draw batches: seed is -1, wanted a whole number from 0 to 4294967295".
- * checkOptions("Cannot draw batches", { batch: 8, seed: -1 }, { batch: count, seed: seedRule });
+ * try {
+ *   checkOptions("Cannot draw batches", { batch: 8, seed: -1 }, { batch: count, seed: seedRule });
+ * } catch (error) {
+ *   console.log((error as Error).message); // … seed is -1, wanted a whole number from 0 to 4294967295
+ * }
  * ```
  */
 export function checkOptions<Name extends string>(
